@@ -1,0 +1,126 @@
+import { createHash } from "node:crypto";
+import { UserError } from "../errors.ts";
+import { stratifiedSplit } from "./split.ts";
+
+/** Images with labels, one split of a dataset. Letters: N images, C channels, H, W, K classes. */
+export interface Samples {
+  /** [N, C, H, W] bytes 0..255. Lies on a SharedArrayBuffer, so that a worker reads it without a copy. */
+  readonly pixels: Uint8Array;
+  /** [N] class indices 0..K-1 */
+  readonly labels: Uint16Array;
+  readonly count: number;
+  /** SHA-256 over the labels (little endian) and then the pixels, in hex: the same for a folder, an archive or a copy. */
+  readonly sha256: string;
+}
+
+/** [C, H, W] */
+export type ImageShape = readonly [channels: number, height: number, width: number];
+
+/** What `openDataset` returns and everything after it works on. */
+export interface Dataset {
+  readonly name: string;
+  /** [C, H, W] */
+  readonly imageShape: ImageShape;
+  /** [K] names, in the order of the labels */
+  readonly classes: readonly string[];
+  /** The three splits never mix. `train` and `validation` are null where the source holds a test part only. */
+  readonly train: Samples | null;
+  readonly validation: Samples | null;
+  readonly test: Samples;
+}
+
+/** Images as a reader found them: not split yet, nothing hashed. */
+export interface Images {
+  /** [N, C, H, W] bytes 0..255 */
+  readonly pixels: Uint8Array;
+  /** [N] class indices 0..K-1 */
+  readonly labels: Uint16Array;
+}
+
+/** What every reader returns; `openDataset` splits `training` into train and validation. */
+export interface DatasetParts {
+  readonly name: string;
+  readonly imageShape: ImageShape;
+  readonly classes: readonly string[];
+  readonly training: Images | null;
+  readonly test: Images;
+}
+
+/**
+ * N images with their SHA-256.
+ *
+ * @param pixels [N, C, H, W] bytes; copied only if it does not lie on a SharedArrayBuffer yet
+ * @param labels [N]
+ * @throws {RangeError} if the pixels are not the same whole number of bytes for every label
+ */
+export function createSamples(pixels: Uint8Array, labels: Uint16Array): Samples {
+  imageSize(pixels, labels.length);
+  const shared = pixels.buffer instanceof SharedArrayBuffer ? pixels : sharedCopy(pixels);
+  return { pixels: shared, labels, count: labels.length, sha256: hash(shared, labels) };
+}
+
+/**
+ * The images at `indices`, in that order, as samples of their own (a copy).
+ *
+ * @param indices each in 0..N-1; may repeat
+ * @throws {RangeError} if an index is not in 0..N-1
+ */
+export function subset(images: Images, indices: Uint32Array): Samples {
+  const size = imageSize(images.pixels, images.labels.length);
+  const pixels = sharedBytes(indices.length * size);
+  const labels = new Uint16Array(indices.length);
+  for (const [row, index] of indices.entries()) {
+    if (index >= images.labels.length) {
+      throw new RangeError(`subset: expected indices below ${images.labels.length}, found ${index}`);
+    }
+    pixels.set(images.pixels.subarray(index * size, (index + 1) * size), row * size);
+    labels[row] = images.labels[index]!;
+  }
+  return createSamples(pixels, labels);
+}
+
+/**
+ * The dataset with its training part split into train and validation.
+ *
+ * @throws {UserError} if one of the two would be empty
+ */
+export function splitParts(parts: DatasetParts, validationFraction: number, seed: number): Dataset {
+  const { name, imageShape, classes, training } = parts;
+  const test = createSamples(parts.test.pixels, parts.test.labels);
+  if (training === null) return { name, imageShape, classes, train: null, validation: null, test };
+  const { kept, taken } = stratifiedSplit(training.labels, validationFraction, seed);
+  if (kept.length === 0 || taken.length === 0) {
+    throw new UserError(
+      `${name}: expected images for both train and validation, found ${kept.length} and ${taken.length} with a ` +
+        `validation share of ${validationFraction}; use more training images or another share`,
+    );
+  }
+  const [train, validation] = [subset(training, kept), subset(training, taken)];
+  return { name, imageShape, classes, train, validation, test };
+}
+
+/** Zeroed bytes that every worker can read without a copy. */
+export function sharedBytes(length: number): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(length));
+}
+
+function sharedCopy(bytes: Uint8Array): Uint8Array {
+  const copy = sharedBytes(bytes.length);
+  copy.set(bytes);
+  return copy;
+}
+
+function imageSize(pixels: Uint8Array, count: number): number {
+  const size = count === 0 ? 0 : pixels.length / count;
+  if (!Number.isInteger(size) || (count === 0 && pixels.length > 0)) {
+    throw new RangeError(`samples: expected the same number of bytes per image, found ${pixels.length} for ${count}`);
+  }
+  return size;
+}
+
+function hash(pixels: Uint8Array, labels: Uint16Array): string {
+  const littleEndian = new Uint8Array(labels.length * 2);
+  const view = new DataView(littleEndian.buffer);
+  for (const [i, label] of labels.entries()) view.setUint16(i * 2, label, true);
+  return createHash("sha256").update(littleEndian).update(pixels).digest("hex");
+}

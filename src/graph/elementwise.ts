@@ -1,0 +1,130 @@
+import { reshape } from "./layout.ts";
+import { reduceSum } from "./reduce.ts";
+import {
+  broadcastShape,
+  differentiable,
+  type ElementType,
+  node,
+  type Shape,
+  sameShape,
+  scalar,
+  type Tensor,
+} from "./tensor.ts";
+
+function binary(operator: string, a: Tensor, b: Tensor, type: ElementType = "float32"): Tensor {
+  return node(operator, [a, b], {}, broadcastShape(operator, a.shape, b.shape), type);
+}
+
+function unary(operator: string, x: Tensor): Tensor {
+  return node(operator, [x], {}, x.shape);
+}
+
+/** Undoes broadcasting: sums `dy` over the axes along which `shape` was stretched. */
+function unbroadcast(dy: Tensor, shape: Shape): Tensor {
+  if (sameShape(dy.shape, shape)) return dy;
+  const lead = dy.shape.length - shape.length;
+  const axes = dy.shape.flatMap((size, i) => (i < lead || (shape[i - lead] === 1 && size !== 1) ? [i] : []));
+  return reshape(reduceSum(dy, axes), shape);
+}
+
+export function add(a: Tensor, b: Tensor): Tensor {
+  return differentiable(binary("Add", a, b), [a, b], (dy) => [unbroadcast(dy, a.shape), unbroadcast(dy, b.shape)]);
+}
+
+export function subtract(a: Tensor, b: Tensor): Tensor {
+  return differentiable(binary("Sub", a, b), [a, b], (dy) => [
+    unbroadcast(dy, a.shape),
+    unbroadcast(negate(dy), b.shape),
+  ]);
+}
+
+export function multiply(a: Tensor, b: Tensor): Tensor {
+  return differentiable(binary("Mul", a, b), [a, b], (dy) => [
+    unbroadcast(multiply(dy, b), a.shape),
+    unbroadcast(multiply(dy, a), b.shape),
+  ]);
+}
+
+/** a / b; d/da = 1 / b, d/db = -y / b */
+export function divide(a: Tensor, b: Tensor): Tensor {
+  const y = differentiable(binary("Div", a, b), [a, b], (dy) => {
+    const da = divide(dy, b);
+    return [unbroadcast(da, a.shape), unbroadcast(negate(multiply(da, y)), b.shape)];
+  });
+  return y;
+}
+
+export function scale(x: Tensor, factor: number): Tensor {
+  return multiply(x, scalar(factor));
+}
+
+export function negate(x: Tensor): Tensor {
+  return differentiable(unary("Neg", x), [x], (dy) => [negate(dy)]);
+}
+
+export function exp(x: Tensor): Tensor {
+  const y = differentiable(unary("Exp", x), [x], (dy) => [multiply(dy, y)]);
+  return y;
+}
+
+export function log(x: Tensor): Tensor {
+  return differentiable(unary("Log", x), [x], (dy) => [divide(dy, x)]);
+}
+
+export function sqrt(x: Tensor): Tensor {
+  const y = differentiable(unary("Sqrt", x), [x], (dy) => [divide(scale(dy, 0.5), y)]);
+  return y;
+}
+
+/** max(x, 0); the gradient passes where y > 0 */
+export function relu(x: Tensor): Tensor {
+  const y: Tensor = differentiable(unary("Relu", x), [x], (dy) => [multiply(dy, isPositive(y))]);
+  return y;
+}
+
+/** 1 where y > 0, else 0, for y >= 0: min(1, y * 1e38) in one pass, where a comparison and a cast take two. */
+function isPositive(y: Tensor): Tensor {
+  return node("HardSigmoid", [y], { alpha: { float: 1e38 }, beta: { float: 0 } }, y.shape);
+}
+
+export function sigmoid(x: Tensor): Tensor {
+  const y = differentiable(unary("Sigmoid", x), [x], (dy) => [multiply(dy, multiply(y, subtract(scalar(1), y)))]);
+  return y;
+}
+
+/** x * sigmoid(x), Elfwing et al. (2017); d/dx = s + y (1 - s) */
+export function silu(x: Tensor): Tensor {
+  const s = unary("Sigmoid", x);
+  const y = differentiable(binary("Mul", x, s), [x], (dy) => [
+    multiply(dy, add(s, multiply(y, subtract(scalar(1), s)))),
+  ]);
+  return y;
+}
+
+/** x * Phi(x), Hendrycks and Gimpel (2016), exact: Phi(x) = (1 + erf(x / sqrt 2)) / 2; d/dx = Phi(x) + x phi(x) */
+export function gelu(x: Tensor): Tensor {
+  const phi = scale(add(unary("Erf", scale(x, Math.SQRT1_2)), scalar(1)), 0.5);
+  return differentiable(binary("Mul", x, phi), [x], (dy) => {
+    const density = scale(exp(scale(multiply(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+    return [multiply(dy, add(phi, multiply(x, density)))];
+  });
+}
+
+/** The larger of the two, element by element. No gradient. */
+export function maximum(a: Tensor, b: Tensor): Tensor {
+  return binary("Max", a, b);
+}
+
+/** The smaller of the two, element by element. No gradient. */
+export function minimum(a: Tensor, b: Tensor): Tensor {
+  return binary("Min", a, b);
+}
+
+/** 1 where the comparison holds, else 0. No gradient. */
+export function compare(a: Tensor, operator: "Equal" | "Greater" | "GreaterOrEqual" | "Less", b: Tensor): Tensor {
+  return toFloat(binary(operator, a, b, "bool"));
+}
+
+export function toFloat(x: Tensor): Tensor {
+  return node("Cast", [x], { to: 1 }, x.shape);
+}

@@ -1,0 +1,99 @@
+/**
+ * Optimizers as graph code: a function from gradients to the next value of every variable, moments included.
+ */
+import { add, divide, exp, minimum, multiply, scale, sqrt, subtract } from "./elementwise.ts";
+import { reduceSum } from "./reduce.ts";
+import { scalar, sizeOf, type Tensor, type Variable, variable } from "./tensor.ts";
+
+/** After the run, `variable` holds the value of `next`. */
+export interface Update {
+  readonly variable: Variable;
+  readonly next: Tensor;
+}
+
+export interface Trained {
+  readonly parameter: Variable;
+  readonly gradient: Tensor;
+  /** Times the learning rate; default 1. */
+  readonly rateFactor?: number;
+  /** Weight decay per unit of learning rate, decoupled: p shrinks by rate * decay * p. Default 0. */
+  readonly decay?: number;
+}
+
+function zeros(suffix: string, like: Variable): Variable {
+  return variable(`${like.source.name}.${suffix}`, like.shape, () => new Float32Array(sizeOf(like.shape)));
+}
+
+/** p - rate * (direction + decay * p) */
+function step(trained: Trained, rate: Tensor, direction: Tensor): Update {
+  const { parameter, rateFactor = 1, decay = 0 } = trained;
+  const decayed = decay === 0 ? direction : add(direction, scale(parameter, decay));
+  const ownRate = rateFactor === 1 ? rate : scale(rate, rateFactor);
+  return { variable: parameter, next: subtract(parameter, multiply(decayed, ownRate)) };
+}
+
+/**
+ * Stochastic gradient descent with Nesterov momentum: v <- m v + g, p <- p - rate (g + m v + decay p).
+ *
+ * @param rate scalar
+ * @see Sutskever et al. (ICML 2013), in the form that PyTorch uses; weight decay is decoupled as in Loshchilov and Hutter (2019)
+ */
+export function sgd(trained: readonly Trained[], rate: Tensor, { momentum = 0.9 } = {}): Update[] {
+  return trained.flatMap((one) => {
+    const velocity = zeros("velocity", one.parameter);
+    const next = add(scale(velocity, momentum), one.gradient);
+    return [{ variable: velocity, next }, step(one, rate, add(one.gradient, scale(next, momentum)))];
+  });
+}
+
+/**
+ * AdamW: m <- b1 m + (1 - b1) g, s <- b2 s + (1 - b2) g^2, p <- p - rate (m^ / (sqrt(s^) + epsilon) + decay p),
+ * where ^ divides by 1 - b^t, t being the count of steps.
+ *
+ * @param rate scalar
+ * @param name of the variable that counts the steps
+ * @see Loshchilov and Hutter, "Decoupled weight decay regularization" (ICLR 2019)
+ */
+export function adamW(
+  trained: readonly Trained[],
+  rate: Tensor,
+  { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, name = "adam.step" } = {},
+): Update[] {
+  const count = variable(name, [], Float32Array.of(0));
+  const t = add(count, scalar(1));
+  const correction = (beta: number): Tensor => subtract(scalar(1), exp(scale(t, Math.log(beta))));
+  const [correction1, correction2] = [correction(beta1), correction(beta2)];
+  const updates = trained.flatMap((one) => {
+    const [first, second] = [zeros("mean", one.parameter), zeros("square", one.parameter)];
+    const mean = add(scale(first, beta1), scale(one.gradient, 1 - beta1));
+    const square = add(scale(second, beta2), scale(multiply(one.gradient, one.gradient), 1 - beta2));
+    const denominator = add(sqrt(divide(square, correction2)), scalar(epsilon));
+    return [
+      { variable: first, next: mean },
+      { variable: second, next: square },
+      step(one, rate, divide(divide(mean, correction1), denominator)),
+    ];
+  });
+  return [{ variable: count, next: t }, ...updates];
+}
+
+/** All gradients times min(1, limit / norm), norm being the root of the sum of all their squares. Pascanu et al. (2013). */
+export function clipByGlobalNorm(gradients: readonly Tensor[], limit: number): { clipped: Tensor[]; norm: Tensor } {
+  const squares = gradients.map((gradient) => reduceSum(multiply(gradient, gradient)));
+  const norm = sqrt(squares.reduce((sum, square) => add(sum, square)));
+  const factor = minimum(scalar(1), divide(scalar(limit), add(norm, scalar(1e-6))));
+  return { clipped: gradients.map((gradient) => multiply(gradient, factor)), norm };
+}
+
+/**
+ * Exponential moving average: average <- decay * average + (1 - decay) * next value.
+ * It starts at the variable's own first value.
+ *
+ * @param decay scalar in [0, 1): a small one early on lets the average forget the start
+ */
+export function movingAverages(updates: readonly Update[], decay: Tensor): Update[] {
+  return updates.map(({ variable: followed, next }) => {
+    const average = variable(`${followed.source.name}.average`, followed.shape, followed.source.initial);
+    return { variable: average, next: add(next, multiply(decay, subtract(average, next))) };
+  });
+}

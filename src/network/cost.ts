@@ -1,0 +1,39 @@
+import { multiplyAccumulates } from "../graph/cost.ts";
+import { input, sizeOf } from "../graph/tensor.ts";
+import type { Blueprint } from "./blueprint.ts";
+import { buildTrainingGraph } from "./training-graph.ts";
+
+export interface NetworkCost {
+  /** [E] MACs of one image up to and including exit k's head, the heads passed on the way included, the policy not. */
+  readonly exitMacs: readonly number[];
+  /** [E] MACs of the stages alone, without any head. */
+  readonly backboneMacs: readonly number[];
+  /** MACs of the backbone and the last head alone: what a network without exits would cost. */
+  readonly fullMacs: number;
+  /** [E] trainable parameters needed to answer at exit k. */
+  readonly parameters: readonly number[];
+  /** [E] bytes of these parameters in float32. */
+  readonly bytes: readonly number[];
+}
+
+/**
+ * What each exit costs, counted on the symbolic graph itself: a new layer cannot be forgotten here.
+ *
+ * @throws {RangeError} naming the layer, if two layers do not fit together
+ */
+export function networkCost(blueprint: Blueprint, classes: number): NetworkCost {
+  const images = input("images", [1, ...blueprint.input]);
+  const { logits, stageFeatures, parameters } = buildTrainingGraph(blueprint, classes, images);
+  const exits = blueprint.stages.map((_, k) => k);
+  const upTo = (k: number): number =>
+    parameters
+      .filter(({ source }) => Number(source.name.split(".")[1]) <= k)
+      .reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  return {
+    exitMacs: exits.map((k) => multiplyAccumulates(logits.slice(0, k + 1))),
+    backboneMacs: exits.map((k) => multiplyAccumulates([stageFeatures[k]!])),
+    fullMacs: multiplyAccumulates([logits.at(-1)!]),
+    parameters: exits.map(upTo),
+    bytes: exits.map((k) => 4 * upTo(k)),
+  };
+}

@@ -1,0 +1,95 @@
+import { UserError } from "../errors.ts";
+import { BATCH_NORM_EPSILON } from "../graph/batchnorm.ts";
+import type { Blueprint, Layer } from "./blueprint.ts";
+import type { NamedArray, Weights } from "./weights.ts";
+
+/**
+ * Batch norm with fixed statistics is y = a x + b per channel, so it can disappear into its neighbours:
+ * into the convolution or linear layer before it, W' = a W and bias' = a bias + b,
+ * or into the linear layer after it, W' = W diag(a) and bias' = bias + W b.
+ * What disappears becomes an `identity`, so that every other layer keeps its name. One that fits neither case stays.
+ *
+ * @throws {UserError} if a weight is missing
+ */
+export function foldBatchNorm(blueprint: Blueprint, weights: Weights): { blueprint: Blueprint; weights: Weights } {
+  const folded = new Map(weights);
+  const stages = blueprint.stages.map((stage, i) => ({
+    layers: foldList(stage.layers, `stages.${i}.layers`, folded),
+    head: foldList(stage.head, `stages.${i}.head`, folded),
+  }));
+  return { blueprint: { ...blueprint, stages }, weights: folded };
+}
+
+function foldList(layers: readonly Layer[], path: string, weights: Map<string, NamedArray>): Layer[] {
+  const result = layers.map((layer, i) => foldInside(layer, `${path}.${i}`, weights));
+  for (let i = 0; i < result.length; i++) {
+    if (result[i]!.type !== "batchNorm") continue;
+    const affine = affineOf(`${path}.${i}`, weights);
+    const before = result[i - 1];
+    const after = result.findIndex(({ type }, j) => j > i && type !== "identity" && type !== "dropout");
+    const next = result[after];
+    if (before?.type === "conv" || before?.type === "depthwiseConv" || before?.type === "linear") {
+      foldIntoPrevious(`${path}.${i - 1}`, affine, weights);
+      result[i - 1] = { ...before, bias: true };
+    } else if (next?.type === "linear") {
+      foldIntoNext(`${path}.${after}`, affine, weights);
+      result[after] = { ...next, bias: true };
+    } else continue;
+    result[i] = { type: "identity" };
+  }
+  return result;
+}
+
+function foldInside(layer: Layer, path: string, weights: Map<string, NamedArray>): Layer {
+  switch (layer.type) {
+    case "residual":
+      return {
+        ...layer,
+        layers: foldList(layer.layers, `${path}.layers`, weights),
+        shortcut: foldList(layer.shortcut ?? [], `${path}.shortcut`, weights),
+      };
+    case "parallel":
+      return { ...layer, branches: layer.branches.map((one, i) => foldList(one, `${path}.branches.${i}`, weights)) };
+    default:
+      return layer;
+  }
+}
+
+function affineOf(path: string, weights: Weights): { slope: Float32Array; offset: Float32Array } {
+  const [gamma, beta, mean, variance] = ["gamma", "beta", "mean", "variance"].map(
+    (one) => lookUp(`${path}.${one}`, weights).data,
+  );
+  const slope = gamma!.map((value, c) => value / Math.sqrt(variance![c]! + BATCH_NORM_EPSILON));
+  return { slope, offset: beta!.map((value, c) => value - mean![c]! * slope[c]!) };
+}
+
+function lookUp(name: string, weights: Weights): NamedArray {
+  const found = weights.get(name);
+  if (!found)
+    throw new UserError(`network: weights with ${name} expected, found none; the file belongs to another blueprint`);
+  return found;
+}
+
+type Affine = ReturnType<typeof affineOf>;
+
+function foldIntoPrevious(path: string, { slope, offset }: Affine, weights: Map<string, NamedArray>): void {
+  const { shape, data } = lookUp(`${path}.weight`, weights);
+  const bias = weights.get(`${path}.bias`)?.data;
+  const perOutput = data.length / shape[0]!;
+  const scaled = data.map((value, i) => value * slope[Math.floor(i / perOutput)]!);
+  weights.set(`${path}.weight`, { shape, data: scaled });
+  weights.set(`${path}.bias`, {
+    shape: [shape[0]!],
+    data: offset.map((value, o) => value + slope[o]! * (bias?.[o] ?? 0)),
+  });
+}
+
+function foldIntoNext(path: string, { slope, offset }: Affine, weights: Map<string, NamedArray>): void {
+  const { shape, data } = lookUp(`${path}.weight`, weights);
+  const [outputs, inputs] = shape as [number, number];
+  const bias = Float32Array.from(weights.get(`${path}.bias`)?.data ?? new Float32Array(outputs));
+  const scaled = data.map((value, i) => value * slope[i % inputs]!);
+  for (let i = 0; i < data.length; i++) bias[Math.floor(i / inputs)]! += data[i]! * offset[i % inputs]!;
+  weights.set(`${path}.weight`, { shape, data: scaled });
+  weights.set(`${path}.bias`, { shape: [outputs], data: bias });
+}

@@ -1,0 +1,72 @@
+import { batchNorm } from "../graph/batchnorm.ts";
+import { dropout } from "../graph/dropout.ts";
+import { add, scale } from "../graph/elementwise.ts";
+import type { Update } from "../graph/optimizer.ts";
+import { type Shape, type Tensor, type Variable, variable } from "../graph/tensor.ts";
+import type { Blueprint } from "./blueprint.ts";
+import { applyLayers, type LayerContext } from "./layers.ts";
+import { initialValues, type Weights } from "./weights.ts";
+
+/** Share of the new batch in the running statistics. */
+const STATISTICS_MOMENTUM = 0.1;
+
+export interface TrainingGraph {
+  /** [E] tensors [B, K] */
+  readonly logits: readonly Tensor[];
+  /** [E] tensors [B, C, H, W] at the end of each stage */
+  readonly stageFeatures: readonly Tensor[];
+  /** What the optimizer changes. */
+  readonly parameters: readonly Variable[];
+  /** running <- 0.9 running + 0.1 batch, for the mean and the unbiased variance of every batch norm. */
+  readonly statistics: readonly Update[];
+}
+
+/**
+ * The network as it is trained: batch norm over the batch, dropout on.
+ *
+ * @param images [B, C, H, W]
+ * @param start values to start from; the initialisation of `weights.ts` for names that are not in it
+ */
+export function buildTrainingGraph(
+  blueprint: Blueprint,
+  classes: number,
+  images: Tensor,
+  { seed = 0, start }: { seed?: number; start?: Weights } = {},
+): TrainingGraph {
+  const parameters: Variable[] = [];
+  const statistics: Update[] = [];
+  const create = (name: string, shape: Shape): Variable =>
+    variable(name, shape, () => start?.get(name)?.data ?? initialValues(name, shape, seed));
+  const context: LayerContext = {
+    classes,
+    training: true,
+    parameter: (name, shape) => {
+      const parameter = create(name, shape);
+      parameters.push(parameter);
+      return parameter;
+    },
+    batchNorm: (x, path) => {
+      const channels = [x.shape[1]!];
+      const gamma = context.parameter(`${path}.gamma`, channels) as Variable;
+      const beta = context.parameter(`${path}.beta`, channels) as Variable;
+      const { y, mean, variance } = batchNorm(x, gamma, beta);
+      for (const [suffix, batch] of [
+        ["mean", mean],
+        ["variance", variance],
+      ] as const) {
+        const running = create(`${path}.${suffix}`, channels);
+        const next = add(scale(running, 1 - STATISTICS_MOMENTUM), scale(batch, STATISTICS_MOMENTUM));
+        statistics.push({ variable: running, next });
+      }
+      return y;
+    },
+    dropout: (x, layer, path) => dropout(x, layer.rate, `${path}.coins`, layer.whole),
+  };
+  const logits: Tensor[] = [];
+  const stageFeatures: Tensor[] = [];
+  blueprint.stages.forEach((stage, i) => {
+    stageFeatures.push(applyLayers(stage.layers, stageFeatures[i - 1] ?? images, `stages.${i}.layers`, context));
+    logits.push(applyLayers(stage.head, stageFeatures[i]!, `stages.${i}.head`, context));
+  });
+  return { logits, stageFeatures, parameters, statistics };
+}

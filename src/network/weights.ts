@@ -1,0 +1,36 @@
+import { type Shape, sizeOf } from "../graph/tensor.ts";
+import { normal, type Random, seededRandom, uniform } from "../random.ts";
+
+export interface NamedArray {
+  readonly shape: Shape;
+  readonly data: Float32Array;
+}
+
+/** All parameters and running statistics of a network, by name; see `applyLayers` for the names. */
+export type Weights = ReadonlyMap<string, NamedArray>;
+
+/**
+ * First values of a parameter, by what its name ends in:
+ * - weights of convolutions [O, C, k, k]: normal with variance 2 / (C k k), He et al. (2015)
+ * - weights of linear layers [out, in]: uniform in +-1 / sqrt(in)
+ * - `gamma` and `variance`: 1
+ * - `bias`, `beta` and `mean`: 0
+ */
+export function initialValues(name: string, shape: Shape, seed: number): Float32Array {
+  const values = new Float32Array(sizeOf(shape));
+  if (name.endsWith(".gamma") || name.endsWith(".variance")) return values.fill(1);
+  if (!name.endsWith(".weight")) return values;
+  const random = randomFor(name, seed);
+  const fanIn = sizeOf(shape.slice(1));
+  const draw =
+    shape.length === 4
+      ? () => normal(random) * Math.sqrt(2 / fanIn)
+      : () => (2 * uniform(random) - 1) / Math.sqrt(fanIn);
+  for (let i = 0; i < values.length; i++) values[i] = draw();
+  return values;
+}
+
+/** Depends on the parameter's own name, so that changing one layer leaves the others as they were. */
+function randomFor(name: string, seed: number): Random {
+  return seededRandom(seed, ...new TextEncoder().encode(name));
+}

@@ -1,0 +1,154 @@
+import { UserError } from "../errors.ts";
+import { compare } from "../graph/elementwise.ts";
+import { concat, slice } from "../graph/layout.ts";
+import { constant, input, type Tensor } from "../graph/tensor.ts";
+import type { Weights } from "../network/weights.ts";
+import { Program } from "../runtime/program.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { ExitCosts, ExitTable } from "./exit-table.ts";
+import { exitFeatures, exitState, observation, observations, stateWidth } from "./observation.ts";
+import { ACTIONS, constantParameters, qNetwork } from "./q-network.ts";
+
+/** A learned exit policy: plain data, all that deciding needs besides the costs. */
+export interface Agent {
+  /** of the Q-network, see `qNetwork` for the names */
+  readonly weights: Weights;
+  readonly hidden: readonly number[];
+  readonly dueling: boolean;
+  readonly exits: number;
+  readonly classes: number;
+  /** [E] */
+  readonly temperatures: readonly number[];
+  /** It was trained for lambdas from the one to the other, both included. */
+  readonly lambdaRange: LambdaRange;
+}
+
+export interface LambdaRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Q-values [B, 2] of `continue` and `exit`, with the agent's weights as constants. @param observed [B, D] */
+export function agentQValues({ weights, hidden, dueling }: Agent, observed: Tensor): Tensor {
+  return qNetwork(observed, { inputs: observed.shape[1]!, hidden, dueling }, constantParameters(weights));
+}
+
+/** 1 where exiting is worth at least as much as going on, [B, 1]: at a tie the cheaper one. @param q [B, 2] */
+export function exitsNow(q: Tensor): Tensor {
+  return compare(slice(q, 1, 1, 2), "GreaterOrEqual", slice(q, 1, 0, 1));
+}
+
+export interface StageInputs {
+  readonly exit: number;
+  /** [E] */
+  readonly costShares: readonly number[];
+  /** [B, K] of this exit's head */
+  readonly logits: Tensor;
+  /** [B, exit * F] `history` of the stage before, null at exit 0 */
+  readonly history: Tensor | null;
+  /** [B, 1] `topClass` of the stage before, null at exit 0 */
+  readonly previousTopClass: Tensor | null;
+  /** [B, 1] */
+  readonly lambda: Tensor;
+}
+
+export interface StageDecision {
+  /** [B, 1] 1 where the image leaves here; always 1 at the last exit */
+  readonly exitNow: Tensor;
+  /** [B, 2]; at the last exit the one for `continue` means nothing */
+  readonly q: Tensor;
+  /** [B, F] */
+  readonly features: Tensor;
+  /** [B, (exit + 1) * F], for the next stage */
+  readonly history: Tensor;
+  /** [B, 1], for the next stage */
+  readonly topClass: Tensor;
+}
+
+/** The agent as the end of one stage's graph: from the head's logits to the decision. */
+export function stageDecision(agent: Agent, stage: StageInputs): StageDecision {
+  const { exit, history, lambda } = stage;
+  const { features, topClass } = exitFeatures(stage.logits, agent.temperatures[exit]!, stage.previousTopClass);
+  const state = exitState({ exit, costShares: stage.costShares, history, features });
+  const q = agentQValues(agent, observation(state, lambda));
+  const isLast = exit === agent.exits - 1;
+  return {
+    exitNow: isLast ? compare(slice(features, 1, 0, 1), "GreaterOrEqual", constant([-1], [])) : exitsNow(q),
+    q,
+    features,
+    history: history ? concat([history, features], 1) : features,
+    topClass,
+  };
+}
+
+/**
+ * Q-values [N, E, 2] of `continue` and `exit` for every image at every exit, for each lambda.
+ *
+ * @throws {UserError} if a lambda is outside the range that the agent was trained for
+ */
+export async function qValues(
+  runtime: Runtime,
+  agent: Agent,
+  table: ExitTable,
+  costs: ExitCosts,
+  lambdas: readonly number[],
+): Promise<Float32Array[]> {
+  for (const lambda of lambdas) checkLambda(agent, lambda);
+  if (table.exits !== agent.exits || table.classes !== agent.classes)
+    throw new RangeError(
+      `agent: a table of ${agent.exits} exits and ${agent.classes} classes expected, found ${table.exits} and ${table.classes}`,
+    );
+  const state = input("state", [1, stateWidth(agent.exits, agent.classes)]);
+  const q = agentQValues(agent, observation(state, input("lambda", [1, 1])));
+  const program = await Program.compile(runtime, { outputs: { q }, anyBatch: true });
+  try {
+    const states = await observations(runtime, table, agent.temperatures, costs);
+    const results: Float32Array[] = [];
+    for (const lambda of lambdas) {
+      const column = new Float32Array(table.count * table.exits).fill(lambda);
+      results.push((await program.run({ state: states, lambda: column })).q!);
+    }
+    return results;
+  } finally {
+    await program.close();
+  }
+}
+
+/** @throws {UserError} if lambda is outside the range that the agent was trained for */
+export function checkLambda({ lambdaRange: { from, to } }: Agent, lambda: number): void {
+  // a hair of slack: the ends may have been computed as powers
+  if (!(lambda >= from * (1 - 1e-9) && lambda <= to * (1 + 1e-9)))
+    throw new UserError(
+      `lambda: ${from} to ${to} expected (what the policy was trained for), found ${lambda}; ` +
+        "choose one inside, or train with another lambda range",
+    );
+}
+
+/** The exit that the agent takes for each image, [N]: the first one where exiting is worth at least as much as going on. */
+export function greedyExits(q: Float32Array, exits: number): Uint8Array {
+  const chosen = new Uint8Array(q.length / (exits * ACTIONS));
+  for (let i = 0; i < chosen.length; i++) {
+    const row = i * exits * ACTIONS;
+    let exit = 0;
+    // written so that a NaN, which compares false with everything, does not end an episode
+    while (exit < exits - 1 && !(q[row + exit * ACTIONS + 1]! >= q[row + exit * ACTIONS]!)) exit++;
+    chosen[i] = exit;
+  }
+  return chosen;
+}
+
+/**
+ * The exit [N] that the agent takes for each image: epsilon 0, nothing overrides it.
+ *
+ * @throws {UserError} if lambda is outside the range that the agent was trained for
+ */
+export async function decide(
+  runtime: Runtime,
+  agent: Agent,
+  table: ExitTable,
+  costs: ExitCosts,
+  lambda: number,
+): Promise<Uint8Array> {
+  const [q] = await qValues(runtime, agent, table, costs, [lambda]);
+  return greedyExits(q!, table.exits);
+}

@@ -1,0 +1,56 @@
+import { evaluationBatches } from "../dataset/batches.ts";
+import type { Samples } from "../dataset/dataset.ts";
+import { concat, reshape } from "../graph/layout.ts";
+import { input } from "../graph/tensor.ts";
+import { foldBatchNorm } from "../network/folding.ts";
+import { buildInferenceGraph } from "../network/inference-graph.ts";
+import { Program } from "../runtime/program.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { TrainedNetwork } from "../training/train.ts";
+import type { ExitTable } from "./exit-table.ts";
+
+/** Large enough to be fast, small enough to stay in cache. */
+const BATCH = 64;
+
+/**
+ * The exit table of a split: logits [N, E, K] of every exit for every image, batch norm folded, nothing augmented.
+ *
+ * @param onProgress is told how many of the N images are done
+ */
+export async function computeExitTable(
+  runtime: Runtime,
+  network: TrainedNetwork,
+  samples: Samples,
+  onProgress?: (done: number, total: number) => void,
+): Promise<ExitTable> {
+  const classes = network.classes.length;
+  const folded = foldBatchNorm(network.blueprint, network.weights);
+  const images = input("images", [BATCH, ...network.blueprint.input]);
+  const stages = buildInferenceGraph(folded.blueprint, folded.weights, classes, images);
+  const perExit = stages.map(({ logits }) => reshape(logits, [BATCH, 1, classes]));
+  const program = await Program.compile(runtime, { outputs: { logits: concat(perExit, 1) }, anyBatch: true });
+  const row = stages.length * classes;
+  const logits = new Float32Array(samples.count * row);
+  try {
+    for (const batch of evaluationBatches(samples, BATCH, network.normalisation)) {
+      const result = await program.run({ images: batch.images });
+      logits.set(result["logits"]!, batch.first * row);
+      onProgress?.(batch.first + batch.count, samples.count);
+    }
+  } finally {
+    await program.close();
+  }
+  return { logits, labels: samples.labels, count: samples.count, exits: stages.length, classes };
+}
+
+/** [E] accuracy of always leaving at exit k. */
+export function exitAccuracies({ logits, labels, count, exits, classes }: ExitTable): number[] {
+  const right = new Array<number>(exits).fill(0);
+  for (let n = 0; n < count; n++)
+    for (let k = 0; k < exits; k++) {
+      const from = (n * exits + k) * classes;
+      const row = logits.subarray(from, from + classes);
+      if (row.indexOf(Math.max(...row)) === labels[n]) right[k]!++;
+    }
+  return right.map((hits) => hits / count);
+}

@@ -1,0 +1,194 @@
+/**
+ * What the agent sees, as graph code. The same functions turn an exit table into states for learning and are built into
+ * every stage that is used for inference, so that both see the same numbers.
+ *
+ * Letters: B batch, N images, K classes, E exits, F features per exit, S width of a state, D = S + 1 width of an observation.
+ *
+ *     state o_k without lambda:  exit index, one-hot [E] | cost spent [1] | features of exits 0..E-1 [E * F], zeros for those to come
+ *     observation o_k:           state [S] | scaled log lambda [1]
+ *     features of one exit [F]:  confidence | margin | entropy (nats) | top min(3, K) probabilities | agrees with the exit before
+ */
+import { add, compare, exp, log, multiply, negate, scale, subtract } from "../graph/elementwise.ts";
+import { concat, slice } from "../graph/layout.ts";
+import { logSoftmax } from "../graph/loss.ts";
+import { reduceSum } from "../graph/reduce.ts";
+import { constant, input, integers, nodes, scalar, show, type Tensor } from "../graph/tensor.ts";
+import { Program } from "../runtime/program.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { ExitCosts, ExitTable } from "./exit-table.ts";
+
+/** Columns of one exit's features. */
+export const FEATURE = { confidence: 0, margin: 1, entropy: 2, probabilities: 3 } as const;
+
+/** Images per run of `observations`: enough to keep the processor busy, small enough for its caches. */
+const IMAGES_PER_RUN = 1024;
+
+/** F: confidence, margin, entropy, the largest min(3, K) probabilities, agreement. */
+export function featureCount(classes: number): number {
+  return 3 + Math.min(3, classes) + 1;
+}
+
+/** S: the width of a state, that is of an observation without its lambda. */
+export function stateWidth(exits: number, classes: number): number {
+  return exits + 1 + exits * featureCount(classes);
+}
+
+/** The column of a state in which the features of exit `exit` begin. */
+export function featureColumn(exits: number, classes: number, exit: number): number {
+  return exits + 1 + exit * featureCount(classes);
+}
+
+/**
+ * What the agent sees of one exit's answer, all from p = softmax(logits / temperature):
+ * max p; max p minus the second largest p; -sum p log p; the largest min(3, K) of p, falling; 1 if the largest
+ * class is that of the exit before, else 0 (0 at exit 0, which has none before it).
+ *
+ * @param logits [B, K] with K at least 2
+ * @param previousTopClass [B, 1] what this function gave for the exit before, null at exit 0
+ * @returns features [B, F] and topClass [B, 1], the index of the largest logit (the lower one at a tie) as a float
+ * @throws {RangeError} if logits are not [B, K] with K at least 2, or the temperature is not positive
+ */
+export function exitFeatures(
+  logits: Tensor,
+  temperature: number,
+  previousTopClass: Tensor | null,
+): { features: Tensor; topClass: Tensor } {
+  const classes = logits.shape[1] ?? 0;
+  if (logits.shape.length !== 2 || classes < 2)
+    throw new RangeError(`exitFeatures: logits [B, K] with K at least 2 expected, found ${show(logits.shape)}`);
+  if (!(temperature > 0))
+    throw new RangeError(`exitFeatures: temperature above 0 expected, found ${temperature}; fit it with fitTemperatures`);
+  const logProbabilities = logSoftmax(scale(logits, 1 / temperature)); // [B, K]
+  const entropy = negate(reduceSum(multiply(exp(logProbabilities), logProbabilities), [1], true)); // [B, 1]
+  const { values, indices } = topK(logProbabilities, Math.min(3, classes));
+  const largest = exp(values); // [B, min(3, K)]
+  const confidence = slice(largest, 1, 0, 1);
+  const margin = subtract(confidence, slice(largest, 1, 1, 2));
+  const topClass = slice(indices, 1, 0, 1);
+  const agrees = previousTopClass ? compare(topClass, "Equal", previousTopClass) : columns([0], confidence);
+  return { features: concat([confidence, margin, entropy, largest, agrees], 1), topClass };
+}
+
+/** The `count` largest of each row, falling, and where they stand (as floats); the lower index first at a tie. */
+function topK(x: Tensor, count: number): { values: Tensor; indices: Tensor } {
+  const shape = [x.shape[0]!, count];
+  const [values, indices] = nodes("TopK", [x, integers([count])], { axis: 1, largest: 1, sorted: 1 }, [
+    { shape, type: "float32" },
+    { shape, type: "int64" },
+  ]) as [Tensor, Tensor];
+  return { values, indices: nodes("Cast", [indices], { to: 1 }, [{ shape, type: "float32" }])[0]! };
+}
+
+/** The same numbers in every row: [B, values.length]. `like` [B, 1] is at least 0 and tells the batch, which no constant may hold. */
+function columns(values: readonly number[], like: Tensor): Tensor {
+  return add(compare(like, "Less", scalar(-1)), constant(values, [1, values.length]));
+}
+
+export interface StateParts {
+  /** the exit reached, 0..E-1 */
+  readonly exit: number;
+  /** [E] `costShares(costs)` */
+  readonly costShares: readonly number[];
+  /** [B, exit * F] features of the exits before, null at exit 0 */
+  readonly history: Tensor | null;
+  /** [B, F] features of this exit */
+  readonly features: Tensor;
+}
+
+/**
+ * The state at one exit, [B, S], made of what has been computed so far and nothing else.
+ *
+ * @throws {RangeError} if the history does not fit the exit
+ */
+export function exitState({ exit, costShares, history, features }: StateParts): Tensor {
+  const exits = costShares.length;
+  const perExit = features.shape[1]!;
+  if ((history?.shape[1] ?? 0) !== exit * perExit)
+    throw new RangeError(
+      `exitState: history [B, ${exit * perExit}] expected at exit ${exit}, found ${history ? show(history.shape) : "none"}`,
+    );
+  const confidence = slice(features, 1, 0, 1);
+  const position = costShares.map((_, k) => (k === exit ? 1 : 0));
+  const toCome = (exits - 1 - exit) * perExit;
+  return concat(
+    [
+      columns([...position, costShares[exit]!], confidence),
+      ...(history ? [history] : []),
+      features,
+      ...(toCome > 0 ? [columns(Array<number>(toCome).fill(0), confidence)] : []),
+    ],
+    1,
+  );
+}
+
+/**
+ * The observation [B, D]: the state and 1 + log10(lambda), which is -1 at 0.01, 0 at 0.1 and 1 at 1.
+ *
+ * @param state [B, S]
+ * @param lambda [B, 1] price of the full network in units of one correct answer, above 0
+ */
+export function observation(state: Tensor, lambda: Tensor): Tensor {
+  return concat([state, add(scale(log(lambda), Math.LOG10E), scalar(1))], 1);
+}
+
+/** [E] c_k / c_{E-1}: the cost up to and including each exit as a share of the last exit's. */
+export function costShares({ exitMacs }: ExitCosts): number[] {
+  return exitMacs.map((macs) => macs / exitMacs.at(-1)!);
+}
+
+/**
+ * The states of every image at every exit, [N, E, S].
+ *
+ * @param temperatures [E]
+ * @throws {RangeError} if temperatures or costs are not one per exit
+ */
+export async function observations(
+  runtime: Runtime,
+  table: ExitTable,
+  temperatures: readonly number[],
+  costs: ExitCosts,
+): Promise<Float32Array> {
+  const { count, exits, classes } = table;
+  if (temperatures.length !== exits || costs.exitMacs.length !== exits)
+    throw new RangeError(
+      `observations: ${exits} temperatures and costs expected, found ${temperatures.length} and ${costs.exitMacs.length}`,
+    );
+  const row = exits * classes;
+  const logits = input("logits", [1, row]);
+  const program = await Program.compile(runtime, {
+    outputs: { states: allStates(logits, classes, temperatures, costShares(costs)) },
+    anyBatch: true,
+  });
+  const width = exits * stateWidth(exits, classes);
+  const result = new Float32Array(count * width);
+  try {
+    for (let from = 0; from < count; from += IMAGES_PER_RUN) {
+      const part = table.logits.subarray(from * row, Math.min(count, from + IMAGES_PER_RUN) * row);
+      const { states } = await program.run({ logits: part });
+      result.set(states!, from * width);
+    }
+  } finally {
+    await program.close();
+  }
+  return result;
+}
+
+/** [B, E * K] logits -> [B, E * S] */
+function allStates(
+  logits: Tensor,
+  classes: number,
+  temperatures: readonly number[],
+  shares: readonly number[],
+): Tensor {
+  let history: Tensor | null = null;
+  let previous: Tensor | null = null;
+  const states: Tensor[] = [];
+  for (const [exit, temperature] of temperatures.entries()) {
+    const own = slice(logits, 1, exit * classes, (exit + 1) * classes);
+    const { features, topClass } = exitFeatures(own, temperature, previous);
+    states.push(exitState({ exit, costShares: shares, history, features }));
+    history = history ? concat([history, features], 1) : features;
+    previous = topClass;
+  }
+  return concat(states, 1);
+}

@@ -1,0 +1,68 @@
+import { add, relu, subtract } from "../graph/elementwise.ts";
+import { linear } from "../graph/linear.ts";
+import { reduceMean } from "../graph/reduce.ts";
+import { constant, type Shape, sizeOf, type Tensor } from "../graph/tensor.ts";
+import { multiplyAccumulates } from "../graph/cost.ts";
+import { input } from "../graph/tensor.ts";
+import { initialValues, type NamedArray, type Weights } from "../network/weights.ts";
+import { stateWidth } from "./observation.ts";
+
+/** CONTINUE and EXIT */
+export const ACTIONS = 2;
+
+export interface QNetworkShape {
+  /** D, the width of an observation */
+  readonly inputs: number;
+  /** widths of the hidden layers */
+  readonly hidden: readonly number[];
+  /** Q = V + A - mean(A) in place of one output per action; Wang et al. (2016), eq. 9 */
+  readonly dueling: boolean;
+}
+
+/** Gives the tensor of a parameter: a variable while learning, a constant where the policy is used. */
+export type Parameter = (name: string, shape: Shape) => Tensor;
+
+/**
+ * Q-values [B, 2] of `continue` and `exit`: linear layers with ReLU between them.
+ *
+ * @param observation [B, D]
+ */
+export function qNetwork(observation: Tensor, { hidden, dueling }: QNetworkShape, parameter: Parameter): Tensor {
+  const layer = (x: Tensor, name: string, out: number): Tensor =>
+    linear(x, parameter(`${name}.weight`, [out, x.shape[1]!]), parameter(`${name}.bias`, [out]));
+  const top = hidden.reduce((x, width, i) => relu(layer(x, `hidden.${i}`, width)), observation);
+  if (!dueling) return layer(top, "actions", ACTIONS);
+  const advantage = layer(top, "advantage", ACTIONS);
+  return add(layer(top, "value", 1), subtract(advantage, reduceMean(advantage, [1], true)));
+}
+
+/** First values of every parameter: uniform in +-1 / sqrt(inputs of the layer), biases 0. */
+export function initialQWeights(shape: QNetworkShape, seed: number): Map<string, NamedArray> {
+  const weights = new Map<string, NamedArray>();
+  qNetwork(input("observation", [1, shape.inputs]), shape, (name, size) => {
+    const data = initialValues(name, size, seed);
+    weights.set(name, { shape: size, data });
+    return constant(data, size);
+  });
+  return weights;
+}
+
+/** The weights as constants, for a graph that only decides. */
+export function constantParameters(weights: Weights): Parameter {
+  return (name, shape) => {
+    const found = weights.get(name);
+    if (!found || found.data.length !== sizeOf(shape))
+      throw new RangeError(
+        `q-network: weight ${name} of shape [${shape}] expected, found ${found ? `[${found.shape}]` : "none"}; ` +
+          "the policy belongs to another network",
+      );
+    return constant(found.data, shape);
+  };
+}
+
+/** Multiply-accumulates of one decision, counted on the graph itself. */
+export function policyMacs(exits: number, classes: number, hidden: readonly number[], dueling: boolean): number {
+  const shape = { inputs: stateWidth(exits, classes) + 1, hidden, dueling };
+  const observed = input("observation", [1, shape.inputs]);
+  return multiplyAccumulates([qNetwork(observed, shape, (_, size) => constant(new Float32Array(sizeOf(size)), size))]);
+}

@@ -1,0 +1,143 @@
+import type { InferenceSession, OnnxValue } from "onnxruntime-common";
+import { type GraphDefinition, nextName, type SerializedGraph, serialize } from "../graph/onnx.ts";
+import { type Shape, show, sizeOf, type Tensor, type Variable } from "../graph/tensor.ts";
+import { fillUniform, seededRandom } from "../random.ts";
+import type { Runtime, SessionOptions } from "./runtime.ts";
+
+export interface ProgramOptions extends SessionOptions {
+  /** Seeds the random inputs (dropout); default 0. */
+  readonly seed?: number;
+}
+
+export type Values = Record<string, Float32Array>;
+
+/**
+ * A compiled graph with the variables that it changes.
+ *
+ * A variable is an ONNX Runtime tensor that one run returns and the next one takes: nothing here copies weights or
+ * moments. (The binding of `onnxruntime-node` 1.30 itself copies every output once, preallocated or not.)
+ */
+export class Program {
+  readonly #session: InferenceSession;
+  readonly #runtime: Runtime;
+  readonly #definition: GraphDefinition;
+  readonly #seed: number;
+  readonly #inputs: ReadonlyMap<string, Tensor>;
+  readonly #random: readonly { readonly name: string; readonly values: Float32Array }[];
+  readonly #variables: ReadonlyMap<string, Variable>;
+  readonly #current = new Map<string, OnnxValue>();
+  /** What the session takes: variables that are written but never read are not among its inputs. */
+  readonly #feeds: Record<string, OnnxValue> = {};
+  readonly #isFed: ReadonlySet<string>;
+  /** The standard operators that the graph is made of, sorted. */
+  readonly operators: readonly string[];
+
+  private constructor(
+    runtime: Runtime,
+    session: InferenceSession,
+    definition: GraphDefinition,
+    serialized: SerializedGraph,
+    seed: number,
+  ) {
+    this.#runtime = runtime;
+    this.#session = session;
+    this.#definition = definition;
+    this.#seed = seed;
+    this.operators = serialized.operators;
+    this.#inputs = new Map(serialized.inputs.filter((one) => !isRandom(one)).map((one) => [nameOf(one), one]));
+    this.#random = serialized.inputs.filter(isRandom).map((one) => {
+      const values = new Float32Array(sizeOf(one.shape));
+      this.#feeds[nameOf(one)] = runtime.tensor(values, one.shape);
+      return { name: nameOf(one), values };
+    });
+    this.#isFed = new Set(serialized.variables.map(nameOf));
+    const changed = (definition.updates ?? []).map(({ variable }) => variable);
+    this.#variables = new Map([...serialized.variables, ...changed].map((one) => [one.source.name, one]));
+    for (const [name, { source }] of this.#variables) this.write(name, source.initial());
+  }
+
+  /** @throws {RangeError} if two inputs, variables or outputs share a name */
+  static async compile(runtime: Runtime, definition: GraphDefinition, options: ProgramOptions = {}): Promise<Program> {
+    const { seed = 0, ...sessionOptions } = options;
+    const serialized = serialize(definition);
+    const session = await runtime.createSession(serialized.bytes, sessionOptions);
+    return new Program(runtime, session, definition, serialized, seed);
+  }
+
+  /**
+   * One run: reads the inputs and the variables, changes the variables, returns the outputs.
+   *
+   * @param step decides the random inputs, together with the seed
+   * @throws {RangeError} if an input is missing or has the wrong size
+   */
+  async run(feeds: Readonly<Record<string, Float32Array>>, step = 0): Promise<Values> {
+    for (const [name, tensor] of this.#inputs) this.#feeds[name] = this.#feed(name, tensor, feeds[name]);
+    this.#random.forEach(({ values }, i) => {
+      fillUniform(seededRandom(this.#seed, step, i), values);
+    });
+    const results = await this.#session.run(this.#feeds);
+    for (const { variable } of this.#definition.updates ?? [])
+      this.#set(variable.source.name, results[nextName(variable)]!);
+    const names = Object.keys(this.#definition.outputs);
+    return Object.fromEntries(names.map((name) => [name, results[name]!.data as Float32Array]));
+  }
+
+  #feed(name: string, { shape }: Tensor, data: Float32Array | undefined): OnnxValue {
+    const perImage = sizeOf(shape.slice(1));
+    const anyBatch = this.#definition.anyBatch && shape.length > 0;
+    if (!data || (anyBatch ? data.length % perImage !== 0 : data.length !== sizeOf(shape)))
+      throw new RangeError(
+        `program: input ${name} expects ${anyBatch ? `a multiple of ${perImage}` : sizeOf(shape)} values ` +
+          `(${show(shape)}), found ${data ? data.length : "nothing"}`,
+      );
+    return this.#runtime.tensor(data, anyBatch ? [data.length / perImage, ...shape.slice(1)] : shape);
+  }
+
+  /** The current value of a variable. The array is the program's own: copy it to keep it. */
+  read(name: string): Float32Array {
+    this.#variable(name);
+    return this.#current.get(name)!.data as Float32Array;
+  }
+
+  /** Sets a variable. */
+  write(name: string, values: Float32Array): void {
+    const { shape } = this.#variable(name);
+    if (values.length !== sizeOf(shape))
+      throw new RangeError(`program: variable ${name} expects ${sizeOf(shape)} values, found ${values.length}`);
+    this.#set(name, this.#runtime.tensor(values.slice(), shape));
+  }
+
+  /** Copies of all variables, by name. */
+  variables(): Map<string, { shape: Shape; data: Float32Array }> {
+    return new Map([...this.#variables].map(([name, { shape }]) => [name, { shape, data: this.read(name).slice() }]));
+  }
+
+  get variableNames(): string[] {
+    return [...this.#variables.keys()];
+  }
+
+  #set(name: string, value: OnnxValue): void {
+    this.#current.set(name, value);
+    if (this.#isFed.has(name)) this.#feeds[name] = value;
+  }
+
+  #variable(name: string): Variable {
+    const found = this.#variables.get(name);
+    if (found) return found;
+    throw new RangeError(`program: one of the variables ${this.variableNames.join(", ")} expected, found ${name}`);
+  }
+
+  /** Frees the session; with a profile, this writes it. */
+  async close(): Promise<void> {
+    await this.#session.release();
+  }
+}
+
+function isRandom(tensor: Tensor): boolean {
+  return tensor.source.kind === "input" && tensor.source.random;
+}
+
+function nameOf({ source }: Tensor): string {
+  if (source.kind !== "input" && source.kind !== "variable") throw new TypeError("program: an input expected");
+  return source.name;
+}

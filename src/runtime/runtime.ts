@@ -1,0 +1,19 @@
+import type { InferenceSession, Tensor as OrtTensor, TypedTensor } from "onnxruntime-common";
+
+export type Device = "cpu" | "webgpu" | "cuda" | "wasm";
+
+export interface SessionOptions {
+  /** Threads inside one operator; default: what the runtime was made with. */
+  readonly threads?: number;
+  /** Writes ONNX Runtime's own profile to a file with this prefix. */
+  readonly profilePrefix?: string;
+}
+
+/** What the rest of the code sees of ONNX Runtime: Node and the browser hand in their own. */
+export interface Runtime {
+  readonly device: Device;
+  readonly threads: number;
+  createSession(model: Uint8Array, options?: SessionOptions): Promise<InferenceSession>;
+  tensor(data: Float32Array, shape: readonly number[]): TypedTensor<"float32">;
+  integerTensor(data: Int32Array, shape: readonly number[]): OrtTensor;
+}

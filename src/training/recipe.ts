@@ -1,0 +1,116 @@
+import { z } from "zod";
+import { UserError } from "../errors.ts";
+
+const share = z.number().min(0).max(1);
+const positive = z.number().positive();
+
+const optimizerSchema = z.discriminatedUnion("name", [
+  z.strictObject({
+    name: z.literal("sgd"),
+    /** Nesterov momentum. */
+    momentum: z.number().min(0).lt(1).default(0.9),
+    /** Decoupled: a weight shrinks by learning rate x decay at each step. */
+    weightDecay: z.number().min(0).default(0),
+  }),
+  z.strictObject({ name: z.literal("adamW"), weightDecay: z.number().min(0).default(1e-4) }),
+]);
+
+const scheduleSchema = z.discriminatedUnion("name", [
+  z.strictObject({
+    /** Straight up over the first `warmup` of the training, then straight down to `end` of the peak. */
+    name: z.literal("triangular"),
+    warmup: share.default(0.2),
+    end: share.default(0.01),
+  }),
+  z.strictObject({
+    /** Straight up over `warmupEpochs`, then half a cosine down to 0. */
+    name: z.literal("cosine"),
+    warmupEpochs: z.number().min(0).default(1),
+  }),
+  z.strictObject({
+    /** Half a cosine from the peak to `minimum`, starting again `firstEpochs` epochs in, then after `factor` times as many. */
+    name: z.literal("cosineRestarts"),
+    firstEpochs: positive.default(10),
+    factor: z.number().min(1).default(2),
+    minimum: z.number().min(0).default(1e-6),
+  }),
+]);
+
+/** How a network is trained: plain data, stored with the run. Every field has a default. */
+export const recipeSchema = z.strictObject({
+  epochs: positive.default(20),
+  /** Images per step. */
+  batchSize: z.int().min(2).default(128),
+  optimizer: optimizerSchema.prefault({ name: "sgd", weightDecay: 5e-4 }),
+  /** Peak. */
+  learningRate: positive.default(0.1),
+  /** Times the learning rate, for batch norm's gamma and beta and for biases; these never decay. */
+  biasRateFactor: positive.default(1),
+  schedule: scheduleSchema.prefault({ name: "triangular" }),
+  /** Weight of each exit's loss, moving in a straight line from start to end of the training; normalised to sum 1. Default: all equal. */
+  exitWeights: z.strictObject({ start: z.array(share).min(2), end: z.array(share).min(2) }).optional(),
+  /** Every exit but the last also learns from the last one: (1 - weight) cross entropy + weight KL to it at this temperature. */
+  distillation: z.strictObject({ weight: share, temperature: positive.default(2) }).optional(),
+  labelSmoothing: share.default(0),
+  /** Gradients are scaled down to this global norm; null leaves them as they are. */
+  gradientNorm: positive.nullable().default(null),
+  augmentation: z
+    .strictObject({
+      /** Pixels of reflected border before a random crop. */
+      padding: z.int().min(0).default(2),
+      /** Mirrored in every second epoch. */
+      flip: z.boolean().default(true),
+      /** Side of the square that is blanked out; 0 is none. */
+      cutout: z.int().min(0).default(0),
+    })
+    .prefault({}),
+  /** The network that is kept is an exponential moving average of the weights with this decay per step; null keeps the last one. */
+  averageDecay: z.number().min(0).lt(1).nullable().default(null),
+  /** Epochs between looks at the validation split; the last epoch is always looked at. */
+  validateEvery: positive.default(5),
+});
+
+export type Recipe = z.output<typeof recipeSchema>;
+export type RecipeInput = z.input<typeof recipeSchema>;
+
+/**
+ * The published recipe: AdamW, restarts after 10 and 30 epochs, exit weights moving from early to late exits, gradient norm 1.
+ * Our crop pads by reflection where the published one pads with black.
+ */
+const published: RecipeInput = {
+  epochs: 50,
+  batchSize: 128,
+  optimizer: { name: "adamW", weightDecay: 1e-4 },
+  learningRate: 1e-3,
+  schedule: { name: "cosineRestarts", firstEpochs: 10, factor: 2, minimum: 1e-6 },
+  exitWeights: { start: [0.4, 0.2, 0.2, 0.2], end: [0, 0.3, 0.4, 0.5] },
+  gradientNorm: 1,
+  augmentation: { padding: 4, flip: true, cutout: 0 },
+};
+
+/** Ours: SGD with momentum, label smoothing, a moving average of the weights, distillation from the last exit. */
+const standard: RecipeInput = {
+  epochs: 20,
+  batchSize: 128,
+  optimizer: { name: "sgd", momentum: 0.9, weightDecay: 2e-3 },
+  learningRate: 0.1,
+  schedule: { name: "triangular", warmup: 0.2, end: 0 },
+  labelSmoothing: 0.1,
+  distillation: { weight: 0.3, temperature: 2 },
+  gradientNorm: 5,
+  augmentation: { padding: 3, flip: true, cutout: 6 },
+  averageDecay: 0.995,
+};
+
+export const recipes: Readonly<Record<string, RecipeInput>> = { standard, published };
+
+/** @throws {UserError} naming the first field that is not as expected */
+export function parseRecipe(data: unknown, where = "recipe"): Recipe {
+  const parsed = recipeSchema.safeParse(data);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new UserError(
+    `${where}: a training recipe expected, found at ${issue.path.join(".") || "the top"}: ${issue.message}; ` +
+      "see src/training/recipe.ts",
+  );
+}

@@ -1,0 +1,82 @@
+import { add, multiply, scale } from "../graph/elementwise.ts";
+import { gradients } from "../graph/gradients.ts";
+import { concat, reshape } from "../graph/layout.ts";
+import { accuracy, crossEntropy, distillation } from "../graph/loss.ts";
+import type { GraphDefinition } from "../graph/onnx.ts";
+import { adamW, clipByGlobalNorm, movingAverages, sgd, type Trained } from "../graph/optimizer.ts";
+import { reduceSum } from "../graph/reduce.ts";
+import { input, type Tensor, type Variable } from "../graph/tensor.ts";
+import type { Blueprint } from "../network/blueprint.ts";
+import { buildTrainingGraph } from "../network/training-graph.ts";
+import type { Weights } from "../network/weights.ts";
+import type { Recipe } from "./recipe.ts";
+
+/**
+ * One training step as one graph: forward through all exits, loss, gradients, optimizer, running statistics, averages.
+ *
+ * loss = sum over exits of weight_k ((1 - d) crossEntropy_k + d KL(last exit || exit k)), d = 0 for the last exit.
+ *
+ * Inputs: images [B, C, H, W], targets [B, K], learningRate [], exitWeights [E], averageDecay [].
+ * Outputs: loss [], accuracy [E] on this batch, gradientNorm [].
+ */
+export function buildTrainingStep(
+  blueprint: Blueprint,
+  classes: number,
+  recipe: Recipe,
+  { seed = 0, start }: { seed?: number; start?: Weights } = {},
+): GraphDefinition {
+  const images = input("images", [recipe.batchSize, ...blueprint.input]);
+  const targets = input("targets", [recipe.batchSize, classes]);
+  const network = buildTrainingGraph(blueprint, classes, images, { seed, ...(start ? { start } : {}) });
+  const loss = weightedLoss(network.logits, targets, recipe);
+  const raw = gradients(loss, network.parameters);
+  const { clipped, norm } = clipByGlobalNorm(raw, recipe.gradientNorm ?? Number.MAX_VALUE);
+  const trained = network.parameters.map((parameter, i) => ({
+    ...groupOf(parameter, recipe),
+    parameter,
+    gradient: recipe.gradientNorm === null ? raw[i]! : clipped[i]!,
+  }));
+  const rate = input("learningRate", []);
+  const optimized =
+    recipe.optimizer.name === "sgd"
+      ? sgd(trained, rate, { momentum: recipe.optimizer.momentum })
+      : adamW(trained, rate);
+  const parameters = new Set(network.parameters);
+  const followed = [...optimized.filter(({ variable }) => parameters.has(variable)), ...network.statistics];
+  return {
+    outputs: {
+      loss,
+      accuracy: concat(
+        network.logits.map((logits) => reshape(accuracy(logits, targets), [1])),
+        0,
+      ),
+      gradientNorm: norm,
+    },
+    updates: [
+      ...optimized,
+      ...network.statistics,
+      ...(recipe.averageDecay === null ? [] : movingAverages(followed, input("averageDecay", []))),
+    ],
+  };
+}
+
+function weightedLoss(logits: readonly Tensor[], targets: Tensor, recipe: Recipe): Tensor {
+  const teacher = logits.at(-1)!;
+  const { weight = 0, temperature = 1 } = recipe.distillation ?? {};
+  const losses = logits.map((own) => {
+    const plain = crossEntropy(own, targets, recipe.labelSmoothing);
+    if (weight === 0 || own === teacher) return plain;
+    return add(scale(plain, 1 - weight), scale(distillation(own, teacher, temperature), weight));
+  });
+  const perExit = concat(
+    losses.map((one) => reshape(one, [1])),
+    0,
+  ); // [E]
+  return reduceSum(multiply(perExit, input("exitWeights", [logits.length])));
+}
+
+/** Batch norm's parameters and biases have their own rate and do not decay. */
+function groupOf({ source }: Variable, recipe: Recipe): Pick<Trained, "rateFactor" | "decay"> {
+  if (source.name.endsWith(".weight")) return { decay: recipe.optimizer.weightDecay };
+  return { rateFactor: recipe.biasRateFactor };
+}

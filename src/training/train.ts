@@ -1,0 +1,202 @@
+import { channelStatistics, type Normalisation } from "../dataset/augmentation.ts";
+import { type BatchOptions, type BatchSource, inlineBatches, stepsPerEpoch } from "../dataset/batches.ts";
+import type { Dataset } from "../dataset/dataset.ts";
+import { UserError } from "../errors.ts";
+import { input } from "../graph/tensor.ts";
+import type { Blueprint } from "../network/blueprint.ts";
+import { buildTrainingGraph } from "../network/training-graph.ts";
+import type { NamedArray, Weights } from "../network/weights.ts";
+import { Program } from "../runtime/program.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Recipe } from "./recipe.ts";
+import { averageDecayAt, exitWeightsAt, learningRateAt } from "./schedule.ts";
+import { buildTrainingStep } from "./step.ts";
+
+/** A network with trained weights and what is needed to use it. */
+export interface TrainedNetwork {
+  readonly blueprint: Blueprint;
+  readonly weights: Weights;
+  readonly classes: readonly string[];
+  readonly normalisation: Normalisation;
+}
+
+/** One line of `metrics.jsonl`. */
+export interface TrainingProgress {
+  readonly kind: "train";
+  readonly step: number;
+  readonly steps: number;
+  /** Epochs done, with fraction. */
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly loss: number;
+  /** [E] on the training batch, 0..1 */
+  readonly accuracy: readonly number[];
+  readonly learningRate: number;
+  readonly gradientNorm: number;
+  readonly imagesPerSecond: number;
+  readonly secondsLeft: number;
+  /** [E] on the validation split, in the steps at which it was looked at */
+  readonly validationAccuracy?: readonly number[];
+}
+
+/** Everything that continues a training as if it had not stopped. */
+export interface Checkpoint {
+  readonly step: number;
+  /** All variables of the training step: weights, moments, statistics, averages. */
+  readonly variables: ReadonlyMap<string, NamedArray>;
+}
+
+export interface TrainOptions {
+  readonly runtime: Runtime;
+  readonly blueprint: Blueprint;
+  readonly dataset: Dataset;
+  readonly recipe: Recipe;
+  readonly seed: number;
+  /** Where batches come from; default: computed in this thread. `workerBatches` computes them beside the steps. */
+  readonly batches?: (options: BatchOptions) => BatchSource;
+  /** [E] accuracy of the network as it stands, on the validation split; called every `recipe.validateEvery` epochs. */
+  readonly validate?: (network: TrainedNetwork) => Promise<readonly number[]>;
+  readonly onProgress?: (progress: TrainingProgress) => void;
+  /** Called every `checkpointEvery` steps, and when the signal aborts. */
+  readonly saveCheckpoint?: (checkpoint: Checkpoint) => Promise<void>;
+  /** In steps; default 200. */
+  readonly checkpointEvery?: number;
+  readonly resumeFrom?: Checkpoint | null;
+  /** Stops after the current step; the checkpoint is saved, then an AbortError is thrown. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Trains all exits together on the train split. The same options and seed give the same bytes, also after an interruption.
+ *
+ * @throws {UserError} if there is no train split, or the loss is no number (with the step)
+ */
+export async function trainNetwork(options: TrainOptions): Promise<TrainedNetwork> {
+  const { runtime, blueprint, dataset, recipe, seed, resumeFrom, signal } = options;
+  const { train, classes, imageShape } = dataset;
+  if (!train)
+    throw new UserError(
+      `train: a dataset with a training part expected, found only a test part in ${dataset.name}; give the whole dataset`,
+    );
+  checkShapes(blueprint, dataset, recipe);
+  const normalisation = channelStatistics(train, imageShape);
+  const definition = buildTrainingStep(blueprint, classes.length, recipe, { seed });
+  const program = await Program.compile(runtime, definition, { seed });
+  const perEpoch = stepsPerEpoch(train.count, recipe.batchSize);
+  const steps = Math.round(recipe.epochs * perEpoch);
+  const firstStep = resumeFrom?.step ?? 0;
+  for (const [name, { data }] of resumeFrom?.variables ?? []) program.write(name, data);
+  const { batchSize, augmentation } = recipe;
+  const source = (options.batches ?? inlineBatches)({
+    samples: train,
+    imageShape,
+    classCount: classes.length,
+    batchSize,
+    normalisation,
+    augmentation,
+    seed,
+    firstStep,
+  });
+  const network = (): TrainedNetwork => ({
+    blueprint,
+    classes,
+    normalisation,
+    weights: keptWeights(program, blueprint, classes.length, recipe),
+  });
+  const checkpoint = (step: number): Checkpoint => ({ step, variables: program.variables() });
+  const clock = stepClock(batchSize);
+  try {
+    for (let step = firstStep; step < steps; step++) {
+      const batch = await source.next();
+      const epoch = step / perEpoch;
+      const learningRate = learningRateAt(recipe, epoch);
+      const { loss, accuracy, gradientNorm } = await program.run(
+        {
+          images: batch.images,
+          targets: batch.targets,
+          learningRate: Float32Array.of(learningRate),
+          exitWeights: exitWeightsAt(recipe, blueprint.stages.length, step / steps),
+          averageDecay: Float32Array.of(averageDecayAt(recipe.averageDecay ?? 0, step)),
+        },
+        step,
+      );
+      source.recycle(batch);
+      checkLoss(loss![0]!, step, learningRate);
+      const done = step + 1;
+      const isLast = done === steps;
+      const look = isLast || done % Math.round(recipe.validateEvery * perEpoch) === 0;
+      const speed = clock(steps - done);
+      const validationAccuracy = look ? await options.validate?.(network()) : undefined;
+      options.onProgress?.({
+        kind: "train",
+        step: done,
+        steps,
+        epoch: done / perEpoch,
+        epochs: recipe.epochs,
+        loss: loss![0]!,
+        accuracy: Array.from(accuracy!),
+        learningRate,
+        gradientNorm: gradientNorm![0]!,
+        ...speed,
+        ...(validationAccuracy ? { validationAccuracy } : {}),
+      });
+      const stopped = signal?.aborted ?? false;
+      if (options.saveCheckpoint && (stopped || isLast || done % (options.checkpointEvery ?? 200) === 0))
+        await options.saveCheckpoint(checkpoint(done));
+      if (stopped && !isLast) throw new DOMException(`stopped after step ${done} of ${steps}`, "AbortError");
+    }
+    return network();
+  } finally {
+    await source.close();
+    await program.close();
+  }
+}
+
+function checkShapes(blueprint: Blueprint, { name, imageShape, train }: Dataset, recipe: Recipe): void {
+  if (blueprint.input.join() !== imageShape.join())
+    throw new UserError(
+      `train: images of ${blueprint.input.join("x")} expected by ${blueprint.name}, found ${imageShape.join("x")} in ${name}; ` +
+        "use a blueprint with that input",
+    );
+  if (train!.count < recipe.batchSize)
+    throw new UserError(
+      `train: at least one batch of ${recipe.batchSize} images expected, found ${train!.count} in ${name}; set a smaller batchSize`,
+    );
+  const exits = blueprint.stages.length;
+  for (const [when, weights] of Object.entries(recipe.exitWeights ?? {}))
+    if (weights.length !== exits)
+      throw new UserError(
+        `recipe: exitWeights.${when} of ${exits} numbers expected, found ${weights.length}; give one per exit`,
+      );
+}
+
+function checkLoss(loss: number, step: number, learningRate: number): void {
+  if (Number.isFinite(loss)) return;
+  throw new UserError(
+    `train: a finite loss expected, found ${loss} at step ${step}; lower the learning rate (it was ${learningRate.toPrecision(3)}) or set gradientNorm`,
+  );
+}
+
+/** The weights that inference uses: the averages where the recipe keeps them, else the last ones. */
+function keptWeights(program: Program, blueprint: Blueprint, classes: number, recipe: Recipe): Weights {
+  const images = input("images", [1, ...blueprint.input]);
+  const { parameters, statistics } = buildTrainingGraph(blueprint, classes, images);
+  const suffix = recipe.averageDecay === null ? "" : ".average";
+  return new Map(
+    [...parameters, ...statistics.map(({ variable }) => variable)].map(({ source, shape }) => [
+      source.name,
+      { shape, data: program.read(source.name + suffix).slice() },
+    ]),
+  );
+}
+
+/** Speed over the last 20 steps, and the time left at that speed. */
+function stepClock(batchSize: number): (stepsLeft: number) => { imagesPerSecond: number; secondsLeft: number } {
+  const times = [performance.now()];
+  return (stepsLeft) => {
+    times.push(performance.now());
+    if (times.length > 21) times.shift();
+    const secondsPerStep = (times.at(-1)! - times[0]!) / 1000 / (times.length - 1);
+    return { imagesPerSecond: batchSize / secondsPerStep, secondsLeft: stepsLeft * secondsPerStep };
+  };
+}

@@ -1,0 +1,80 @@
+import { describe, expect, test } from "vitest";
+import { BATCH_NORM_EPSILON, batchNorm, batchNormInference } from "../../src/graph/batchnorm.ts";
+import { gradients } from "../../src/graph/gradients.ts";
+import { reduceSum } from "../../src/graph/reduce.ts";
+import { input, type Shape, sizeOf } from "../../src/graph/tensor.ts";
+import { normal, seededRandom } from "../../src/random.ts";
+import { anywhere, checkValueAndGradients, type Draw, expectClose, positive, runOnce } from "./check.ts";
+import { channelMean, channelVariance, normalize } from "./reference.ts";
+
+const CHANNELS: Shape = [3];
+
+/** Mean 0.7, deviation 1.5. */
+const shifted: Draw = (random, size) => Float32Array.from({ length: size }, () => 0.7 + 1.5 * normal(random));
+
+const shapes: readonly Shape[] = [
+  [5, 3],
+  [4, 3, 3, 5],
+  [1, 3, 2, 2],
+];
+
+describe.each(shapes.map((shape) => ({ shape })))("x $shape", ({ shape }) => {
+  test("batchNorm in training, and its gradients to x, gamma and beta", async () => {
+    await checkValueAndGradients({
+      shapes: [shape, CHANNELS, CHANNELS],
+      graph: (x, gamma, beta) => batchNorm(x!, gamma!, beta!).y,
+      reference: (x, gamma, beta) => normalize(x!, gamma!, beta!, channelMean(x!), channelVariance(x!)),
+      draw: [shifted, positive, anywhere],
+    });
+  });
+
+  test("the batch's mean and unbiased variance, for the running statistics", async () => {
+    const values = shifted(seededRandom(3), sizeOf(shape));
+    const x = { shape, data: Float64Array.from(values) };
+    const [gamma, beta] = [input("gamma", CHANNELS), input("beta", CHANNELS)];
+    const { mean, variance } = batchNorm(input("x", shape), gamma, beta);
+    const found = await runOnce({ mean, variance }, { x: values });
+    const count = sizeOf(shape) / 3;
+    expectClose(found.mean!, channelMean(x).data, 1e-6, "mean");
+    expectClose(
+      found.variance!,
+      channelVariance(x).data.map((value) => (value * count) / (count - 1)),
+      1e-6,
+      "variance",
+    );
+  });
+
+  test("batchNormInference, and its gradients to x, gamma, beta, mean and variance", async () => {
+    await checkValueAndGradients({
+      shapes: [shape, CHANNELS, CHANNELS, CHANNELS, CHANNELS],
+      graph: (x, gamma, beta, mean, variance) => batchNormInference(x!, gamma!, beta!, mean!, variance!),
+      reference: (x, gamma, beta, mean, variance) => normalize(x!, gamma!, beta!, mean!, variance!),
+      draw: [shifted, positive, anywhere, anywhere, positive],
+    });
+  });
+});
+
+test("the epsilon is the one that the references and PyTorch use", () => {
+  expect(BATCH_NORM_EPSILON).toBe(1e-5);
+});
+
+// E[x^2] - E[x]^2 of equal values is not zero but a rounding error, at 100 one of -1e-2: the root of that is not a number.
+test("a channel of equal values becomes beta, and its gradients are numbers", async () => {
+  const levels = [0.1, 3.7, 12.3, 100.7];
+  const shape: Shape = [8, 64, 5, 5];
+  const values = new Float32Array(sizeOf(shape)).map((_, i) => {
+    const channel = Math.floor(i / 25) % 64;
+    return levels[channel % 4]! * (1 + channel / 64);
+  });
+  const [x, gamma, beta] = [input("x", shape), input("gamma", [64]), input("beta", [64])];
+  const { y, variance } = batchNorm(x, gamma, beta);
+  const [dx] = gradients(reduceSum(y), [x]);
+  const found = await runOnce(
+    { y, variance, dx: dx! },
+    { x: values, gamma: new Float32Array(64).fill(1), beta: new Float32Array(64).fill(0.5) },
+  );
+  expect(Math.min(...found.variance!)).toBeGreaterThanOrEqual(0);
+  // x * slope and mean * slope, both about 201 / sqrt(epsilon) = 64,000, leave 6e-8 of that, several times.
+  expectClose(found.y!, new Float32Array(values.length).fill(0.5), 0.05, "y");
+  expect(found.dx!.every(Number.isFinite)).toBe(true);
+});

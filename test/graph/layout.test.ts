@@ -1,0 +1,186 @@
+import { describe, expect, test } from "vitest";
+import { multiply } from "../../src/graph/elementwise.ts";
+import { gradients } from "../../src/graph/gradients.ts";
+import { concat, expand, gather, pad, reshape, slice, transpose } from "../../src/graph/layout.ts";
+import { reduceSum } from "../../src/graph/reduce.ts";
+import { constant, input, integers, node, type Shape } from "../../src/graph/tensor.ts";
+import { checkValueAndGradients, checkValueWithoutGradient, runOnce } from "./check.ts";
+import { at, dense } from "./reference.ts";
+
+const reshapes: readonly (readonly [Shape, Shape])[] = [
+  [
+    [2, 6],
+    [3, 4],
+  ],
+  [
+    [2, 3, 4],
+    [2, 12],
+  ],
+  [[4, 1], [4]],
+  [[3], [1, 3, 1]],
+  [[1], []],
+  [
+    [2, 3],
+    [2, 3],
+  ],
+];
+
+test.each(reshapes)("reshape and its gradient: %j to %j", async (from, to) => {
+  await checkValueAndGradients({
+    shapes: [from],
+    graph: (x) => reshape(x!, to),
+    reference: (x) => ({ shape: to, data: x!.data }),
+  });
+});
+
+const orders: readonly (readonly [Shape, readonly number[]])[] = [
+  [
+    [2, 3],
+    [1, 0],
+  ],
+  [
+    [2, 3, 4],
+    [2, 0, 1],
+  ],
+  [
+    [2, 3, 4, 5],
+    [0, 2, 3, 1],
+  ],
+  [
+    [2, 3, 4, 5],
+    [3, 1, 2, 0],
+  ],
+];
+
+test.each(orders)("transpose and its gradient: %j by %j", async (shape, order) => {
+  await checkValueAndGradients({
+    shapes: [shape],
+    graph: (x) => transpose(x!, order),
+    reference: (x) =>
+      dense(
+        order.map((axis) => shape[axis]!),
+        (...index) => at(x!, ...shape.map((_, axis) => index[order.indexOf(axis)]!)),
+      ),
+  });
+});
+
+test.each([0, 1, 2, -1])("concat and its gradients along axis %i", async (axis) => {
+  const along = axis < 0 ? 2 : axis;
+  const sized = (size: number): Shape => [2, 3, 4].map((full, i) => (i === along ? size : full));
+  await checkValueAndGradients({
+    shapes: [sized(1), sized(3), sized(2)],
+    graph: (...parts) => concat(parts, axis),
+    reference: (...parts) =>
+      dense(sized(6), (...index) => {
+        const which = index[along]! < 1 ? 0 : index[along]! < 4 ? 1 : 2;
+        const start = [0, 1, 4][which]!;
+        return at(parts[which]!, ...index.map((i, axis) => (axis === along ? i - start : i)));
+      }),
+  });
+});
+
+test("concat of a tensor with itself gives it both gradients", async () => {
+  await checkValueAndGradients({
+    shapes: [[2, 3]],
+    graph: (x) => concat([x!, x!], 1),
+    reference: (x) => dense([2, 6], (b, i) => at(x!, b!, i! % 3)),
+  });
+});
+
+const slices = [
+  { axis: 0, from: 0, to: 2 },
+  { axis: 1, from: 2, to: 5 },
+  { axis: -1, from: 1, to: 2 },
+  { axis: 2, from: 0, to: 3 },
+];
+
+describe("slice", () => {
+  test.each(slices)("and its gradient: axis $axis, $from to $to", async ({ axis, from, to }) => {
+    const along = axis < 0 ? 2 : axis;
+    await checkValueAndGradients({
+      shapes: [[4, 5, 3]],
+      graph: (x) => slice(x!, axis, from, to),
+      reference: (x) =>
+        dense(
+          [4, 5, 3].map((size, i) => (i === along ? to - from : size)),
+          (...index) => at(x!, ...index.map((i, axis) => (axis === along ? i + from : i))),
+        ),
+    });
+  });
+
+  test.each([
+    [0, 5],
+    [1, 5],
+    [1, 4],
+  ])("with a step of 2 from %i to %i has a value and no gradient", async (from, to) => {
+    await checkValueWithoutGradient({
+      shapes: [[2, 5]],
+      graph: (x) => slice(x!, 1, from, to, 2),
+      reference: (x) => dense([2, Math.ceil((to - from) / 2)], (b, i) => at(x!, b!, from + 2 * i!)),
+    });
+  });
+});
+
+test("pad has a value and no gradient", async () => {
+  await checkValueWithoutGradient({
+    shapes: [[2, 3]],
+    graph: (x) => pad(x!, [1, 0], [2, 3]),
+    reference: (x) => dense([5, 6], (i, j) => at(x!, i! - 1, j!)),
+  });
+});
+
+const expansions: readonly (readonly [Shape, Shape])[] = [
+  [
+    [2, 1],
+    [2, 3],
+  ],
+  [
+    [1, 3, 1],
+    [2, 3, 4],
+  ],
+  [[1], [5]],
+  [
+    [2, 3],
+    [2, 3],
+  ],
+];
+
+test.each(expansions)("expand and its gradient: %j to %j", async (from, to) => {
+  await checkValueAndGradients({
+    shapes: [from],
+    graph: (x) => expand(x!, to),
+    reference: (x) => dense(to, (...index) => at(x!, ...index.map((i, axis) => (from[axis] === 1 ? 0 : i)))),
+  });
+});
+
+describe("gather", () => {
+  const indices = [2, 0, 2, 2, 1];
+
+  test.each([
+    { shape: [3], axis: 0 },
+    { shape: [3, 4], axis: 0 },
+    { shape: [4, 3], axis: 1 },
+    { shape: [2, 3, 4], axis: 1 },
+    { shape: [2, 4, 3], axis: -1 },
+  ])("and its gradient, with repeated indices: $shape along $axis", async ({ shape, axis }) => {
+    const along = axis < 0 ? shape.length - 1 : axis;
+    await checkValueAndGradients({
+      shapes: [shape],
+      graph: (x) => gather(x!, integers(indices), axis),
+      reference: (x) =>
+        dense(
+          shape.map((size, i) => (i === along ? indices.length : size)),
+          (...index) => at(x!, ...index.map((i, axis) => (axis === along ? indices[i]! : i))),
+        ),
+    });
+  });
+
+  test("gives nothing to what was not taken, and works with int32 indices", async () => {
+    const x = input("x", [2, 4]);
+    const chosen = node("Cast", [constant([3, 3, 1])], { to: 6 }, [3], "int32");
+    const weighted = multiply(gather(x, chosen, 1), constant([1, 10, 100]));
+    const [slope] = gradients(reduceSum(weighted), [x]);
+    const { d } = await runOnce({ d: slope! }, {});
+    expect([...d!]).toEqual([0, 100, 0, 11, 0, 100, 0, 11]);
+  });
+});

@@ -1,0 +1,82 @@
+import { expect, test } from "vitest";
+import { gradients } from "../../src/graph/gradients.ts";
+import { addPerChannel, linear, matMul } from "../../src/graph/linear.ts";
+import { reduceSum } from "../../src/graph/reduce.ts";
+import { input, type Shape } from "../../src/graph/tensor.ts";
+import { checkValueAndGradients } from "./check.ts";
+import * as reference from "./reference.ts";
+
+const products: readonly (readonly [Shape, Shape])[] = [
+  [
+    [3, 4],
+    [4, 5],
+  ],
+  [
+    [1, 7],
+    [7, 1],
+  ],
+  [
+    [2, 3, 4],
+    [2, 4, 5],
+  ],
+  [
+    [2, 3, 2, 4],
+    [2, 3, 4, 3],
+  ],
+  [
+    [2, 3, 4],
+    [4, 5],
+  ],
+  [
+    [2, 2, 3, 4],
+    [4, 2],
+  ],
+];
+
+test.each(products)("matMul and its gradients: %j x %j", async (a, b) => {
+  await checkValueAndGradients({
+    shapes: [a, b],
+    graph: (a, b) => matMul(a!, b!),
+    reference: (a, b) => reference.matMul(a!, b!),
+  });
+});
+
+test("matMul: leading axes that broadcast have a value, and a clear error instead of a gradient", () => {
+  const [a, b] = [input("a", [3, 4]), input("b", [2, 4, 5])];
+  const y = matMul(a, b);
+  expect(y.shape).toEqual([2, 3, 5]);
+  expect(() => gradients(reduceSum(y), [a, b])).toThrow(
+    new RangeError("matMul: equal leading axes expected for a gradient, found [3, 4] and [2, 4, 5]"),
+  );
+});
+
+test.each([true, false])("linear and its gradients, bias: %s", async (hasBias) => {
+  await checkValueAndGradients({
+    shapes: hasBias
+      ? [[3, 5], [4, 5], [4]]
+      : [
+          [3, 5],
+          [4, 5],
+        ],
+    graph: (x, weight, bias) => linear(x!, weight!, bias),
+    reference: (x, weight, bias) =>
+      reference.dense([3, 4], (b, o) => {
+        let total = bias ? bias.data[o!]! : 0;
+        for (let i = 0; i < 5; i++) total += reference.at(x!, b!, i) * reference.at(weight!, o!, i);
+        return total;
+      }),
+  });
+});
+
+const images: readonly Shape[] = [
+  [2, 3],
+  [2, 3, 4, 5],
+];
+
+test.each(images.map((shape) => ({ shape })))("addPerChannel and its gradients: $shape", async ({ shape }) => {
+  await checkValueAndGradients({
+    shapes: [shape, [3]],
+    graph: (x, bias) => addPerChannel(x!, bias!),
+    reference: (x, bias) => reference.dense(shape, (...index) => reference.at(x!, ...index) + bias!.data[index[1]!]!),
+  });
+});
