@@ -2,7 +2,17 @@ import { add, divide, maximum, multiply, scale, sqrt, subtract } from "./element
 import { reshape } from "./layout.ts";
 import { addPerChannel, multiplyPerChannel } from "./linear.ts";
 import { reduceMean } from "./reduce.ts";
-import { differentiable, node, type Shape, sameShape, scalar, show, sizeOf, type Tensor } from "./tensor.ts";
+import {
+  differentiable,
+  node,
+  type Shape,
+  sameShape,
+  scalar,
+  show,
+  sizeOf,
+  stopGradient,
+  type Tensor,
+} from "./tensor.ts";
 
 /** Added to the variance. */
 export const BATCH_NORM_EPSILON = 1e-5;
@@ -44,7 +54,8 @@ export function batchNorm(x: Tensor, gamma: Tensor, beta: Tensor): BatchNormResu
     const dx = add(multiply(dy, perChannel(slope)), affine(x, p, q));
     return [dx, scale(divide(covariance, deviation), count), scale(meanDy, count)];
   });
-  return { y, mean, variance: scale(variance, count / Math.max(1, count - 1)) };
+  const unbiased = scale(variance, count / Math.max(1, count - 1));
+  return { y, mean: stopGradient(mean), variance: stopGradient(unbiased) };
 }
 
 /** Inference: the same with fixed statistics [C]. */

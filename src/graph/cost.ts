@@ -21,11 +21,16 @@ export function multiplyAccumulates(results: readonly Tensor[]): number {
 function macsPerOutput(operator: string, inputs: readonly Tensor[]): number {
   switch (operator) {
     case "Conv":
-      return sizeOf(inputs[1]!.shape.slice(1));
+      return scalesChannels(inputs[0]!, inputs[1]!) ? 0 : sizeOf(inputs[1]!.shape.slice(1));
     case "Gemm":
     case "MatMul":
       return inputs[0]!.shape.at(-1)!;
     default:
       return 0;
   }
+}
+
+/** One factor per channel: batch norm, written as a depthwise 1x1 convolution. */
+function scalesChannels(x: Tensor, weight: Tensor): boolean {
+  return weight.shape[0] === x.shape[1] && sizeOf(weight.shape) === weight.shape[0];
 }

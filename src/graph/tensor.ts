@@ -47,7 +47,7 @@ export function input(name: string, shape: Shape, type: ElementType = "float32")
   return { shape, type, source: { kind: "input", name, random: false }, index: 0 };
 }
 
-/** Uniform numbers in [0, 1), fresh at every run, drawn by the runtime from (seed, step, name). */
+/** Uniform numbers in [0, 1), fresh at every run, drawn by the runtime from the seed, the step and the input's place in the graph. */
 export function randomInput(name: string, shape: Shape): Tensor {
   return { shape, type: "float32", source: { kind: "input", name, random: true }, index: 0 };
 }

@@ -1,12 +1,14 @@
 import { normalisationTable } from "../dataset/augmentation.ts";
 import { normalise } from "../dataset/batches.ts";
+import type { ImageShape } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
 import { sizeOf } from "../graph/tensor.ts";
-import type { Model } from "../model/model.ts";
-import { type Agent, checkLambda } from "../policy/agent.ts";
+import type { LearnedPolicy, Model } from "../model/model.ts";
+import { checkLambda } from "../policy/agent.ts";
 import { FEATURE } from "../policy/observation.ts";
 import { Program, type Values } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { TrainedNetwork } from "../training/train.ts";
 import { stageGraphs } from "./stage-programs.ts";
 
 /** What happened at one exit on the way. */
@@ -44,42 +46,58 @@ export interface Classification {
   readonly trace: readonly ExitTrace[];
 }
 
+/** @returns [C, H, W] bytes 0..255 */
+export type ToPixels<Image> = (image: Image, shape: ImageShape) => Promise<Uint8Array>;
+
 /**
  * A trained model that really stops: stages run one after the other, and a stage after the exit taken is never computed.
  * In a batch, the images that go on are gathered into a smaller batch (compaction).
  */
-export class AdaptiveClassifier {
-  readonly model: Model;
+export class AdaptiveClassifier<Image> {
+  readonly network: TrainedNetwork;
+  readonly policy: LearnedPolicy;
   readonly #stages: readonly Program[];
-  readonly #agent: Agent;
   readonly #table: Float32Array;
+  readonly #toPixels: ToPixels<Image>;
   #lambda: number;
   /** [E] images computed at each stage since the start. */
   readonly imagesComputed: number[];
 
-  private constructor(model: Model, agent: Agent, stages: readonly Program[], lambda: number) {
-    this.model = model;
-    this.#agent = agent;
+  private constructor(
+    network: TrainedNetwork,
+    policy: LearnedPolicy,
+    stages: readonly Program[],
+    lambda: number,
+    toPixels: ToPixels<Image>,
+  ) {
+    this.#toPixels = toPixels;
+    this.network = network;
+    this.policy = policy;
     this.#stages = stages;
-    this.#table = normalisationTable(model.network.normalisation);
+    this.#table = normalisationTable(network.normalisation);
     this.#lambda = lambda;
     this.imagesComputed = stages.map(() => 0);
   }
 
   /**
+   * @param toPixels turns what the host calls an image into [C, H, W] bytes 0..255
    * @param lambda price of the full network in units of one correct answer; default: the model's recommended one
    * @throws {UserError} if the model has no policy, or lambda is outside what it was trained for
    */
-  static async create(runtime: Runtime, model: Model, lambda = model.lambda): Promise<AdaptiveClassifier> {
-    const { agent } = model;
-    if (!agent)
+  static async create<Image>(
+    runtime: Runtime,
+    { network, policy }: Model,
+    toPixels: ToPixels<Image>,
+    lambda?: number,
+  ): Promise<AdaptiveClassifier<Image>> {
+    if (!policy)
       throw new UserError(
         "classifier: a model with a policy expected, found a network alone; run 'earlyexit learn' first",
       );
-    checkLambda(agent, lambda);
+    if (lambda !== undefined) checkLambda(policy.agent, lambda);
     const stages: Program[] = [];
-    for (const graph of stageGraphs(model, agent)) stages.push(await Program.compile(runtime, graph));
-    return new AdaptiveClassifier(model, agent, stages, lambda);
+    for (const graph of stageGraphs(network, policy)) stages.push(await Program.compile(runtime, graph));
+    return new AdaptiveClassifier(network, policy, stages, lambda ?? policy.lambda, toPixels);
   }
 
   get lambda(): number {
@@ -88,33 +106,40 @@ export class AdaptiveClassifier {
 
   /** The dial: may be turned at any time. */
   set lambda(value: number) {
-    checkLambda(this.#agent, value);
+    checkLambda(this.policy.agent, value);
     this.#lambda = value;
   }
 
-  /** @param pixels [C, H, W] bytes 0..255 */
-  async classify(pixels: Uint8Array): Promise<Classification> {
-    const [result] = await this.classifyBatch(pixels);
+  async classify(image: Image): Promise<Classification> {
+    const [result] = await this.classifyBatch([image]);
     return result!;
+  }
+
+  /** @returns one result per image, in the order of the images */
+  async classifyBatch(images: readonly Image[]): Promise<Classification[]> {
+    const shape = this.network.blueprint.input;
+    const pixels = await Promise.all(images.map((image) => this.#toPixels(image, shape)));
+    return this.classifyPixels(concatenate(pixels, sizeOf(shape)));
   }
 
   /**
    * @param pixels [B, C, H, W] bytes 0..255
-   * @returns one result per image, in the order of the images
    * @throws {RangeError} if the pixels are not a whole number of images
    */
-  async classifyBatch(pixels: Uint8Array): Promise<Classification[]> {
-    const shape = this.model.network.blueprint.input;
-    if (pixels.length === 0 || pixels.length % sizeOf(shape) !== 0)
+  async classifyPixels(pixels: Uint8Array): Promise<Classification[]> {
+    const shape = this.network.blueprint.input;
+    if (pixels.length % sizeOf(shape) !== 0)
       throw new RangeError(`classifier: images of ${shape.join("x")} bytes expected, found ${pixels.length} bytes`);
+    if (pixels.length === 0) return [];
     const started = performance.now();
+    const lambda = this.#lambda; // one for the whole batch, even if the dial is turned while it runs
     const count = pixels.length / sizeOf(shape);
     const traces: ExitTrace[][] = Array.from({ length: count }, () => []);
     const answers = new Map<number, Float32Array>();
     let images = Array.from({ length: count }, (_, i) => i);
     let feeds: Values = { x: normalise(pixels, this.#table, shape[1] * shape[2]) };
     for (const [exit, stage] of this.#stages.entries()) {
-      const results = await stage.run({ ...feeds, lambda: new Float32Array(images.length).fill(this.#lambda) });
+      const results = await stage.run({ ...feeds, lambda: new Float32Array(images.length).fill(lambda) });
       this.imagesComputed[exit]! += images.length;
       const goOn: number[] = [];
       for (const [row, image] of images.entries()) {
@@ -134,12 +159,12 @@ export class AdaptiveClassifier {
     return traces.map((trace, image) => {
       const { exit, classIndex, confidence } = trace.at(-1)!;
       return {
-        label: this.model.network.classes[classIndex]!,
+        label: this.network.classes[classIndex]!,
         classIndex,
         probabilities: answers.get(image)!,
         confidence,
         exit,
-        costMacs: this.model.costs.exitMacs[exit]!,
+        costMacs: this.policy.costs.exitMacs[exit]!,
         latencyMs,
         trace,
       };
@@ -173,6 +198,15 @@ export class AdaptiveClassifier {
   async close(): Promise<void> {
     for (const stage of this.#stages) await stage.close();
   }
+}
+
+function concatenate(pixels: readonly Uint8Array[], size: number): Uint8Array {
+  const all = new Uint8Array(pixels.length * size);
+  pixels.forEach((one, i) => {
+    if (one.length !== size) throw new RangeError(`classifier: ${size} bytes per image expected, found ${one.length}`);
+    all.set(one, i * size);
+  });
+  return all;
 }
 
 /** Some rows of [B, ...], one after the other. */

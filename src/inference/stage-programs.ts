@@ -2,11 +2,12 @@ import { scale } from "../graph/elementwise.ts";
 import { softmax } from "../graph/loss.ts";
 import type { GraphDefinition } from "../graph/onnx.ts";
 import { input, type Shape, type Tensor } from "../graph/tensor.ts";
-import type { Model } from "../model/model.ts";
+import type { LearnedPolicy } from "../model/model.ts";
 import { foldBatchNorm } from "../network/folding.ts";
 import { buildInferenceStage } from "../network/inference-graph.ts";
-import { type Agent, stageDecision } from "../policy/agent.ts";
+import { stageDecision } from "../policy/agent.ts";
 import { costShares, featureCount } from "../policy/observation.ts";
+import type { TrainedNetwork } from "../training/train.ts";
 
 /**
  * One graph per stage: from what the stage before left behind to the logits of this exit and the agent's decision.
@@ -14,7 +15,7 @@ import { costShares, featureCount } from "../policy/observation.ts";
  * Inputs: x [B, C, H, W] (images at stage 0), lambda [B, 1] and, from stage 1 on, history [B, k * F], topClass [B, 1].
  * Outputs: x for the next stage, probabilities [B, K], q [B, 2], exitNow [B, 1], exitFeatures [B, F], history, topClass.
  */
-export function stageGraphs({ network, costs }: Model, agent: Agent): GraphDefinition[] {
+export function stageGraphs(network: TrainedNetwork, { agent, costs }: LearnedPolicy): GraphDefinition[] {
   const { blueprint, weights } = foldBatchNorm(network.blueprint, network.weights);
   const classes = network.classes.length;
   const perExit = featureCount(classes);

@@ -4,43 +4,32 @@ import { type Blueprint, blueprintSchema } from "../network/blueprint.ts";
 import { networkCost } from "../network/cost.ts";
 import type { Agent } from "../policy/agent.ts";
 import type { ExitCosts, ExitTable } from "../policy/exit-table.ts";
+import type { LambdaPoint } from "../policy/lambda-calibration.ts";
 import { policyMacs } from "../policy/q-network.ts";
 import { decodeSafetensors, encodeSafetensors, floatArray, type StoredArray } from "../runtime/safetensors.ts";
+import { recipeSchema } from "../training/recipe.ts";
 import type { TrainedNetwork } from "../training/train.ts";
 import { VERSION } from "../version.ts";
 
-/** How the exits fare on the selection half of validation at one lambda. */
-export interface CalibrationPoint {
+/** An agent with all that was found out about it on the validation split. */
+export interface LearnedPolicy {
+  readonly agent: Agent;
+  readonly costs: ExitCosts;
+  /** The recommended lambda. */
   readonly lambda: number;
-  readonly accuracy: number;
-  readonly meanMacs: number;
-  readonly savings: number;
-  readonly exitShares: readonly number[];
-}
-
-/** Where a model comes from. */
-export interface Provenance {
-  readonly dataset: { readonly name: string; readonly sha256: Readonly<Record<string, string>> };
-  readonly seed: number;
-  readonly version: string;
-  /** How it was trained. */
-  readonly recipe: unknown;
+  /** How the exits fare on the selection half of validation, lambdas rising. */
+  readonly calibration: readonly LambdaPoint[];
+  /** Exit table of the validation split: any lambda, budget or yardstick is solved from it. */
+  readonly validation: ExitTable;
 }
 
 /** All that inference and evaluation need: what a model folder holds. */
 export interface Model {
   readonly network: TrainedNetwork;
-  readonly costs: ExitCosts;
-  /** null until `learn` has run: then only fixed exits can be taken */
-  readonly agent: Agent | null;
-  /** The recommended lambda. */
-  readonly lambda: number;
-  readonly calibration: readonly CalibrationPoint[];
-  /** Exit table of the validation split: any lambda, budget or yardstick is solved from it. */
-  readonly validation: ExitTable | null;
-  readonly provenance: Provenance;
+  /** null until one was learned: then only fixed exits can be taken */
+  readonly policy: LearnedPolicy | null;
   /** What `evaluate --json` printed, if it was evaluated. */
-  readonly figures: unknown;
+  readonly figures?: unknown;
 }
 
 /** Costs of the exits with the agent's decisions on the way: one at every exit but the last. */
@@ -52,67 +41,62 @@ export function exitCosts(blueprint: Blueprint, classes: number, agent: Pick<Age
 }
 
 const numbers = z.array(z.number());
+const calibrationSchema = z.object({
+  lambda: z.number(),
+  accuracy: z.number(),
+  meanMacs: z.number(),
+  savings: z.number(),
+  exitShares: numbers,
+});
 const modelSchema = z.object({
   format: z.literal(1),
   blueprint: blueprintSchema,
   classes: z.array(z.string()).min(2),
   normalisation: z.object({ mean: numbers, std: z.array(z.number().positive()) }),
-  costs: z.object({ exitMacs: z.array(z.number().positive()), fullMacs: z.number().positive() }),
   policy: z
     .object({
+      costs: z.object({ exitMacs: z.array(z.number().positive()), fullMacs: z.number().positive() }),
       hidden: z.array(z.int().positive()),
       dueling: z.boolean(),
       temperatures: z.array(z.number().positive()),
       lambdaRange: z.object({ from: z.number().positive(), to: z.number().positive() }),
+      lambda: z.number().positive(),
+      calibration: z.array(calibrationSchema),
     })
     .nullable(),
-  lambda: z.number().min(0),
-  calibration: z.array(
-    z.object({
-      lambda: z.number(),
-      accuracy: z.number(),
-      meanMacs: z.number(),
-      savings: z.number(),
-      exitShares: numbers,
-    }),
-  ),
   dataset: z.object({ name: z.string(), sha256: z.record(z.string(), z.string()) }),
   seed: z.int(),
   version: z.string(),
-  recipe: z.unknown(),
+  recipe: recipeSchema,
   figures: z.unknown(),
 });
 
 /** A model as files, by name. The same model gives the same bytes. */
-export function modelFiles(model: Model): Map<string, Uint8Array> {
-  const { network, agent, provenance } = model;
-  const json: z.input<typeof modelSchema> = {
+export function modelFiles({ network, policy, figures }: Model): Map<string, Uint8Array> {
+  const { weights, ...described } = network;
+  const json = {
     format: 1,
-    blueprint: network.blueprint,
-    classes: [...network.classes],
-    normalisation: { mean: [...network.normalisation.mean], std: [...network.normalisation.std] },
-    costs: { exitMacs: [...model.costs.exitMacs], fullMacs: model.costs.fullMacs },
-    policy: agent && {
-      hidden: [...agent.hidden],
-      dueling: agent.dueling,
-      temperatures: [...agent.temperatures],
-      lambdaRange: agent.lambdaRange,
-    },
-    lambda: model.lambda,
-    calibration: model.calibration.map((point) => ({ ...point, exitShares: [...point.exitShares] })),
-    dataset: { name: provenance.dataset.name, sha256: { ...provenance.dataset.sha256 } },
-    seed: provenance.seed,
-    version: provenance.version,
-    recipe: provenance.recipe,
-    figures: model.figures,
+    blueprint: described.blueprint,
+    classes: described.classes,
+    normalisation: described.normalisation,
+    policy: policy && describePolicy(policy),
+    ...described.provenance,
+    figures,
   };
   const files = new Map([
     ["model.json", new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`)],
-    ["network.safetensors", encodeSafetensors(network.weights)],
+    ["network.safetensors", encodeSafetensors(weights)],
   ]);
-  if (agent) files.set("policy.safetensors", encodeSafetensors(agent.weights));
-  if (model.validation) files.set("validation.safetensors", encodeSafetensors(tableArrays(model.validation)));
+  if (!policy) return files;
+  files.set("policy.safetensors", encodeSafetensors(policy.agent.weights));
+  files.set("validation.safetensors", encodeSafetensors(tableArrays(policy.validation)));
   return files;
+}
+
+/** Everything about a policy but its arrays. */
+function describePolicy({ agent, costs, lambda, calibration }: LearnedPolicy) {
+  const { hidden, dueling, temperatures, lambdaRange } = agent;
+  return { costs, hidden, dueling, temperatures, lambdaRange, lambda, calibration };
 }
 
 function tableArrays({ logits, labels, count, exits, classes }: ExitTable): Map<string, StoredArray> {
@@ -136,29 +120,17 @@ export async function readModel(read: (file: string) => Promise<Uint8Array | nul
       throw new UserError(`${where}: a model folder with ${file} expected, found none; train one with 'earlyexit run'`);
     return bytes;
   };
+  const arrays = async (file: string) => decodeSafetensors(await need(file), `${where}/${file}`);
   const json = parseModelJson(new TextDecoder().decode(await need("model.json")), `${where}/model.json`);
-  const { blueprint, classes, normalisation, costs, policy } = json;
-  const file = "network.safetensors";
-  const weights = floats(decodeSafetensors(await need(file), `${where}/${file}`), `${where}/${file}`);
-  let agent: Agent | null = null;
-  if (policy) {
-    const policyFile = "policy.safetensors";
-    const arrays = decodeSafetensors(await need(policyFile), `${where}/${policyFile}`);
-    agent = { ...policy, exits: blueprint.stages.length, classes: classes.length, weights: floats(arrays, policyFile) };
-  }
-  const table = await read("validation.safetensors");
-  return {
-    network: { blueprint, classes, normalisation, weights },
-    costs,
-    agent,
-    lambda: json.lambda,
-    calibration: json.calibration,
-    validation:
-      table &&
-      readTable(decodeSafetensors(table, `${where}/validation.safetensors`), `${where}/validation.safetensors`),
-    provenance: { dataset: json.dataset, seed: json.seed, version: json.version, recipe: json.recipe },
-    figures: json.figures,
-  };
+  const { blueprint, classes, normalisation, dataset, seed, version, recipe } = json;
+  const weights = floats(await arrays("network.safetensors"), `${where}/network.safetensors`);
+  const network = { blueprint, classes, normalisation, weights, provenance: { dataset, seed, version, recipe } };
+  if (!json.policy) return { network, policy: null, figures: json.figures };
+  const { costs, lambda, calibration, ...shape } = json.policy;
+  const policyWeights = floats(await arrays("policy.safetensors"), `${where}/policy.safetensors`);
+  const agent = { ...shape, exits: blueprint.stages.length, classes: classes.length, weights: policyWeights };
+  const validation = readTable(await arrays("validation.safetensors"), `${where}/validation.safetensors`);
+  return { network, policy: { agent, costs, lambda, calibration, validation }, figures: json.figures };
 }
 
 function parseModelJson(text: string, where: string): z.output<typeof modelSchema> {

@@ -3,7 +3,7 @@ import { add, gelu, relu, silu } from "../graph/elementwise.ts";
 import { concat } from "../graph/layout.ts";
 import { linear } from "../graph/linear.ts";
 import { averagePool, globalAveragePool, globalMaxPool, maxPool } from "../graph/pool.ts";
-import type { Shape, Tensor } from "../graph/tensor.ts";
+import { type Shape, sameShape, show, type Tensor } from "../graph/tensor.ts";
 import type { Layer } from "./blueprint.ts";
 
 /** What differs between training and inference. */
@@ -28,8 +28,8 @@ export function applyLayers(layers: readonly Layer[], x: Tensor, path: string, c
     const pool = layers[i + 1];
     // The largest of rectified values is the rectified largest value; the second way rectifies a smaller map.
     if (context.training && layers[i]!.type === "relu" && pool?.type === "maxPool") {
-      value = relu(maxPool(value, pool.size));
       i++;
+      value = relu(applyLayer(pool, value, `${path}.${i}`, context));
     } else value = applyLayer(layers[i]!, value, `${path}.${i}`, context);
   }
   return value;
@@ -65,10 +65,7 @@ function applyLayer(layer: Layer, x: Tensor, path: string, context: LayerContext
       case "identity":
         return x;
       case "residual":
-        return add(
-          applyLayers(layer.layers, x, `${path}.layers`, context),
-          applyLayers(layer.shortcut ?? [], x, `${path}.shortcut`, context),
-        );
+        return applyResidual(layer, x, path, context);
       case "parallel":
         return concat(
           layer.branches.map((branch, i) => applyLayers(branch, x, `${path}.branches.${i}`, context)),
@@ -82,9 +79,24 @@ function applyLayer(layer: Layer, x: Tensor, path: string, context: LayerContext
   }
 }
 
+function applyResidual(
+  layer: Extract<Layer, { type: "residual" }>,
+  x: Tensor,
+  path: string,
+  context: LayerContext,
+): Tensor {
+  const y = applyLayers(layer.layers, x, `${path}.layers`, context);
+  const shortcut = applyLayers(layer.shortcut ?? [], x, `${path}.shortcut`, context);
+  if (!sameShape(y.shape, shortcut.shape))
+    throw new RangeError(
+      `residual: layers and shortcut of one shape expected, found ${show(y.shape)} and ${show(shortcut.shape)}`,
+    );
+  return add(y, shortcut);
+}
+
 function applyConv(layer: Extract<Layer, { type: "conv" }>, x: Tensor, path: string, context: LayerContext): Tensor {
   const { channels, kernel = 3, stride = 1, groups = 1 } = layer;
-  const weight = context.parameter(`${path}.weight`, [channels, x.shape[1]! / groups, kernel, kernel]);
+  const weight = context.parameter(`${path}.weight`, [channels, Math.floor(x.shape[1]! / groups), kernel, kernel]);
   const bias = layer.bias ? { bias: context.parameter(`${path}.bias`, [channels]) } : {};
   return conv2d(x, weight, { stride, groups, ...bias });
 }

@@ -6,8 +6,7 @@
  */
 import { add, compare, multiply, subtract } from "../graph/elementwise.ts";
 import { gradients } from "../graph/gradients.ts";
-import { slice } from "../graph/layout.ts";
-import { concat } from "../graph/layout.ts";
+import { concat, slice } from "../graph/layout.ts";
 import { huber } from "../graph/loss.ts";
 import { adamW, type Trained, type Update } from "../graph/optimizer.ts";
 import { reduceMean, reduceSum } from "../graph/reduce.ts";
@@ -182,12 +181,11 @@ export async function trainAgent(
   const [train, select] = [await prepare(fit), await prepare(selection)];
   const width = stateWidth(fit.exits, fit.classes);
   const initial = initialQWeights({ inputs: width + 1, hidden: o.hidden, dueling: o.dueling }, o.seed);
-  const learner = await Program.compile(runtime, trainingGraph(o, width, initial));
+  const learner = await Program.compile(runtime, trainingGraph(o, width, initial), { threads: 1 });
   const actor = await compileActor(runtime, o, width, initial);
   const replay = createReplay(o.replaySize);
   const [actingRandom, learningRandom] = [seededRandom(o.seed, 1), seededRandom(o.seed, 2)];
-  const drawLambda = (r: Random): number =>
-    o.lambdaRange.from * (o.lambdaRange.to / o.lambdaRange.from) ** uniform(r);
+  const drawLambda = (r: Random): number => o.lambdaRange.from * (o.lambdaRange.to / o.lambdaRange.from) ** uniform(r);
   const E = fit.exits;
   // acting
   const M = o.parallelEpisodes;

@@ -57,7 +57,9 @@ export function exitFeatures(
   if (logits.shape.length !== 2 || classes < 2)
     throw new RangeError(`exitFeatures: logits [B, K] with K at least 2 expected, found ${show(logits.shape)}`);
   if (!(temperature > 0))
-    throw new RangeError(`exitFeatures: temperature above 0 expected, found ${temperature}; fit it with fitTemperatures`);
+    throw new RangeError(
+      `exitFeatures: temperature above 0 expected, found ${temperature}; fit it with fitTemperatures`,
+    );
   const logProbabilities = logSoftmax(scale(logits, 1 / temperature)); // [B, K]
   const entropy = negate(reduceSum(multiply(exp(logProbabilities), logProbabilities), [1], true)); // [B, 1]
   const { values, indices } = topK(logProbabilities, Math.min(3, classes));

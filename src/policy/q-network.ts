@@ -1,9 +1,8 @@
+import { multiplyAccumulates } from "../graph/cost.ts";
 import { add, relu, subtract } from "../graph/elementwise.ts";
 import { linear } from "../graph/linear.ts";
 import { reduceMean } from "../graph/reduce.ts";
-import { constant, type Shape, sizeOf, type Tensor } from "../graph/tensor.ts";
-import { multiplyAccumulates } from "../graph/cost.ts";
-import { input } from "../graph/tensor.ts";
+import { constant, input, type Shape, sizeOf, type Tensor } from "../graph/tensor.ts";
 import { initialValues, type NamedArray, type Weights } from "../network/weights.ts";
 import { stateWidth } from "./observation.ts";
 

@@ -37,7 +37,7 @@ function isNodeDevice(device: string): device is (typeof NODE_DEVICES)[number] {
 async function createSession(device: Device, model: Uint8Array, options: SessionOptions): Promise<InferenceSession> {
   const settings: InferenceSession.SessionOptions = {
     executionProviders: [device],
-    graphOptimizationLevel: "all",
+    graphOptimizationLevel: options.optimizeFor === "training" ? "extended" : "all",
     ...(options.threads ? { intraOpNumThreads: options.threads } : {}),
     logSeverityLevel: 3,
     // Idle threads of one session would otherwise spin against those of the next one.

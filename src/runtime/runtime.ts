@@ -5,6 +5,11 @@ export type Device = "cpu" | "webgpu" | "cuda" | "wasm";
 export interface SessionOptions {
   /** Threads inside one operator; default: what the runtime was made with. */
   readonly threads?: number;
+  /**
+   * "inference" (default) also moves convolutions with constant weights to ONNX Runtime's blocked layout;
+   * "training", where weights change, does without: converting back and forth would cost more than it saves.
+   */
+  readonly optimizeFor?: "inference" | "training";
   /** Writes ONNX Runtime's own profile to a file with this prefix. */
   readonly profilePrefix?: string;
 }

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { type Shape, sizeOf } from "../graph/tensor.ts";
 
@@ -51,33 +52,38 @@ export function decodeSafetensors(bytes: Uint8Array, where: string): Map<string,
   const arrays = new Map<string, StoredArray>();
   for (const [name, { dtype, shape, data_offsets }] of Object.entries(header)) {
     const Type = TYPES[dtype as keyof typeof TYPES];
-    const [from, to] = data_offsets ?? [0, 0];
+    const [from, to] = data_offsets;
     if (!Type) throw broken(`${name} of type ${Object.keys(TYPES).join(" or ")}`, dtype);
     if (to - from !== 4 * sizeOf(shape) || 8 + length + to > bytes.length)
       throw broken(
         `${4 * sizeOf(shape)} bytes for ${name}`,
         `${Math.min(to - from, bytes.length - 8 - length - from)}`,
       );
-    arrays.set(name, { shape, data: new Type(bytes.slice(8 + length + from, 8 + length + to).buffer) });
+    arrays.set(name, { shape, data: new Type(copyOf(bytes.subarray(8 + length + from, 8 + length + to))) });
   }
   return arrays;
 }
 
-interface HeaderEntry {
-  dtype: string;
-  shape: number[];
-  data_offsets: [number, number];
+/** `slice` would do, but that of a Node buffer does not copy. */
+function copyOf(bytes: Uint8Array): ArrayBuffer {
+  return new Uint8Array(bytes).buffer;
 }
+
+const size = z.int().min(0);
+const headerSchema = z.record(
+  z.string(),
+  z.object({ dtype: z.string(), shape: z.array(size), data_offsets: z.tuple([size, size]) }),
+);
 
 function parseHeader(
   text: string,
   broken: (expected: string, found: unknown) => UserError,
-): Record<string, HeaderEntry> {
+): z.output<typeof headerSchema> {
   try {
-    const { __metadata__: _, ...entries } = JSON.parse(text) as Record<string, HeaderEntry>;
-    return entries;
+    const { __metadata__: _, ...entries } = JSON.parse(text) as Record<string, unknown>;
+    return headerSchema.parse(entries);
   } catch {
-    throw broken("a JSON header", JSON.stringify(text.slice(0, 20)));
+    throw broken("a JSON header with dtype, shape and data_offsets of each array", JSON.stringify(text.slice(0, 20)));
   }
 }
 

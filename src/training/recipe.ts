@@ -3,6 +3,10 @@ import { UserError } from "../errors.ts";
 
 const share = z.number().min(0).max(1);
 const positive = z.number().positive();
+const exitShares = z
+  .array(share)
+  .min(2)
+  .refine((weights) => weights.some((one) => one > 0), "at least one weight above 0 expected, found none");
 
 const optimizerSchema = z.discriminatedUnion("name", [
   z.strictObject({
@@ -48,7 +52,7 @@ export const recipeSchema = z.strictObject({
   biasRateFactor: positive.default(1),
   schedule: scheduleSchema.prefault({ name: "triangular" }),
   /** Weight of each exit's loss, moving in a straight line from start to end of the training; normalised to sum 1. Default: all equal. */
-  exitWeights: z.strictObject({ start: z.array(share).min(2), end: z.array(share).min(2) }).optional(),
+  exitWeights: z.strictObject({ start: exitShares, end: exitShares }).optional(),
   /** Every exit but the last also learns from the last one: (1 - weight) cross entropy + weight KL to it at this temperature. */
   distillation: z.strictObject({ weight: share, temperature: positive.default(2) }).optional(),
   labelSmoothing: share.default(0),
@@ -92,7 +96,7 @@ const published: RecipeInput = {
 const standard: RecipeInput = {
   epochs: 20,
   batchSize: 128,
-  optimizer: { name: "sgd", momentum: 0.9, weightDecay: 2e-3 },
+  optimizer: { name: "sgd", momentum: 0.9, weightDecay: 4e-3 },
   learningRate: 0.1,
   schedule: { name: "triangular", warmup: 0.2, end: 0 },
   labelSmoothing: 0.1,
@@ -102,7 +106,28 @@ const standard: RecipeInput = {
   averageDecay: 0.995,
 };
 
-export const recipes: Readonly<Record<string, RecipeInput>> = { standard, published };
+/** For the drawn set, where every view is new anyway. */
+const quick: RecipeInput = {
+  ...standard,
+  epochs: 14,
+  batchSize: 64,
+  learningRate: 0.05,
+  labelSmoothing: 0.05,
+  augmentation: { padding: 2, flip: true, cutout: 0 },
+  validateEvery: 7,
+};
+
+const recipes: Readonly<Record<string, RecipeInput>> = { standard, published, quick };
+
+export const recipeNames: readonly string[] = Object.keys(recipes);
+
+/** @throws {UserError} if there is no such recipe */
+export function builtInRecipe(name: string, changes: Partial<RecipeInput> = {}): Recipe {
+  const found = recipes[name];
+  if (!found)
+    throw new UserError(`recipe: ${recipeNames.join(", ")} or a JSON file expected, found ${name}; choose one of them`);
+  return parseRecipe({ ...found, ...changes }, name);
+}
 
 /** @throws {UserError} naming the first field that is not as expected */
 export function parseRecipe(data: unknown, where = "recipe"): Recipe {

@@ -8,6 +8,7 @@ import { buildTrainingGraph } from "../network/training-graph.ts";
 import type { NamedArray, Weights } from "../network/weights.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { VERSION } from "../version.ts";
 import type { Recipe } from "./recipe.ts";
 import { averageDecayAt, exitWeightsAt, learningRateAt } from "./schedule.ts";
 import { buildTrainingStep } from "./step.ts";
@@ -18,6 +19,18 @@ export interface TrainedNetwork {
   readonly weights: Weights;
   readonly classes: readonly string[];
   readonly normalisation: Normalisation;
+  readonly provenance: Provenance;
+}
+
+/** Where a network comes from. */
+export interface Provenance {
+  /** SHA-256 of each split, so that a policy is never learned on images that the network was trained on. */
+  readonly dataset: { readonly name: string; readonly sha256: Readonly<Record<string, string>> };
+  /** Of the training and of the split into train and validation. */
+  readonly seed: number;
+  /** Of this package. */
+  readonly version: string;
+  readonly recipe: Recipe;
 }
 
 /** One line of `metrics.jsonl`. */
@@ -81,7 +94,7 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainedNetwor
   checkShapes(blueprint, dataset, recipe);
   const normalisation = channelStatistics(train, imageShape);
   const definition = buildTrainingStep(blueprint, classes.length, recipe, { seed });
-  const program = await Program.compile(runtime, definition, { seed });
+  const program = await Program.compile(runtime, definition, { seed, optimizeFor: "training" });
   const perEpoch = stepsPerEpoch(train.count, recipe.batchSize);
   const steps = Math.round(recipe.epochs * perEpoch);
   const firstStep = resumeFrom?.step ?? 0;
@@ -101,6 +114,7 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainedNetwor
     blueprint,
     classes,
     normalisation,
+    provenance: { dataset: { name: dataset.name, sha256: splitHashes(dataset) }, seed, version: VERSION, recipe },
     weights: keptWeights(program, blueprint, classes.length, recipe),
   });
   const checkpoint = (step: number): Checkpoint => ({ step, variables: program.variables() });
@@ -121,8 +135,8 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainedNetwor
         step,
       );
       source.recycle(batch);
-      checkLoss(loss![0]!, step, learningRate);
       const done = step + 1;
+      checkLoss(loss![0]!, done, learningRate);
       const isLast = done === steps;
       const look = isLast || done % Math.round(recipe.validateEvery * perEpoch) === 0;
       const speed = clock(steps - done);
@@ -168,6 +182,11 @@ function checkShapes(blueprint: Blueprint, { name, imageShape, train }: Dataset,
       throw new UserError(
         `recipe: exitWeights.${when} of ${exits} numbers expected, found ${weights.length}; give one per exit`,
       );
+}
+
+function splitHashes({ train, validation, test }: Dataset): Record<string, string> {
+  const splits = { train, validation, test };
+  return Object.fromEntries(Object.entries(splits).flatMap(([name, split]) => (split ? [[name, split.sha256]] : [])));
 }
 
 function checkLoss(loss: number, step: number, learningRate: number): void {

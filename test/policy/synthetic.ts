@@ -5,8 +5,9 @@ import { integer, normal, seededRandom } from "../../src/random.ts";
 export const COSTS: ExitCosts = { exitMacs: [39.5e6, 96.1e6, 152.8e6, 209.4e6], fullMacs: 209.4e6 };
 
 /**
- * An exit table as a trained network would give it: each image has a difficulty of its own and a class that it is easily
- * taken for; noise is partly shared by all exits; later exits see the signal better; logits are too confident.
+ * An exit table as a trained network gives it. Each image has a difficulty and a class that it is taken for; most noise
+ * is shared by all exits; later exits see the signal better; all are too confident.
+ * With 4 exits and 10 classes: accuracies 65, 83, 87.5 and 89%, best exit in hindsight 93%, temperatures 1.2 to 2.
  */
 export function syntheticTable(count: number, seed: number, { exits = 4, classes = 10 } = {}): ExitTable {
   const random = seededRandom(seed, 0x7ab1e);
@@ -14,16 +15,18 @@ export function syntheticTable(count: number, seed: number, { exits = 4, classes
   const labels = new Uint16Array(count);
   for (let i = 0; i < count; i++) {
     const label = integer(random, 0, classes - 1);
-    const confuser = (label + 1 + Math.floor(Math.abs(normal(random)) * 1.5)) % classes;
     labels[i] = label;
-    const difficulty = Math.exp(0.9 * normal(random)); // median 1, long tail
+    const likeness = Math.min(1.15, 0.25 * Math.exp(normal(random))); // above 1: every exit is wrong on average
+    const confuser = (label + 1 + Math.floor(Math.abs(normal(random)) * 1.5)) % classes;
     const shared = Array.from({ length: classes }, () => normal(random));
     for (let k = 0; k < exits; k++) {
-      const quality = 2.3 + (4.2 * (k + 0.35 * k * (exits - 1 - k))) / exits;
+      const depth = k / (exits - 1);
+      const quality = 4.8 - 2.2 * (1 - depth) ** 1.8;
+      const sharpness = 1.8 + 1.2 * depth ** 0.6;
       for (let c = 0; c < classes; c++) {
-        const signal = c === label ? quality : c === confuser ? 0.5 * quality * Math.min(1.6, difficulty) : 0;
-        const noise = difficulty * (0.75 * shared[c]! + 0.65 * normal(random));
-        logits[(i * exits + k) * classes + c] = (1.8 * (signal + 0.85 * noise)) / Math.sqrt(0.5 + 0.5 * difficulty);
+        const signal = c === label ? quality : c === confuser ? quality * likeness : 0;
+        const noise = 1.1 * shared[c]! + 0.5 * normal(random);
+        logits[(i * exits + k) * classes + c] = sharpness * (signal + noise);
       }
     }
   }

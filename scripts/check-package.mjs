@@ -1,0 +1,39 @@
+// Packs the package, installs it into an empty project and uses it there: the import, the types and the command must work.
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "earlyexit-package-"));
+const run = (command, args, cwd = folder) => {
+  process.stdout.write(`$ ${command} ${args.join(" ")}\n`);
+  return execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+};
+
+function expect(what, found, isRight) {
+  if (!isRight) throw new Error(`package: ${what} expected, found ${found}`);
+  process.stdout.write(`${what}: ok\n`);
+}
+
+try {
+  run("npm", ["pack", "--silent", "--pack-destination", folder], root);
+  const archive = readdirSync(folder).find((name) => name.endsWith(".tgz"));
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }));
+  run("npm", ["install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", archive]);
+  const { version } = JSON.parse(execFileSync("node", ["-p", "JSON.stringify(require('./package.json'))"], { cwd: root, encoding: "utf8" }));
+  const cli = run("npx", ["--no-install", "earlyexit", "--version"]).trim();
+  expect(`the command prints version ${version}`, cli, cli === version);
+  writeFileSync(
+    join(folder, "use.mjs"),
+    `import { builtInBlueprint, networkCost, openDataset } from "earlyexit";
+     const { fullMacs } = networkCost(builtInBlueprint("classic"), 10);
+     const { test } = await openDataset("shapes");
+     console.log(fullMacs > 209e6, test.count);`,
+  );
+  const used = run("node", ["use.mjs"]).trim();
+  expect("the import works", used, used === "true 2000");
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

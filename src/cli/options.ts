@@ -1,0 +1,93 @@
+/** Options that several commands share, each declared once. */
+import { readFile } from "node:fs/promises";
+import { Option } from "@commander-js/extra-typings";
+import type { Dataset } from "../dataset/dataset.ts";
+import { openDataset } from "../dataset/open.ts";
+import { UserError } from "../errors.ts";
+import type { TrainedNetwork } from "../training/train.ts";
+import type { Progress } from "./progress.ts";
+
+/** A parser for an option's value. @throws {UserError} unless it is a number in from..to */
+export function number(name: string, from: number, to: number, whole = false): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === "" || !(value >= from && value <= to) || (whole && !Number.isInteger(value)))
+      throw new UserError(
+        `--${name}: ${whole ? "a whole number" : "a number"} from ${from} to ${to} expected, found ${text}; correct it`,
+      );
+    return value;
+  };
+}
+
+export const dataOption = () =>
+  new Option("--data <path>", "images: a folder or .tar.gz in the CIFAR-10 or CIFAR-100 binary layout");
+export const datasetOption = () =>
+  new Option("--dataset <name>", "shapes (built in, drawn) or cifar10 (downloaded once)")
+    .choices(["shapes", "cifar10"] as const)
+    .conflicts("data");
+export const seedOption = () =>
+  new Option("--seed <n>", "makes the run repeatable (default 1)").argParser(number("seed", 0, 2 ** 31 - 1, true));
+export const deviceOption = () => new Option("--device <name>", "where to compute: cpu, webgpu or cuda").default("cpu");
+export const threadsOption = () =>
+  new Option("--threads <n>", "threads of each operator (default: all cores)").argParser(
+    number("threads", 1, 1024, true),
+  );
+export const jsonOption = () => new Option("--json", "print one JSON object on stdout and nothing else");
+
+/** Opens what `--data` or `--dataset` names, with a progress line for a download. */
+export async function openData(source: string, seed: number, progress: Progress, testOnly = false): Promise<Dataset> {
+  const name = source === "shapes" || source === "cifar10" ? source : `images in ${source}`;
+  progress.note(`reading ${name}`);
+  const data = await openDataset(source, {
+    seed,
+    testOnly,
+    onProgress: ({ received, total }) => progress.download(received, total),
+  });
+  const { train, validation, test } = data;
+  const parts = [
+    train && `${train.count} to train`,
+    validation && `${validation.count} to validate`,
+    `${test.count} to test`,
+  ];
+  progress.note(`${data.name}: ${data.classes.length} classes; images: ${parts.filter(Boolean).join(", ")}`);
+  return data;
+}
+
+/** A path given by `--data` wins over a name given by `--dataset`. A folder called like a dataset is written ./shapes. */
+export function sourceOf(options: { data?: string | undefined; dataset?: string | undefined }): string | undefined {
+  if (options.data === "shapes" || options.data === "cifar10") return `./${options.data}`;
+  return options.data ?? options.dataset;
+}
+
+/**
+ * Where a model's images are: what the user says, else the dataset that the network was trained on, if it can be had by name.
+ *
+ * @throws {UserError} if only the user can know
+ */
+export function sourceFor(
+  options: { data?: string | undefined; dataset?: string | undefined },
+  network: TrainedNetwork,
+): string {
+  const given = sourceOf(options);
+  if (given) return given;
+  const { name } = network.provenance.dataset;
+  if (name === "shapes") return name;
+  throw new UserError(
+    `data: the images of ${name}, which the network was trained on, expected, found no --data; give --data PATH or --dataset NAME`,
+  );
+}
+
+/** @throws {UserError} if the file is missing or not JSON */
+export async function readJson(path: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    throw new UserError(`${path}: a JSON file expected, found none that can be read; check the path`, { cause });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new UserError(`${path}: JSON expected, found ${(cause as Error).message}; correct the file`, { cause });
+  }
+}

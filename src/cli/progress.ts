@@ -1,0 +1,93 @@
+import { SingleBar } from "cli-progress";
+import type { DqnProgress } from "../policy/dqn.ts";
+import type { TrainingProgress } from "../training/train.ts";
+
+/** Seconds between lines where there is no terminal to draw a bar on. */
+const LINE_EVERY = 10;
+
+/** What a person sees while a command works; all of it goes to stderr. */
+export interface Progress {
+  note(text: string): void;
+  training(progress: TrainingProgress): void;
+  learning(progress: DqnProgress): void;
+  counting(label: string, done: number, total: number): void;
+  download(received: number, total: number | null): void;
+  /** Leaves the bar as it stands. */
+  stop(): void;
+}
+
+/** A bar on a terminal, plain lines elsewhere. */
+export function createProgress(stream: NodeJS.WriteStream = process.stderr): Progress {
+  let bar: SingleBar | null = null;
+  let barLabel = "";
+  let lastLine = Number.NEGATIVE_INFINITY;
+  const stop = (): void => {
+    bar?.stop();
+    bar = null;
+  };
+  const note = (text: string): void => {
+    stop();
+    stream.write(`${text}\n`);
+  };
+  const advance = (label: string, done: number, total: number, details: string, force = false): void => {
+    if (stream.isTTY) {
+      if (!bar || barLabel !== label) {
+        stop();
+        barLabel = label;
+        bar = new SingleBar({
+          format: `${label} {bar} {percentage}% {details}`,
+          stream,
+          hideCursor: true,
+          barsize: 20,
+          fps: 5,
+        });
+        bar.start(total, done, { details });
+      }
+      bar.update(done, { details });
+      if (done === total) stop();
+      return;
+    }
+    const now = performance.now() / 1000;
+    if (!force && done !== total && now - lastLine < LINE_EVERY) return;
+    lastLine = now;
+    stream.write(`${label} ${((100 * done) / total).toFixed(0)}% ${details}\n`);
+  };
+  return {
+    note,
+    stop,
+    training(one) {
+      advance("train", one.step, one.steps, trainingDetails(one), one.validationAccuracy !== undefined);
+      if (one.validationAccuracy && stream.isTTY)
+        note(`epoch ${one.epoch.toFixed(0)}: validation ${percents(one.validationAccuracy)}`);
+    },
+    learning(one) {
+      const details = `return ${one.return.toFixed(4)} best ${one.best.toFixed(4)} epsilon ${one.epsilon.toFixed(2)} shares ${percents(one.exitShares)}`;
+      advance("learn", one.step, one.steps, details);
+    },
+    counting: (label, done, total) => advance(label, done, total, `${done}/${total}`),
+    download: (received, total) =>
+      advance(
+        "download",
+        received,
+        total ?? received,
+        `${(received / 1e6).toFixed(1)} MB${total ? ` of ${(total / 1e6).toFixed(1)}` : ""}`,
+      ),
+  };
+}
+
+function trainingDetails(one: TrainingProgress): string {
+  const validation = one.validationAccuracy ? ` validation ${percents(one.validationAccuracy)}` : "";
+  return (
+    `epoch ${one.epoch.toFixed(1)}/${one.epochs} step ${one.step}/${one.steps} loss ${one.loss.toFixed(3)} accuracy ${percents(one.accuracy)}` +
+    `${validation} ${one.imagesPerSecond.toFixed(0)} images/s ${duration(one.secondsLeft)} left`
+  );
+}
+
+function percents(values: readonly number[]): string {
+  return `${values.map((value) => (100 * value).toFixed(1)).join("/")}%`;
+}
+
+function duration(seconds: number): string {
+  const minutes = Math.floor(seconds / 60);
+  return minutes > 0 ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.round(seconds)} s`;
+}

@@ -1,0 +1,64 @@
+import { Command } from "@commander-js/extra-typings";
+import { saveModel } from "../model/model-folder.ts";
+import { evaluate, learnPolicy } from "../pipeline.ts";
+import { reportText } from "../report/text.ts";
+import { abortOnInterrupt } from "./interrupt.ts";
+import { jsonOption } from "./options.ts";
+import { createProgress } from "./progress.ts";
+import { trainInFolder, trainingOptions } from "./train.ts";
+
+export function runCommand() {
+  return trainingOptions(
+    new Command("run").description(
+      "The main job: images -> network -> policy -> figures. Without options, on the drawn set 'shapes'.",
+    ),
+  )
+    .addOption(jsonOption())
+    .action(async (flags) => {
+      const progress = createProgress();
+      const started = performance.now();
+      const { data, network, folder, runtime } = await abortOnInterrupt(progress, (signal) =>
+        trainInFolder(flags, progress, signal),
+      );
+      progress.note("learning the exit policy");
+      const policy = await abortOnInterrupt(progress, (signal) =>
+        learnPolicy({
+          network,
+          data,
+          runtime,
+          signal,
+          options: { seed: network.provenance.seed },
+          onProgress: (one) => {
+            progress.learning(one);
+            folder.log({ kind: "learn", ...one });
+          },
+        }),
+      );
+      const figures = await evaluate({
+        network,
+        policy,
+        data,
+        runtime,
+        seed: network.provenance.seed,
+        onProgress: (done, total) => progress.counting("evaluate", done, total),
+      });
+      await saveModel(folder.path, { network, policy, figures });
+      folder.log({ kind: "evaluate", ...figures });
+      progress.note(`done in ${((performance.now() - started) / 1000).toFixed(0)} s; model saved in ${folder.path}`);
+      process.stdout.write(
+        flags.json
+          ? `${JSON.stringify(figures, null, 2)}\n`
+          : `${reportText(figures)}\n${nextSteps(folder.path, data.name)}`,
+      );
+    });
+}
+
+function nextSteps(path: string, dataset: string): string {
+  const cifar = "  npx earlyexit run --dataset cifar10                  # the real thing: CIFAR-10 (or --data PATH)\n";
+  return (
+    "\nNext:\n" +
+    `  npx earlyexit evaluate --model ${path} --policy exit:4\n` +
+    `  npx earlyexit classify --model ${path} photo.jpg\n` +
+    (dataset === "shapes" ? cifar : "")
+  );
+}

@@ -1,0 +1,21 @@
+/** The public API, in the order of the flow. */
+export type { Dataset, Samples } from "./dataset/dataset.ts";
+export { type OpenOptions, openDataset } from "./dataset/open.ts";
+export { UserError } from "./errors.ts";
+export type { EvaluationFigures } from "./evaluation/figures.ts";
+export type { Classification, ExitTrace } from "./inference/adaptive-classifier.ts";
+export { AdaptiveClassifier, type ClassifierOptions } from "./load-classifier.ts";
+export type { LearnedPolicy, Model } from "./model/model.ts";
+export { loadModel, saveModel } from "./model/model-folder.ts";
+export { type Blueprint, type BlueprintInput, type Layer, parseBlueprint } from "./network/blueprint.ts";
+export { blueprintNames, builtInBlueprint } from "./network/blueprints.ts";
+export { type NetworkCost, networkCost } from "./network/cost.ts";
+export { evaluate, learnPolicy, trainNetwork } from "./pipeline.ts";
+export type { Agent } from "./policy/agent.ts";
+export type { DqnOptions } from "./policy/dqn.ts";
+export type { ExitCosts, ExitTable } from "./policy/exit-table.ts";
+export { createNodeRuntime } from "./runtime/node.ts";
+export type { Device, Runtime } from "./runtime/runtime.ts";
+export { parseRecipe, type Recipe, type RecipeInput } from "./training/recipe.ts";
+export type { TrainedNetwork, TrainingProgress } from "./training/train.ts";
+export { VERSION } from "./version.ts";

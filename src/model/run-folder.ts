@@ -1,0 +1,83 @@
+import { appendFileSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { UserError } from "../errors.ts";
+import { decodeSafetensors, encodeSafetensors, floatArray, type StoredArray } from "../runtime/safetensors.ts";
+import type { Checkpoint } from "../training/train.ts";
+import { readFileIfThere, writeFileSafely } from "./model-folder.ts";
+
+const STEP = "training.step";
+
+/** A model folder that also holds how the model came about: `config.json`, `metrics.jsonl`, `checkpoint/`. */
+export interface RunFolder {
+  readonly path: string;
+  /** Adds one line to `metrics.jsonl`. */
+  log(metrics: object): void;
+  saveCheckpoint(checkpoint: Checkpoint): Promise<void>;
+  /** null where there is none */
+  loadCheckpoint(): Promise<Checkpoint | null>;
+}
+
+/**
+ * Opens or makes a run folder.
+ *
+ * @param config what decides the result; stored as `config.json`
+ * @param resume go on in a folder that was begun with the same config; otherwise the folder starts afresh
+ * @throws {UserError} if there is nothing to resume, or it was begun with another config
+ */
+export async function openRunFolder(path: string, config: object, resume: boolean): Promise<RunFolder> {
+  const text = `${JSON.stringify(config, null, 2)}\n`;
+  const configPath = join(path, "config.json");
+  const metricsPath = join(path, "metrics.jsonl");
+  const checkpointPath = join(path, "checkpoint", "state.safetensors");
+  await mkdir(join(path, "checkpoint"), { recursive: true });
+  const begun = await readFileIfThere(configPath);
+  if (resume) checkSameConfig(begun && new TextDecoder().decode(begun), text, path);
+  else {
+    await rm(checkpointPath, { force: true }); // it may be of another config
+    await writeFileSafely(configPath, text);
+    await writeFileSafely(metricsPath, "");
+  }
+  return {
+    path,
+    log: (metrics) => appendMetrics(path, metrics),
+    saveCheckpoint: ({ step, variables }) => {
+      const arrays = new Map<string, StoredArray>(variables);
+      arrays.set(STEP, { shape: [], data: Int32Array.of(step) });
+      return writeFileSafely(checkpointPath, encodeSafetensors(arrays));
+    },
+    loadCheckpoint: async () => {
+      const bytes = await readFileIfThere(checkpointPath);
+      return bytes && readCheckpoint(bytes, checkpointPath);
+    },
+  };
+}
+
+/** Adds one line to a folder's `metrics.jsonl`. */
+export function appendMetrics(path: string, metrics: object): void {
+  appendFileSync(join(path, "metrics.jsonl"), `${JSON.stringify(metrics)}\n`);
+}
+
+function checkSameConfig(begun: string | null, now: string, path: string): void {
+  if (begun === null)
+    throw new UserError(`resume: a run folder expected, found no config.json in ${path}; start it without --resume`);
+  if (begun === now) return;
+  const [before, after] = [begun.split("\n"), now.split("\n")];
+  const line = after.findIndex((one, i) => one !== before[i]);
+  throw new UserError(
+    `resume: the options that ${path} was begun with expected (${before[line]?.trim()}), found ${after[line]?.trim()}; ` +
+      "use the same options, or start afresh without --resume",
+  );
+}
+
+function readCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
+  const arrays = decodeSafetensors(bytes, where);
+  const step = arrays.get(STEP)?.data[0];
+  arrays.delete(STEP);
+  if (step === undefined)
+    throw new UserError(`${where}: a checkpoint expected, found no step in it; start without --resume`);
+  return {
+    step,
+    variables: new Map([...arrays].map(([name, { shape }]) => [name, floatArray(arrays, name, shape.length, where)])),
+  };
+}

@@ -1,0 +1,112 @@
+import { UserError } from "../errors.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { type Agent, greedyExits, type LambdaRange, qValues } from "./agent.ts";
+import { correctAnswers } from "./environment.ts";
+import type { ExitCosts, ExitTable } from "./exit-table.ts";
+
+/** What the agent does at one lambda, on the selection half. */
+export interface LambdaPoint {
+  readonly lambda: number;
+  /** 0..1 */
+  readonly accuracy: number;
+  readonly meanMacs: number;
+  /** 1 - meanMacs / fullMacs: may be negative */
+  readonly savings: number;
+  /** [E] share of the images that leave at each exit */
+  readonly exitShares: readonly number[];
+}
+
+/** Points of a sweep: neighbours differ by 8% where the range covers two powers of ten. */
+const SWEEP_POINTS = 61;
+/** What the recommended lambda may lose against always taking the last exit. */
+const TOLERATED_LOSS = 0.003;
+
+/** `points` lambdas from the one end to the other, in equal ratios; one if the range is a single lambda. */
+export function lambdaGrid({ from, to }: LambdaRange, points: number): number[] {
+  if (from === to || points < 2) return [from];
+  return Array.from({ length: points }, (_, i) => (i === points - 1 ? to : from * (to / from) ** (i / (points - 1))));
+}
+
+/** The agent over its whole lambda range, lambdas rising. @param table the selection half */
+export async function sweepLambda(
+  runtime: Runtime,
+  agent: Agent,
+  table: ExitTable,
+  costs: ExitCosts,
+  points = SWEEP_POINTS,
+): Promise<LambdaPoint[]> {
+  const lambdas = lambdaGrid(agent.lambdaRange, points);
+  const q = await qValues(runtime, agent, table, costs, lambdas);
+  const correct = correctAnswers(table);
+  return lambdas.map((lambda, i) => lambdaPoint(lambda, greedyExits(q[i]!, agent.exits), correct, costs));
+}
+
+/** The figures of one policy at one lambda. @param chosen [N] @param correct [N, E] */
+export function lambdaPoint(
+  lambda: number,
+  chosen: Uint8Array,
+  correct: Uint8Array,
+  { exitMacs, fullMacs }: ExitCosts,
+): LambdaPoint {
+  const counts = new Array<number>(exitMacs.length).fill(0);
+  let right = 0;
+  chosen.forEach((exit, i) => {
+    counts[exit]! += 1;
+    right += correct[i * exitMacs.length + exit]!;
+  });
+  const exitShares = counts.map((one) => one / chosen.length);
+  const meanMacs = exitShares.reduce((sum, share, k) => sum + share * exitMacs[k]!, 0);
+  return { lambda, accuracy: right / chosen.length, meanMacs, savings: 1 - meanMacs / fullMacs, exitShares };
+}
+
+/** The smallest lambda whose mean cost is within the budget. @throws {UserError} if no lambda of the sweep is that cheap */
+export function lambdaForBudget(points: readonly LambdaPoint[], budgetMacs: number): number {
+  const found = points.find(({ meanMacs }) => meanMacs <= budgetMacs);
+  if (found) return found.lambda;
+  const least = Math.min(...points.map(({ meanMacs }) => meanMacs));
+  throw new UserError(
+    `budget: at least ${showMacs(least)} expected (the cheapest that this policy reaches), found ${showMacs(budgetMacs)}; ` +
+      "raise the budget, or train with larger lambdas",
+  );
+}
+
+/** The smallest lambda that saves at least this share of the full cost. @throws {UserError} if no lambda of the sweep does */
+export function lambdaForSavings(points: readonly LambdaPoint[], savings: number): number {
+  const found = points.find((point) => point.savings >= savings);
+  if (found) return found.lambda;
+  const most = Math.max(...points.map((point) => point.savings));
+  throw new UserError(
+    `savings: at most ${percent(most)} expected (the most that this policy reaches), found ${percent(savings)}; ` +
+      "ask for less, or train with larger lambdas",
+  );
+}
+
+/** The largest lambda whose accuracy is at least this, 0..1. @throws {UserError} if no lambda of the sweep reaches it */
+export function lambdaForAccuracy(points: readonly LambdaPoint[], accuracy: number): number {
+  const found = points.findLast((point) => point.accuracy >= accuracy);
+  if (found) return found.lambda;
+  const most = Math.max(...points.map((point) => point.accuracy));
+  throw new UserError(
+    `accuracy: at most ${percent(most)} expected (the most that this policy reaches), found ${percent(accuracy)}; ` +
+      "ask for less, or train with smaller lambdas",
+  );
+}
+
+/**
+ * The largest lambda whose accuracy is at most 0.3 points below always taking the last exit; the smallest lambda of the
+ * sweep if there is none.
+ *
+ * @param lastExitAccuracy of the same images, 0..1
+ */
+export function recommendedLambda(points: readonly LambdaPoint[], lastExitAccuracy: number): number {
+  const enough = lastExitAccuracy - TOLERATED_LOSS - 1e-12; // accuracies are quotients
+  return (points.findLast(({ accuracy }) => accuracy >= enough) ?? points[0]!).lambda;
+}
+
+function showMacs(macs: number): string {
+  return `${(macs / 1e6).toFixed(2)} million MACs`;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(2)}%`;
+}
