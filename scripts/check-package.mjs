@@ -22,7 +22,9 @@ try {
   const archive = readdirSync(folder).find((name) => name.endsWith(".tgz"));
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }));
   run("npm", ["install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", archive]);
-  const { version } = JSON.parse(execFileSync("node", ["-p", "JSON.stringify(require('./package.json'))"], { cwd: root, encoding: "utf8" }));
+  const { version } = JSON.parse(
+    execFileSync("node", ["-p", "JSON.stringify(require('./package.json'))"], { cwd: root, encoding: "utf8" }),
+  );
   const cli = run("npx", ["--no-install", "earlyexit", "--version"]).trim();
   expect(`the command prints version ${version}`, cli, cli === version);
   writeFileSync(

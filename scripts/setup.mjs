@@ -12,7 +12,11 @@ function isOlder(file, than) {
 
 function run(command, args) {
   // npm's scripts are started through npm itself, so that the same code works on Windows
-  execFileSync(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"], shell: process.platform === "win32" });
+  execFileSync(command, args, {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+    shell: process.platform === "win32",
+  });
 }
 
 if (isOlder(installed, "package-lock.json")) run("npm", ["ci", "--no-audit", "--no-fund"]);

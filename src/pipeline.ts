@@ -15,7 +15,14 @@ import { checkLambda, decide } from "./policy/agent.ts";
 import { DQN_DEFAULTS, type DqnOptions, type DqnProgress, trainAgent } from "./policy/dqn.ts";
 import { computeExitTable, exitAccuracies } from "./policy/exit-logits.ts";
 import { tableSubset } from "./policy/exit-table.ts";
-import { lambdaForBudget, recommendedLambda, sweepLambda } from "./policy/lambda-calibration.ts";
+import {
+  type LambdaPoint,
+  lambdaForAccuracy,
+  lambdaForBudget,
+  lambdaForSavings,
+  recommendedLambda,
+  sweepLambda,
+} from "./policy/lambda-calibration.ts";
 import { prepareYardsticks, type Yardstick, yardsticksFor } from "./policy/yardsticks.ts";
 import { createNodeRuntime } from "./runtime/node.ts";
 import type { Runtime } from "./runtime/runtime.ts";
@@ -183,12 +190,24 @@ function checkClasses(network: TrainedNetwork, { classes, name }: Dataset): void
     );
 }
 
+/** An upper bound on cost, or a lower bound on accuracy. */
+export type Bound =
+  | { readonly kind: "macs" /** mean per image, at most */; readonly macs: number }
+  | { readonly kind: "savings" /** share of the full cost, at least */; readonly savings: number }
+  | { readonly kind: "accuracy" /** 0..1, at least */; readonly accuracy: number };
+
 /**
- * The lambda that meets a budget, found on the selection half of validation.
+ * The point of the calibration (selection half of validation) that meets a bound: the most accurate one within a budget,
+ * the cheapest one at an accuracy.
  *
- * @param budgetMacs upper bound on the mean cost of a picture, in MACs
- * @throws {UserError} if the policy cannot be that cheap
+ * @throws {UserError} saying what can be reached, if the bound cannot be met
  */
-export function lambdaWithin({ calibration }: LearnedPolicy, budgetMacs: number): number {
-  return lambdaForBudget(calibration, budgetMacs);
+export function pointWithin({ calibration }: LearnedPolicy, bound: Bound): LambdaPoint {
+  const lambda =
+    bound.kind === "macs"
+      ? lambdaForBudget(calibration, bound.macs)
+      : bound.kind === "savings"
+        ? lambdaForSavings(calibration, bound.savings)
+        : lambdaForAccuracy(calibration, bound.accuracy);
+  return calibration.find((point) => point.lambda === lambda)!;
 }

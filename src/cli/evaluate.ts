@@ -1,6 +1,8 @@
 import { Command, Option } from "@commander-js/extra-typings";
+import type { LearnedPolicy } from "../model/model.ts";
 import { loadModel } from "../model/model-folder.ts";
-import { evaluate, lambdaWithin, POLICY_NAMES } from "../pipeline.ts";
+import { type Bound, evaluate, POLICY_NAMES, pointWithin } from "../pipeline.ts";
+import { formatLambda, formatMacs, formatPercent } from "../report/format.ts";
 import { reportText } from "../report/text.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
 import {
@@ -14,7 +16,7 @@ import {
   sourceFor,
   threadsOption,
 } from "./options.ts";
-import { createProgress } from "./progress.ts";
+import { createProgress, type Progress } from "./progress.ts";
 
 export function evaluateCommand() {
   return new Command("evaluate")
@@ -32,13 +34,23 @@ export function evaluateCommand() {
         "price of the full network in units of one correct answer (default: the recommended one)",
       )
         .argParser(number("lambda", 0, 100))
-        .conflicts("budgetMacs"),
+        .conflicts(["budgetMacs", "budgetSavings", "minAccuracy"]),
+    )
+    .addOption(
+      new Option("--budget-macs <m>", "spend at most so many million MACs a picture on average, judged on validation")
+        .argParser(number("budget-macs", 0, 1e6))
+        .conflicts(["budgetSavings", "minAccuracy"]),
+    )
+    .addOption(
+      new Option("--budget-savings <p>", "save at least so many percent of the full cost, judged on validation")
+        .argParser(number("budget-savings", -100, 100))
+        .conflicts("minAccuracy"),
     )
     .addOption(
       new Option(
-        "--budget-macs <m>",
-        "spend at most so many million MACs a picture on average, judged on validation",
-      ).argParser(number("budget-macs", 0, 1e6)),
+        "--min-accuracy <a>",
+        "be right at least in so many percent, judged on validation, as cheaply as possible",
+      ).argParser(number("min-accuracy", 0, 100)),
     )
     .addOption(seedOption())
     .addOption(deviceOption())
@@ -47,9 +59,7 @@ export function evaluateCommand() {
     .action(async (flags) => {
       const progress = createProgress();
       const model = await loadModel(flags.model);
-      const lambda =
-        flags.lambda ??
-        (flags.budgetMacs && model.policy ? lambdaWithin(model.policy, flags.budgetMacs * 1e6) : undefined);
+      const lambda = flags.lambda ?? lambdaMeeting(boundOf(flags), model.policy, progress);
       const testOnly = flags.split === "test";
       const data = await openData(sourceFor(flags, model.network), model.network.provenance.seed, progress, testOnly);
       const figures = await evaluate({
@@ -65,4 +75,27 @@ export function evaluateCommand() {
       progress.stop();
       process.stdout.write(flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${reportText(figures)}\n`);
     });
+}
+
+interface BoundFlags {
+  budgetMacs?: number | undefined;
+  budgetSavings?: number | undefined;
+  minAccuracy?: number | undefined;
+}
+
+function boundOf({ budgetMacs, budgetSavings, minAccuracy }: BoundFlags): Bound | null {
+  if (budgetMacs !== undefined) return { kind: "macs", macs: budgetMacs * 1e6 };
+  if (budgetSavings !== undefined) return { kind: "savings", savings: budgetSavings / 100 };
+  if (minAccuracy !== undefined) return { kind: "accuracy", accuracy: minAccuracy / 100 };
+  return null;
+}
+
+/** The lambda that meets the bound, said aloud; undefined without a bound, or without a policy (which `evaluate` refuses). */
+function lambdaMeeting(bound: Bound | null, policy: LearnedPolicy | null, progress: Progress): number | undefined {
+  if (!bound || !policy) return undefined;
+  const { lambda, accuracy, meanMacs, savings } = pointWithin(policy, bound);
+  progress.note(
+    `lambda ${formatLambda(lambda)} meets it on validation: accuracy ${formatPercent(accuracy)}, ${formatMacs(meanMacs)}, savings ${formatPercent(savings)}`,
+  );
+  return lambda;
 }

@@ -10,7 +10,7 @@ const IMAGE_SHAPE: ImageShape = [3, SIDE, SIDE];
 export interface ShapesOptions {
   /** Picture i of a part depends on (seed, part, i) only; default 1. */
   readonly seed?: number;
-  /** Pictures in the training part, before validation is taken from it; default 6000; 0 for none. */
+  /** Pictures in the training part, before validation is taken from it; default 10,000; 0 for none. */
   readonly trainCount?: number;
   /** Default 2000. */
   readonly testCount?: number;
@@ -27,7 +27,7 @@ export function shapesDataset(options: ShapesOptions & { readonly validationFrac
 }
 
 /** The two parts of the shapes, not split yet. */
-export function drawShapesParts({ seed = 1, trainCount = 6000, testCount = 2000 }: ShapesOptions): DatasetParts {
+export function drawShapesParts({ seed = 1, trainCount = 10_000, testCount = 2000 }: ShapesOptions): DatasetParts {
   return {
     name: "shapes",
     imageShape: IMAGE_SHAPE,

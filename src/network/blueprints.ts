@@ -71,10 +71,13 @@ const tiny: BlueprintInput = {
   name: "tiny",
   input: [3, 32, 32],
   stages: [
-    { layers: conv(16, 2), head: [...conv(32, 2), poolBoth, { type: "linear", features: "classes" }] },
+    { layers: conv(16, 2), head: [...conv(16, 2), poolBoth, { type: "linear", features: "classes" }] },
     { layers: conv(32), head: [...conv(32, 2), poolBoth, { type: "linear", features: "classes" }] },
     { layers: [...conv(64, 2), ...residual(64)], head: [poolBoth, { type: "linear", features: "classes" }] },
-    { layers: [...residual(64), ...conv(128, 2)], head: [poolBoth, { type: "linear", features: "classes" }] },
+    {
+      layers: [...residual(64), ...conv(128, 2), ...residual(128)],
+      head: [poolBoth, { type: "linear", features: "classes" }],
+    },
   ],
 };
 

@@ -1,343 +1,399 @@
 /**
  * Deep Q-learning of when to stop, in the order of the papers:
- * Mnih et al., "Human-level control through deep reinforcement learning" (Nature 2015): replay, target network, epsilon-greedy;
- * van Hasselt et al., "Deep Reinforcement Learning with Double Q-learning" (AAAI 2016);
- * Wang et al., "Dueling Network Architectures" (ICML 2016).
+ *
+ * - Mnih et al., "Human-level control through deep reinforcement learning" (Nature 2015), algorithm 1
+ * - van Hasselt et al., "Deep Reinforcement Learning with Double Q-learning" (AAAI 2016), eq. 4
+ * - Wang et al., "Dueling Network Architectures for Deep Reinforcement Learning" (ICML 2016), eq. 9 (in q-network.ts)
+ *
+ * Our differences: gamma = 1 (at most E steps); the observation contains log lambda, and a replayed transition is given a fresh
+ * lambda each time, so that one agent serves them all; many episodes act side by side; AdamW with a falling rate; the target
+ * network follows smoothly; a moving average of the weights is what is selected (on other images) and returned.
+ * Letters: B batch, M parallel episodes, N images, E exits, S width of a state.
  */
 import { add, compare, multiply, subtract } from "../graph/elementwise.ts";
 import { gradients } from "../graph/gradients.ts";
-import { concat, slice } from "../graph/layout.ts";
+import { slice } from "../graph/layout.ts";
 import { huber } from "../graph/loss.ts";
-import { adamW, type Trained, type Update } from "../graph/optimizer.ts";
+import type { GraphDefinition } from "../graph/onnx.ts";
+import { adamW, movingAverages, type Update } from "../graph/optimizer.ts";
 import { reduceMean, reduceSum } from "../graph/reduce.ts";
 import { input, scalar, stopGradient, type Tensor, type Variable, variable } from "../graph/tensor.ts";
-import type { NamedArray } from "../network/weights.ts";
+import type { Weights } from "../network/weights.ts";
 import { integer, type Random, seededRandom, uniform } from "../random.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Agent, greedyExits, type LambdaRange } from "./agent.ts";
 import { fitTemperatures } from "./calibration.ts";
-import { type Action, CONTINUE, correctAnswers, EXIT, mayContinue, returnOf, step } from "./environment.ts";
+import { type DqnOptions, dqnOptions } from "./dqn-options.ts";
+import { type Action, CONTINUE, EXIT, mayContinue, returnOf, reward, step } from "./environment.ts";
+import { type Episodes, prepareEpisodes } from "./episodes.ts";
 import type { ExitCosts, ExitTable } from "./exit-table.ts";
-import { costShares, observation, observations, stateWidth } from "./observation.ts";
+import { lambdaGrid } from "./lambda-calibration.ts";
+import { observation, stateWidth } from "./observation.ts";
 import { ACTIONS, initialQWeights, type Parameter, type QNetworkShape, qNetwork } from "./q-network.ts";
 import { createReplay, type Replay, remember, sampleSlots } from "./replay.ts";
 
-export interface DqnOptions {
-  hidden: readonly number[];
-  dueling: boolean;
-  double: boolean;
-  lambdaRange: LambdaRange;
-  updates: "sampled" | "allActions";
-  replaySize: number;
-  batch: number;
-  learningRate: number;
-  finalRate: number;
-  decay: number;
-  huberDelta: number;
-  target: { kind: "copy"; every: number } | { kind: "polyak"; tau: number };
-  epsilon: { start: number; end: number; fraction: number };
-  steps: number;
-  warmup: number;
-  parallelEpisodes: number;
-  actEvery: number;
-  selectEvery: number;
-  selectionLambdas: number;
-  average: number;
-  seed: number;
-  onProgress?: (progress: DqnProgress) => void;
-  signal?: AbortSignal;
+export { DQN_DEFAULTS, type DqnOptions, type DqnProgress } from "./dqn-options.ts";
+
+export interface TrainedAgent {
+  readonly agent: Agent;
+  /** Always `steps`, unless learning was aborted: then nothing is returned. */
+  readonly gradientSteps: number;
+  /** The gradient step after which the returned weights were selected. */
+  readonly selectedStep: number;
+  /** Their mean return over the selection lambdas, on the selection half. */
+  readonly selectionReturn: number;
 }
 
-export const DQN_DEFAULTS: DqnOptions = {
-  hidden: [64, 64],
-  dueling: true,
-  double: true,
-  lambdaRange: { from: 0.01, to: 1 },
-  updates: "sampled",
-  replaySize: 20_000,
-  batch: 256,
-  learningRate: 1e-3,
-  finalRate: 0,
-  decay: 0.01,
-  huberDelta: 1,
-  target: { kind: "polyak", tau: 0.01 },
-  epsilon: { start: 1, end: 0.1, fraction: 0.5 },
-  steps: 10_000,
-  warmup: 2000,
-  parallelEpisodes: 256,
-  actEvery: 8,
-  selectEvery: 500,
-  selectionLambdas: 9,
-  average: 0,
-  seed: 0,
-};
-
-export interface DqnProgress {
-  step: number;
-  steps: number;
-  epsilon: number;
-  loss: number;
-  return: number;
-  best: number;
-  exitShares: number[];
-}
-
-export interface DqnResult {
-  agent: Agent;
-  gradientSteps: number;
-  bestStep: number;
-  selectionReturn: number;
-}
-
-interface Column {
-  table: ExitTable;
-  correct: Uint8Array;
-  states: Float32Array;
-}
-
-export function tdTarget(x: {
-  reward: Tensor;
-  notTerminal: Tensor;
-  nextMayContinue: Tensor;
-  nextOnline: Tensor;
-  nextTarget: Tensor;
-  double: boolean;
-}): Tensor {
-  const q = (t: Tensor, a: Action): Tensor => slice(t, 1, a, a + 1);
-  const selector = x.double ? x.nextOnline : x.nextTarget;
-  const goesOn = multiply(compare(q(selector, CONTINUE), "Greater", q(selector, EXIT)), x.nextMayContinue);
-  const stays = q(x.nextTarget, EXIT);
-  const value = add(stays, multiply(goesOn, subtract(q(x.nextTarget, CONTINUE), stays)));
-  return add(x.reward, multiply(x.notTerminal, value));
-}
-
-function trainingGraph(o: DqnOptions, width: number, initial: Map<string, NamedArray>) {
-  const { batch } = o;
-  const shape: QNetworkShape = { inputs: width + 1, hidden: o.hidden, dueling: o.dueling };
-  const variables = (prefix: string): Map<string, Variable> =>
-    new Map([...initial].map(([name, { shape: s, data }]) => [name, variable(prefix + name, s, data)]));
-  const online = variables("");
-  const target = variables("target.");
-  const of =
-    (from: Map<string, Variable>): Parameter =>
-    (name) =>
-      from.get(name)!;
-  const lambda = input("lambda", [batch, 1]);
-  const taken = input("taken", [batch, ACTIONS]);
-  const observed = observation(input("state", [batch, width]), lambda);
-  const next = observation(input("nextState", [batch, width]), lambda);
-  const q = qNetwork(observed, shape, of(online));
-  const y = tdTarget({
-    reward: input("reward", [batch, ACTIONS]),
-    notTerminal: input("notTerminal", [batch, ACTIONS]),
-    nextMayContinue: input("nextMayContinue", [batch, 1]),
-    nextOnline: qNetwork(next, shape, of(online)),
-    nextTarget: qNetwork(next, shape, of(target)),
-    double: o.double,
-  });
-  const error = multiply(taken, huber(subtract(q, stopGradient(y)), o.huberDelta));
-  const loss = reduceMean(reduceSum(error, [1]));
-  const parameters = [...online.values()];
-  const grads = gradients(loss, parameters);
-  const trained: Trained[] = parameters.map((parameter, i) => ({
-    parameter,
-    gradient: grads[i]!,
-    decay: parameter.source.name.endsWith(".weight") ? o.decay : 0,
-  }));
-  const updates = adamW(trained, input("rate", []));
-  const tau = input("tau", []);
-  const blended = [...online].map(([name, v]): Update => {
-    const newest = updates.find((u) => u.variable === v)!.next;
-    const t = target.get(name)!;
-    return { variable: t, next: add(t, multiply(tau, subtract(newest, t))) };
-  });
-  const averages = o.average > 0 ? averagesOf() : [];
-  function averagesOf(): Update[] {
-    return [...online].map(([name, v]): Update => {
-      const newest = updates.find((u) => u.variable === v)!.next;
-      const t = variable(`average.${name}`, v.shape, initial.get(name)!.data);
-      return { variable: t, next: add(t, multiply(scalar(1 - o.average), subtract(newest, t))) };
-    });
-  }
-  return { outputs: { loss }, updates: [...updates, ...blended, ...averages] };
-}
-
+/**
+ * Learns an exit policy from frozen logits.
+ *
+ * @param fit the half of the validation split that temperatures and Q-network are fitted to
+ * @param selection the other half, which decides which of the weights on the way are returned
+ * @throws {UserError} if an option is out of its range
+ * @throws {RangeError} if the two tables do not fit each other or one is empty
+ */
 export async function trainAgent(
   runtime: Runtime,
   fit: ExitTable,
   selection: ExitTable,
   costs: ExitCosts,
-  options: Partial<DqnOptions> = {},
-): Promise<DqnResult> {
-  const o = { ...DQN_DEFAULTS, ...options };
+  given: Partial<DqnOptions> = {},
+): Promise<TrainedAgent> {
+  const options = dqnOptions(given);
+  checkTables(fit, selection);
+  const { hidden, dueling, lambdaRange, seed } = options;
   const temperatures = fitTemperatures(fit);
-  const shares = costShares(costs);
-  const prepare = async (table: ExitTable): Promise<Column> => ({
-    table,
-    correct: correctAnswers(table),
-    states: await observations(runtime, table, temperatures, costs),
-  });
-  const [train, select] = [await prepare(fit), await prepare(selection)];
+  const episodes = await prepareEpisodes(runtime, fit, temperatures, costs);
+  const judged = await prepareEpisodes(runtime, selection, temperatures, costs);
   const width = stateWidth(fit.exits, fit.classes);
-  const initial = initialQWeights({ inputs: width + 1, hidden: o.hidden, dueling: o.dueling }, o.seed);
-  const learner = await Program.compile(runtime, trainingGraph(o, width, initial), { threads: 1 });
-  const actor = await compileActor(runtime, o, width, initial);
-  const replay = createReplay(o.replaySize);
-  const [actingRandom, learningRandom] = [seededRandom(o.seed, 1), seededRandom(o.seed, 2)];
-  const drawLambda = (r: Random): number => o.lambdaRange.from * (o.lambdaRange.to / o.lambdaRange.from) ** uniform(r);
-  const E = fit.exits;
-  // acting
-  const M = o.parallelEpisodes;
-  const image = new Uint32Array(M);
-  const exit = new Uint8Array(M);
-  const lambda = new Float32Array(M);
-  const begin = (e: number): void => {
-    image[e] = integer(actingRandom, 0, fit.count - 1);
-    exit[e] = 0;
-    lambda[e] = drawLambda(actingRandom);
+  const shape: QNetworkShape = { inputs: width + 1, hidden, dueling };
+  const initial = initialQWeights(shape, seed);
+  const learner = await Program.compile(runtime, trainingGraph(options, shape, initial), ONE_THREAD);
+  const actor = await Program.compile(runtime, actingGraph(shape, initial), ONE_THREAD);
+  try {
+    const best = await learn(options, episodes, judged, learner, actor, initial);
+    const { exits, classes } = fit;
+    const agent: Agent = { weights: best.weights, hidden, dueling, exits, classes, temperatures, lambdaRange };
+    return { agent, gradientSteps: options.steps, selectedStep: best.step, selectionReturn: best.return };
+  } finally {
+    await learner.close();
+    await actor.close();
+  }
+}
+
+/** Graphs this small lose more by waking a second thread than they gain. */
+const ONE_THREAD = { threads: 1 };
+
+function checkTables(fit: ExitTable, selection: ExitTable): void {
+  if (fit.count === 0 || selection.count === 0 || fit.exits !== selection.exits || fit.classes !== selection.classes)
+    throw new RangeError(
+      `trainAgent: two tables of at least 1 image, equal exits and equal classes expected, ` +
+        `found [${fit.count}, ${fit.exits}, ${fit.classes}] and [${selection.count}, ${selection.exits}, ${selection.classes}]`,
+    );
+}
+
+// ---- The TD target and one gradient step -------------------------------------------------------------------------------
+
+export interface TdTargetParts {
+  /** [B, 2] reward of each action */
+  readonly reward: Tensor;
+  /** [B, 2] 0 where an action ends the episode, else 1 */
+  readonly notTerminal: Tensor;
+  /** [B, 1] 0 where the next exit is the last one, else 1 */
+  readonly nextMayContinue: Tensor;
+  /** [B, 2] online network at the next state */
+  readonly nextOnline: Tensor;
+  /** [B, 2] target network at the next state */
+  readonly nextTarget: Tensor;
+  readonly double: boolean;
+}
+
+/**
+ * y = reward + notTerminal * Q_target(o', a*), with a* = arg max over the actions allowed at o' of
+ * Q_online (double) or Q_target (the 2015 paper). On terminal transitions y is the reward.
+ *
+ * @returns [B, 2]
+ */
+export function tdTarget(parts: TdTargetParts): Tensor {
+  const of = (q: Tensor, action: Action): Tensor => slice(q, 1, action, action + 1); // [B, 1]
+  const chooser = parts.double ? parts.nextOnline : parts.nextTarget;
+  const wantsToGoOn = compare(of(chooser, CONTINUE), "Greater", of(chooser, EXIT));
+  const goesOn = multiply(wantsToGoOn, parts.nextMayContinue); // the mask: at the last exit there is one action
+  const exiting = of(parts.nextTarget, EXIT);
+  const value = add(exiting, multiply(goesOn, subtract(of(parts.nextTarget, CONTINUE), exiting)));
+  return add(parts.reward, multiply(parts.notTerminal, value));
+}
+
+/**
+ * One compiled step: forward, loss = mean over the batch of Huber(Q(o, a) - y) for the actions taken, backward, AdamW, then
+ * target += tau * (online - target) and the moving average.
+ */
+function trainingGraph(options: DqnOptions, shape: QNetworkShape, initial: Weights): GraphDefinition {
+  const { batch, decay } = options;
+  const width = shape.inputs - 1;
+  const online = qVariables("", initial);
+  const target = qVariables("target.", initial);
+  const lambda = input("lambda", [batch, 1]);
+  const observed = observation(input("state", [batch, width]), lambda);
+  const next = observation(input("nextState", [batch, width]), lambda);
+
+  const q = qNetwork(observed, shape, parameterOf(online)); // [B, 2]
+  const y = tdTarget({
+    reward: input("reward", [batch, ACTIONS]),
+    notTerminal: input("notTerminal", [batch, ACTIONS]),
+    nextMayContinue: input("nextMayContinue", [batch, 1]),
+    nextOnline: qNetwork(next, shape, parameterOf(online)),
+    nextTarget: qNetwork(next, shape, parameterOf(target)),
+    double: options.double,
+  });
+  const taken = input("taken", [batch, ACTIONS]);
+  const errors = multiply(taken, huber(subtract(q, stopGradient(y)), options.huberDelta));
+  const loss = reduceMean(reduceSum(errors, [1]));
+
+  const parameters = [...online.values()];
+  const slopes = gradients(loss, parameters);
+  const updates = adamW(
+    parameters.map((parameter, i) => ({
+      parameter,
+      gradient: slopes[i]!,
+      decay: parameter.source.name.endsWith(".weight") ? decay : 0,
+    })),
+    input("rate", []),
+  );
+  const learned = parameters.map((parameter) => updates.find((one) => one.variable === parameter)!);
+  const tau = input("tau", []);
+  const followed = [...target.values()].map(
+    (old, i): Update => ({ variable: old, next: add(old, multiply(tau, subtract(learned[i]!.next, old))) }),
+  );
+  const averaged = movingAverages(learned, scalar(options.averaging));
+  return { outputs: { loss }, updates: [...updates, ...followed, ...averaged] };
+}
+
+function qVariables(prefix: string, initial: Weights): Map<string, Variable> {
+  return new Map([...initial].map(([name, { shape, data }]) => [name, variable(prefix + name, shape, data)]));
+}
+
+function parameterOf(variables: ReadonlyMap<string, Variable>): Parameter {
+  return (name) => variables.get(name)!;
+}
+
+/** The Q-network alone, for any number of states; its variables are written by `copyWeights`. */
+function actingGraph(shape: QNetworkShape, initial: Weights): GraphDefinition {
+  const observed = observation(input("state", [1, shape.inputs - 1]), input("lambda", [1, 1]));
+  return { outputs: { q: qNetwork(observed, shape, parameterOf(qVariables("", initial))) }, anyBatch: true };
+}
+
+/** @param suffix ".average" for the moving average */
+function copyWeights(learner: Program, actor: Program, initial: Weights, suffix = ""): void {
+  for (const name of initial.keys()) actor.write(name, learner.read(name + suffix));
+}
+
+// ---- Acting ------------------------------------------------------------------------------------------------------------
+
+/** M episodes under way. */
+interface Acting {
+  readonly random: Random;
+  readonly image: Uint32Array;
+  readonly exit: Uint8Array;
+  /** [M, 1] each episode is played for a lambda of its own */
+  readonly lambda: Float32Array;
+  /** [M, S] */
+  readonly state: Float32Array;
+}
+
+function createActing({ parallelEpisodes, seed, lambdaRange }: DqnOptions, episodes: Episodes): Acting {
+  const width = stateWidth(episodes.exits, episodes.classes);
+  const acting: Acting = {
+    random: seededRandom(seed, 0xac7),
+    image: new Uint32Array(parallelEpisodes),
+    exit: new Uint8Array(parallelEpisodes),
+    lambda: new Float32Array(parallelEpisodes),
+    state: new Float32Array(parallelEpisodes * width),
   };
-  for (let e = 0; e < M; e++) begin(e);
-  const actState = new Float32Array(M * width);
-  const act = async (epsilon: number): Promise<void> => {
-    for (let e = 0; e < M; e++) {
-      const row = (image[e]! * E + exit[e]!) * width;
-      actState.set(train.states.subarray(row, row + width), e * width);
-    }
-    const q = epsilon < 1 ? (await actor.run({ state: actState, lambda })).q! : null;
-    for (let e = 0; e < M; e++) {
-      const can = mayContinue(exit[e]!, E);
-      let action: Action = EXIT;
-      if (can) {
-        if (!q || uniform(actingRandom) < epsilon) action = integer(actingRandom, 0, 1) as Action;
-        else action = q[e * 2 + EXIT]! >= q[e * 2]! ? EXIT : CONTINUE;
-      }
-      const outcome = step(train.correct, shares, image[e]!, exit[e]!, action);
-      remember(replay, image[e]!, exit[e]!, action, outcome);
-      if (outcome.terminal) begin(e);
-      else exit[e]!++;
-    }
-  };
-  while (replay.size < Math.min(o.warmup, o.replaySize)) await act(1);
-  const feeds = {
-    state: new Float32Array(o.batch * width),
-    nextState: new Float32Array(o.batch * width),
-    lambda: new Float32Array(o.batch),
-    taken: new Float32Array(o.batch * 2),
-    reward: new Float32Array(o.batch * 2),
-    notTerminal: new Float32Array(o.batch * 2),
-    nextMayContinue: new Float32Array(o.batch),
+  for (let m = 0; m < parallelEpisodes; m++) beginEpisode(acting, m, episodes, lambdaRange);
+  return acting;
+}
+
+function beginEpisode(acting: Acting, m: number, { count }: Episodes, range: LambdaRange): void {
+  acting.image[m] = integer(acting.random, 0, count - 1);
+  acting.exit[m] = 0;
+  acting.lambda[m] = drawLambda(acting.random, range);
+}
+
+function drawLambda(random: Random, { from, to }: LambdaRange): number {
+  return from * (to / from) ** uniform(random); // log-uniform
+}
+
+/** Every episode takes one action, epsilon-greedily; what happened is remembered; who is done begins another image. */
+async function act(
+  acting: Acting,
+  actor: Program,
+  episodes: Episodes,
+  replay: Replay,
+  epsilon: number,
+  range: LambdaRange,
+): Promise<void> {
+  const { image, exit, lambda, state, random } = acting;
+  for (let m = 0; m < image.length; m++) copyState(episodes, image[m]!, exit[m]!, state, m);
+  const { q } = await actor.run({ state, lambda });
+  for (let m = 0; m < image.length; m++) {
+    const action = epsilonGreedy(q!, m, mayContinue(exit[m]!, episodes.exits), epsilon, random);
+    const outcome = step(episodes.correct, episodes.shares, image[m]!, exit[m]!, action);
+    remember(replay, image[m]!, exit[m]!, action, outcome);
+    if (outcome.terminal) beginEpisode(acting, m, episodes, range);
+    else exit[m]!++;
+  }
+}
+
+/**
+ * A random allowed action with probability epsilon, else the allowed one with the larger Q-value; exit at a tie.
+ *
+ * @param q [M, 2]
+ * @param allowed 0 where `continue` is masked
+ */
+export function epsilonGreedy(q: Float32Array, m: number, allowed: 0 | 1, epsilon: number, random: Random): Action {
+  if (!allowed) return EXIT;
+  if (uniform(random) < epsilon) return integer(random, CONTINUE, EXIT) as Action;
+  return q[m * ACTIONS + EXIT]! >= q[m * ACTIONS + CONTINUE]! ? EXIT : CONTINUE;
+}
+
+function copyState(
+  { states, exits, classes }: Episodes,
+  image: number,
+  exit: number,
+  to: Float32Array,
+  at: number,
+): void {
+  const width = stateWidth(exits, classes);
+  const from = (image * exits + exit) * width;
+  to.set(states.subarray(from, from + width), at * width);
+}
+
+// ---- Learning ----------------------------------------------------------------------------------------------------------
+
+type Feeds = ReturnType<typeof createFeeds>;
+
+function createFeeds(batch: number, width: number) {
+  return {
+    state: new Float32Array(batch * width),
+    nextState: new Float32Array(batch * width),
+    lambda: new Float32Array(batch),
+    taken: new Float32Array(batch * ACTIONS),
+    reward: new Float32Array(batch * ACTIONS),
+    notTerminal: new Float32Array(batch * ACTIONS),
+    nextMayContinue: new Float32Array(batch),
     rate: new Float32Array(1),
     tau: new Float32Array(1),
   };
-  const slots = new Uint32Array(o.batch);
-  let best = -Infinity;
-  let bestWeights = initial;
-  let bestStep = 0;
-  const grid = lambdaGrid(o.lambdaRange, o.selectionLambdas);
-  let epsilon = 1;
-  let n = 0;
-  for (; n < o.steps; n++) {
-    o.signal?.throwIfAborted();
-    epsilon =
-      o.epsilon.start + (o.epsilon.end - o.epsilon.start) * Math.min(1, n / (o.epsilon.fraction * o.steps || 1));
-    if (n % o.actEvery === 0) {
-      copyWeights(learner, actor, initial, "");
-      await act(epsilon);
+}
+
+/** A batch from the replay, each transition with a fresh lambda. */
+function fillBatch(
+  feeds: Feeds,
+  slots: Uint32Array,
+  replay: Replay,
+  episodes: Episodes,
+  options: DqnOptions,
+  random: Random,
+): void {
+  const { exits, correct, shares } = episodes;
+  for (const column of [feeds.taken, feeds.reward, feeds.notTerminal]) column.fill(0);
+  slots.forEach((slot, b) => {
+    const [image, exit] = [replay.image[slot]!, replay.exit[slot]!];
+    const lambda = drawLambda(random, options.lambdaRange);
+    feeds.lambda[b] = lambda;
+    copyState(episodes, image, exit, feeds.state, b);
+    copyState(episodes, image, Math.min(exit + 1, exits - 1), feeds.nextState, b); // after a terminal one it counts for nothing
+    feeds.nextMayContinue[b] = mayContinue(exit + 1, exits);
+    const learnFrom = (action: number, correctness: number, costShare: number, terminal: number): void => {
+      feeds.taken[b * ACTIONS + action] = 1;
+      feeds.reward[b * ACTIONS + action] = reward({ correctness, costShare }, lambda);
+      feeds.notTerminal[b * ACTIONS + action] = 1 - terminal;
+    };
+    if (options.updates === "sampled") {
+      learnFrom(replay.action[slot]!, replay.correctness[slot]!, replay.costShare[slot]!, replay.terminal[slot]!);
+      return;
     }
-    sampleSlots(replay, learningRandom, slots);
-    feeds.taken.fill(0);
-    feeds.reward.fill(0);
-    feeds.notTerminal.fill(0);
-    for (let b = 0; b < o.batch; b++) {
-      const s = slots[b]!;
-      const [i, k] = [replay.image[s]!, replay.exit[s]!];
-      const l = drawLambda(learningRandom);
-      feeds.lambda[b] = l;
-      const row = (i * E + k) * width;
-      feeds.state.set(train.states.subarray(row, row + width), b * width);
-      const nextRow = k < E - 1 ? row + width : row;
-      feeds.nextState.set(train.states.subarray(nextRow, nextRow + width), b * width);
-      feeds.nextMayContinue[b] = mayContinue(k + 1, E);
-      if (o.updates === "sampled") {
-        const a = replay.action[s]!;
-        feeds.taken[b * 2 + a] = 1;
-        feeds.reward[b * 2 + a] = replay.correctness[s]! - l * replay.costShare[s]!;
-        feeds.notTerminal[b * 2 + a] = 1 - replay.terminal[s]!;
-      } else {
-        feeds.taken[b * 2 + 1] = 1;
-        feeds.reward[b * 2 + 1] = train.correct[i * E + k]!;
-        if (k < E - 1) {
-          feeds.taken[b * 2] = 1;
-          feeds.notTerminal[b * 2] = 1;
-          feeds.reward[b * 2] = -l * (shares[k + 1]! - shares[k]!);
-        }
-      }
+    for (const action of mayContinue(exit, exits) ? ([CONTINUE, EXIT] as const) : ([EXIT] as const)) {
+      const { correctness, costShare, terminal } = step(correct, shares, image, exit, action);
+      learnFrom(action, correctness, costShare, terminal ? 1 : 0);
     }
-    const left = 1 - n / o.steps;
-    feeds.rate[0] = o.finalRate + (o.learningRate - o.finalRate) * left;
-    feeds.tau[0] = o.target.kind === "polyak" ? o.target.tau : (n + 1) % o.target.every === 0 ? 1 : 0;
+  });
+}
+
+interface Best {
+  readonly weights: Weights;
+  readonly step: number;
+  readonly return: number;
+}
+
+/** Algorithm 1 of the 2015 paper: act, remember, sample, step, follow; and now and then look at the selection half. */
+async function learn(
+  options: DqnOptions,
+  episodes: Episodes,
+  judged: Episodes,
+  learner: Program,
+  actor: Program,
+  initial: Weights,
+): Promise<Best> {
+  const { steps, batch, epsilon, target, learningRate, lambdaRange } = options;
+  const replay = createReplay(options.replaySize);
+  const acting = createActing(options, episodes);
+  const random = seededRandom(options.seed, 0x1ea42);
+  const feeds = createFeeds(batch, stateWidth(episodes.exits, episodes.classes));
+  const slots = new Uint32Array(batch);
+  while (replay.size < Math.min(options.warmup, options.replaySize))
+    await act(acting, actor, episodes, replay, 1, lambdaRange);
+
+  let best: Best = { weights: initial, step: 0, return: -Infinity };
+  let [losses, counted] = [0, 0];
+  for (let n = 0; n < steps; n++) {
+    options.signal?.throwIfAborted();
+    const explored = epsilonAt(epsilon, n / steps);
+    if (n % options.actEvery === 0) {
+      copyWeights(learner, actor, initial);
+      await act(acting, actor, episodes, replay, explored, lambdaRange);
+    }
+    sampleSlots(replay, random, slots);
+    fillBatch(feeds, slots, replay, episodes, options, random);
+    feeds.rate[0] = learningRate * (1 - n / steps);
+    feeds.tau[0] = target.kind === "polyak" ? target.tau : (n + 1) % target.every === 0 ? 1 : 0;
     const { loss } = await learner.run(feeds);
-    if ((n + 1) % o.selectEvery === 0 || n + 1 === o.steps) {
-      copyWeights(learner, actor, initial, o.average > 0 ? "average." : "");
-      let total = 0;
-      const sharesOf = new Array<number>(E).fill(0);
-      for (const l of grid) {
-        const { q } = await actor.run({
-          state: select.states,
-          lambda: new Float32Array(selection.count * E).fill(l),
-        });
-        const chosen = greedyExits(q!, E);
-        total += returnOf(chosen, select.correct, shares, l) / grid.length;
-        for (const c of chosen) sharesOf[c]! += 1 / chosen.length / grid.length;
-      }
-      if (total > best) {
-        best = total;
-        bestStep = n + 1;
-        bestWeights = new Map(
-          [...initial].map(([name, { shape }]) => [name, { shape, data: actor.read(name).slice() }]),
-        );
-      }
-      o.onProgress?.({
-        step: n + 1,
-        steps: o.steps,
-        epsilon,
-        loss: loss![0]!,
-        return: total,
-        best,
-        exitShares: sharesOf,
-      });
-    }
+    losses += loss![0]!;
+    counted++;
+    if ((n + 1) % options.selectEvery !== 0 && n + 1 !== steps) continue;
+
+    copyWeights(learner, actor, initial, ".average");
+    const { mean, exitShares } = await judge(actor, judged, lambdaGrid(lambdaRange, options.selectionLambdas));
+    if (mean > best.return) best = { weights: readWeights(actor, initial), step: n + 1, return: mean };
+    const progress = { step: n + 1, steps, epsilon: explored, loss: losses / counted, return: mean, exitShares };
+    options.onProgress?.({ ...progress, best: best.return });
+    [losses, counted] = [0, 0];
   }
-  await learner.close();
-  await actor.close();
-  const agent: Agent = {
-    weights: bestWeights,
-    hidden: o.hidden,
-    dueling: o.dueling,
-    exits: E,
-    classes: fit.classes,
-    temperatures,
-    lambdaRange: o.lambdaRange,
-  };
-  return { agent, gradientSteps: n, bestStep, selectionReturn: best };
+  return best;
 }
 
-function copyWeights(learner: Program, actor: Program, names: Map<string, NamedArray>, prefix: string): void {
-  for (const name of names.keys()) actor.write(name, learner.read(prefix + name));
+/** Falls linearly from start to end over the given fraction of learning, then stays. @param progress 0..1 */
+export function epsilonAt({ start, end, fraction }: DqnOptions["epsilon"], progress: number): number {
+  return progress >= fraction ? end : start + (end - start) * (progress / fraction);
 }
 
-async function compileActor(runtime: Runtime, o: DqnOptions, width: number, initial: Map<string, NamedArray>) {
-  const q = qNetwork(
-    observation(input("state", [1, width]), input("lambda", [1, 1])),
-    { inputs: width + 1, hidden: o.hidden, dueling: o.dueling },
-    (name, s) => variable(name, s, initial.get(name)!.data),
-  );
-  return Program.compile(runtime, { outputs: { q }, anyBatch: true });
+/** Mean return and exit shares [E] of the greedy policy (epsilon 0) over some lambdas. */
+async function judge(actor: Program, judged: Episodes, lambdas: readonly number[]) {
+  const { count, exits, states, correct, shares } = judged;
+  const exitShares = new Array<number>(exits).fill(0);
+  const column = new Float32Array(count * exits);
+  let mean = 0;
+  for (const lambda of lambdas) {
+    const { q } = await actor.run({ state: states, lambda: column.fill(lambda) });
+    const chosen = greedyExits(q!, exits);
+    mean += returnOf(chosen, correct, shares, lambda) / lambdas.length;
+    for (const exit of chosen) exitShares[exit]! += 1 / (count * lambdas.length);
+  }
+  return { mean, exitShares };
 }
 
-export function lambdaGrid({ from, to }: LambdaRange, points: number): number[] {
-  if (from === to || points < 2) return [from];
-  return Array.from({ length: points }, (_, i) => from * (to / from) ** (i / (points - 1)));
+function readWeights(actor: Program, initial: Weights): Weights {
+  return new Map([...initial].map(([name, { shape }]) => [name, { shape, data: actor.read(name).slice() }]));
 }
-void concat;

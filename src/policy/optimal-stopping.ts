@@ -74,7 +74,11 @@ export function solveStopping(problem: StoppingProblem, lambda: number): Stoppin
   let value = rightOutOfFold[exits - 1]!;
   for (let exit = exits - 2; exit >= 0; exit--) {
     const right = correctAt(episodes, exit);
-    const fitted = crossFit(states[exit]!, value.map((v, i) => v - right[i]!), fold);
+    const fitted = crossFit(
+      states[exit]!,
+      value.map((v, i) => v - right[i]!),
+      fold,
+    );
     const gain = outOfFold(fitted, states[exit]!, fold);
     const price = lambda * (shares[exit + 1]! - shares[exit]!);
     value = rightOutOfFold[exit]!.map((p, i) => p + Math.max(0, gain[i]! - price));
@@ -98,7 +102,11 @@ function crossFit(x: Float32Array, y: Float64Array, fold: Uint8Array): CrossFitt
   const width = x.length / y.length;
   return Array.from({ length: FOLDS }, (_, left) => {
     const kept = rowsWhere(fold, (one) => one !== left);
-    return fitRegressor(selectRows(x, kept, width), Float64Array.from(kept, (i) => y[i]!), left);
+    return fitRegressor(
+      selectRows(x, kept, width),
+      Float64Array.from(kept, (i) => y[i]!),
+      left,
+    );
   });
 }
 

@@ -64,7 +64,9 @@ export function tuneThresholds(
 ): ThresholdRule {
   const { count, exits, correct, shares } = episodes;
   const sure = certainties(episodes, score);
-  const orders = sure.map((values) => Uint32Array.from({ length: count }, (_, i) => i).sort((a, b) => values[b]! - values[a]!));
+  const orders = sure.map((values) =>
+    Uint32Array.from({ length: count }, (_, i) => i).sort((a, b) => values[b]! - values[a]!),
+  );
   const value = (i: number, exit: number): number => correct[i * exits + exit]! - lambda * shares[exit]!;
   let best: { cuts: number[]; worth: number } = { cuts: [], worth: -Infinity };
   for (const start of beginnings(sure, count, starts, seed)) {
@@ -84,7 +86,9 @@ export function tuneThresholds(
 /** Every fixed exit, then random images' own scores. */
 function beginnings(sure: readonly Float32Array[], count: number, starts: number, seed: number): number[][] {
   const random = seededRandom(seed, 0x7435);
-  const fixed = Array.from({ length: sure.length + 1 }, (_, k) => sure.map((_, exit) => (exit === k ? -BEYOND : BEYOND)));
+  const fixed = Array.from({ length: sure.length + 1 }, (_, k) =>
+    sure.map((_, exit) => (exit === k ? -BEYOND : BEYOND)),
+  );
   const drawn = Array.from({ length: starts }, () => sure.map((values) => values[integer(random, 0, count - 1)]!));
   return [...fixed, ...drawn];
 }
@@ -102,7 +106,8 @@ function bestCut(
   let [sum, best, cut] = [0, 0, BEYOND];
   for (let m = 0; m < order.length; m++) {
     const image = order[m]!;
-    if (firstStop(sure, cuts, image, 0) >= exit) sum += value(image, exit) - value(image, firstStop(sure, cuts, image, exit + 1));
+    if (firstStop(sure, cuts, image, 0) >= exit)
+      sum += value(image, exit) - value(image, firstStop(sure, cuts, image, exit + 1));
     const next = m + 1 < order.length ? values[order[m + 1]!]! : -BEYOND;
     const allowed = (m + 1) % every === 0 || m + 1 === order.length;
     if (!allowed || next === values[image]! || sum < best) continue;

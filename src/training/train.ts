@@ -1,6 +1,6 @@
 import { channelStatistics, type Normalisation } from "../dataset/augmentation.ts";
 import { type BatchOptions, type BatchSource, inlineBatches, stepsPerEpoch } from "../dataset/batches.ts";
-import type { Dataset } from "../dataset/dataset.ts";
+import type { Dataset, Samples } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
 import { input } from "../graph/tensor.ts";
 import type { Blueprint } from "../network/blueprint.ts";
@@ -85,62 +85,40 @@ export interface TrainOptions {
  * @throws {UserError} if there is no train split, or the loss is no number (with the step)
  */
 export async function trainNetwork(options: TrainOptions): Promise<TrainedNetwork> {
-  const { runtime, blueprint, dataset, recipe, seed, resumeFrom, signal } = options;
-  const { train, classes, imageShape } = dataset;
-  if (!train)
-    throw new UserError(
-      `train: a dataset with a training part expected, found only a test part in ${dataset.name}; give the whole dataset`,
-    );
-  checkShapes(blueprint, dataset, recipe);
-  const normalisation = channelStatistics(train, imageShape);
-  const definition = buildTrainingStep(blueprint, classes.length, recipe, { seed });
-  const program = await Program.compile(runtime, definition, { seed, optimizeFor: "training" });
+  const { runtime, blueprint, dataset, recipe, seed, resumeFrom, signal, checkpointEvery = 200 } = options;
+  const train = checkedTrainSplit(blueprint, dataset, recipe);
+  const classes = dataset.classes.length;
+  const normalisation = channelStatistics(train, dataset.imageShape);
   const perEpoch = stepsPerEpoch(train.count, recipe.batchSize);
   const steps = Math.round(recipe.epochs * perEpoch);
   const firstStep = resumeFrom?.step ?? 0;
+  const definition = buildTrainingStep(blueprint, classes, recipe, { seed });
+  const program = await Program.compile(runtime, definition, { seed, optimizeFor: "training" });
   for (const [name, { data }] of resumeFrom?.variables ?? []) program.write(name, data);
-  const { batchSize, augmentation } = recipe;
-  const source = (options.batches ?? inlineBatches)({
-    samples: train,
-    imageShape,
-    classCount: classes.length,
-    batchSize,
-    normalisation,
-    augmentation,
-    seed,
-    firstStep,
-  });
+  const source = batchSource(options, train, normalisation, firstStep);
   const network = (): TrainedNetwork => ({
     blueprint,
-    classes,
+    classes: dataset.classes,
     normalisation,
     provenance: { dataset: { name: dataset.name, sha256: splitHashes(dataset) }, seed, version: VERSION, recipe },
-    weights: keptWeights(program, blueprint, classes.length, recipe),
+    weights: keptWeights(program, blueprint, classes, recipe),
   });
-  const checkpoint = (step: number): Checkpoint => ({ step, variables: program.variables() });
-  const clock = stepClock(batchSize);
+  const clock = stepClock(recipe.batchSize);
   try {
     for (let step = firstStep; step < steps; step++) {
       const batch = await source.next();
-      const epoch = step / perEpoch;
-      const learningRate = learningRateAt(recipe, epoch);
+      const feeds = stepInputs(recipe, blueprint.stages.length, step, perEpoch, steps);
       const { loss, accuracy, gradientNorm } = await program.run(
-        {
-          images: batch.images,
-          targets: batch.targets,
-          learningRate: Float32Array.of(learningRate),
-          exitWeights: exitWeightsAt(recipe, blueprint.stages.length, step / steps),
-          averageDecay: Float32Array.of(averageDecayAt(recipe.averageDecay ?? 0, step)),
-        },
+        { images: batch.images, targets: batch.targets, ...feeds },
         step,
       );
       source.recycle(batch);
+      const learningRate = feeds.learningRate[0]!;
       const done = step + 1;
       checkLoss(loss![0]!, done, learningRate);
-      const isLast = done === steps;
-      const look = isLast || done % Math.round(recipe.validateEvery * perEpoch) === 0;
       const speed = clock(steps - done);
-      const validationAccuracy = look ? await options.validate?.(network()) : undefined;
+      const isLookedAt = done === steps || done % Math.round(recipe.validateEvery * perEpoch) === 0;
+      const validationAccuracy = isLookedAt ? await options.validate?.(network()) : undefined;
       options.onProgress?.({
         kind: "train",
         step: done,
@@ -154,10 +132,10 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainedNetwor
         ...speed,
         ...(validationAccuracy ? { validationAccuracy } : {}),
       });
-      const stopped = signal?.aborted ?? false;
-      if (options.saveCheckpoint && (stopped || isLast || done % (options.checkpointEvery ?? 200) === 0))
-        await options.saveCheckpoint(checkpoint(done));
-      if (stopped && !isLast) throw new DOMException(`stopped after step ${done} of ${steps}`, "AbortError");
+      const isStopped = signal?.aborted ?? false;
+      if (isStopped || done === steps || done % checkpointEvery === 0)
+        await options.saveCheckpoint?.({ step: done, variables: program.variables() });
+      if (isStopped && done < steps) throw new DOMException(`stopped after step ${done} of ${steps}`, "AbortError");
     }
     return network();
   } finally {
@@ -166,15 +144,48 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainedNetwor
   }
 }
 
-function checkShapes(blueprint: Blueprint, { name, imageShape, train }: Dataset, recipe: Recipe): void {
+function batchSource(
+  { batches = inlineBatches, recipe, dataset, seed }: TrainOptions,
+  samples: Samples,
+  normalisation: Normalisation,
+  firstStep: number,
+): BatchSource {
+  const { batchSize, augmentation } = recipe;
+  const { imageShape, classes } = dataset;
+  return batches({
+    samples,
+    imageShape,
+    classCount: classes.length,
+    batchSize,
+    normalisation,
+    augmentation,
+    seed,
+    firstStep,
+  });
+}
+
+/** The inputs of a step besides its batch. */
+function stepInputs(recipe: Recipe, exits: number, step: number, perEpoch: number, steps: number) {
+  return {
+    learningRate: Float32Array.of(learningRateAt(recipe, step / perEpoch)),
+    exitWeights: exitWeightsAt(recipe, exits, step / steps),
+    averageDecay: Float32Array.of(averageDecayAt(recipe.averageDecay ?? 0, step)),
+  };
+}
+
+function checkedTrainSplit(blueprint: Blueprint, { name, imageShape, train }: Dataset, recipe: Recipe): Samples {
+  if (!train)
+    throw new UserError(
+      `train: a dataset with a training part expected, found only a test part in ${name}; give the whole dataset`,
+    );
   if (blueprint.input.join() !== imageShape.join())
     throw new UserError(
       `train: images of ${blueprint.input.join("x")} expected by ${blueprint.name}, found ${imageShape.join("x")} in ${name}; ` +
         "use a blueprint with that input",
     );
-  if (train!.count < recipe.batchSize)
+  if (train.count < recipe.batchSize)
     throw new UserError(
-      `train: at least one batch of ${recipe.batchSize} images expected, found ${train!.count} in ${name}; set a smaller batchSize`,
+      `train: at least one batch of ${recipe.batchSize} images expected, found ${train.count} in ${name}; set a smaller batchSize`,
     );
   const exits = blueprint.stages.length;
   for (const [when, weights] of Object.entries(recipe.exitWeights ?? {}))
@@ -182,6 +193,7 @@ function checkShapes(blueprint: Blueprint, { name, imageShape, train }: Dataset,
       throw new UserError(
         `recipe: exitWeights.${when} of ${exits} numbers expected, found ${weights.length}; give one per exit`,
       );
+  return train;
 }
 
 function splitHashes({ train, validation, test }: Dataset): Record<string, string> {

@@ -1,0 +1,165 @@
+import { UserError } from "../errors.ts";
+import type { LambdaRange } from "./agent.ts";
+
+/**
+ * The options of `trainAgent`. Defaults were chosen by held-out return on synthetic tables of 2500 images (see
+ * `DQN_DEFAULTS`); "source" is where the idea comes from.
+ */
+export interface DqnOptions {
+  /** Widths of the hidden layers of the Q-network. */
+  readonly hidden: readonly number[];
+  /** Q = V + A - mean(A) in place of one output per action. Source: Wang et al. (2016). */
+  readonly dueling: boolean;
+  /** The online network chooses the next action, the target network rates it. Source: van Hasselt et al. (2016). */
+  readonly double: boolean;
+  /** Lambdas drawn log-uniformly, in units of one correct answer, above 0; `from` = `to` learns for one lambda only. */
+  readonly lambdaRange: LambdaRange;
+  /**
+   * "sampled": only the outcome of the action taken is learned from, as in any reinforcement learning.
+   * "allActions": the outcome of both actions is learned from at every replayed state. Frozen logits make it known.
+   */
+  readonly updates: "sampled" | "allActions";
+  /** Transitions held in the replay. */
+  readonly replaySize: number;
+  /** Transitions per gradient step. */
+  readonly batch: number;
+  /** Gradient steps. */
+  readonly steps: number;
+  /** AdamW's learning rate at the first step; it falls linearly to 0 at the last. The paper used RMSProp. */
+  readonly learningRate: number;
+  /** AdamW's weight decay per unit of learning rate, on weights and not on biases. The paper had none. */
+  readonly decay: number;
+  /** TD errors beyond this count linearly, not squared. The paper's "error clipping" is 1; see Huber (1964). */
+  readonly huberDelta: number;
+  /**
+   * How the target network follows. "copy": a hard copy every so many gradient steps (the paper).
+   * "polyak": target += tau * (online - target) at every step, Lillicrap et al. (2016).
+   */
+  readonly target:
+    | { readonly kind: "copy"; readonly every: number }
+    | { readonly kind: "polyak"; readonly tau: number };
+  /** Share of random actions while acting: from `start` linearly to `end` over this `fraction` of the steps (the paper: 1 to 0.1). */
+  readonly epsilon: { readonly start: number; readonly end: number; readonly fraction: number };
+  /** Transitions taken at random before the first gradient step. */
+  readonly warmup: number;
+  /** Images that are acted upon side by side: one run of the network decides for all. The paper had one. */
+  readonly parallelEpisodes: number;
+  /** Gradient steps between two rounds of acting, each of which moves every parallel episode by one action. */
+  readonly actEvery: number;
+  /**
+   * The weights that are selected from and returned are a moving average: average = k * average + (1 - k) * online at every
+   * step; 0 returns the online network itself. Polyak and Juditsky (1992).
+   */
+  readonly averaging: number;
+  /** Gradient steps between two looks at the selection half; the weights with the highest mean return are kept. */
+  readonly selectEvery: number;
+  /** Lambdas of the grid over which that mean return is taken, in equal ratios over `lambdaRange`. */
+  readonly selectionLambdas: number;
+  /** Decides initial weights, acting and sampling: same seed, same bytes. */
+  readonly seed: number;
+  /** Called after each look at the selection half. */
+  readonly onProgress?: (progress: DqnProgress) => void;
+  /** Ends learning with the signal's reason as the error. */
+  readonly signal?: AbortSignal;
+}
+
+export interface DqnProgress {
+  /** gradient steps done */
+  readonly step: number;
+  readonly steps: number;
+  readonly epsilon: number;
+  /** mean Huber loss since the last look, in units of one correct answer, squared below `huberDelta` */
+  readonly loss: number;
+  /** mean over the selection lambdas of accuracy - lambda * mean cost share */
+  readonly return: number;
+  /** highest `return` so far, this one included: best - return is the gap to the weights that would be returned now */
+  readonly best: number;
+  /** [E] mean over the selection lambdas */
+  readonly exitShares: readonly number[];
+}
+
+export const DQN_DEFAULTS: DqnOptions = {
+  hidden: [64, 64],
+  dueling: true,
+  double: true,
+  lambdaRange: { from: 0.01, to: 1 },
+  updates: "sampled",
+  replaySize: 20_000,
+  batch: 256,
+  steps: 6000,
+  learningRate: 1e-3,
+  decay: 0.1,
+  huberDelta: 1,
+  target: { kind: "polyak", tau: 0.01 },
+  epsilon: { start: 1, end: 0.1, fraction: 0.5 },
+  warmup: 2000,
+  parallelEpisodes: 256,
+  actEvery: 8,
+  averaging: 0.99,
+  selectEvery: 250,
+  selectionLambdas: 9,
+  seed: 0,
+};
+
+/**
+ * Given options over the defaults.
+ *
+ * @throws {UserError} naming the first option that is out of its range
+ */
+export function dqnOptions(given: Partial<DqnOptions>): DqnOptions {
+  const options = { ...DQN_DEFAULTS, ...given };
+  const { lambdaRange, epsilon, target } = options;
+  const whole = (value: number): boolean => Number.isInteger(value) && value >= 1;
+  const share = (value: number): boolean => value >= 0 && value <= 1;
+  const checks: [string, boolean, string, unknown][] = [
+    ["hidden", options.hidden.every(whole), "whole numbers of at least 1", options.hidden],
+    [
+      "lambdaRange",
+      lambdaRange.from > 0 && lambdaRange.to >= lambdaRange.from && lambdaRange.to < Infinity,
+      "0 < from <= to",
+      lambdaRange,
+    ],
+    ...(
+      [
+        "replaySize",
+        "batch",
+        "steps",
+        "parallelEpisodes",
+        "actEvery",
+        "selectEvery",
+        "selectionLambdas",
+        "warmup",
+      ] as const
+    ).map((name): [string, boolean, string, unknown] => [
+      name,
+      whole(options[name]),
+      "a whole number of at least 1",
+      options[name],
+    ]),
+    [
+      "learningRate",
+      options.learningRate > 0 && options.learningRate < Infinity,
+      "a number above 0",
+      options.learningRate,
+    ],
+    ["decay", options.decay >= 0 && options.decay < Infinity, "a number of at least 0", options.decay],
+    ["huberDelta", options.huberDelta > 0, "a number above 0", options.huberDelta],
+    [
+      "epsilon",
+      share(epsilon.start) && share(epsilon.end) && share(epsilon.fraction),
+      "start, end and fraction in 0..1",
+      epsilon,
+    ],
+    [
+      "target",
+      target.kind === "copy" ? whole(target.every) : target.tau > 0 && target.tau <= 1,
+      "every of at least 1, or tau in (0, 1]",
+      target,
+    ],
+    ["averaging", options.averaging >= 0 && options.averaging < 1, "a number in [0, 1)", options.averaging],
+  ];
+  for (const [name, holds, expected, found] of checks)
+    if (!holds)
+      throw new UserError(`dqn: ${name}: ${expected} expected, found ${JSON.stringify(found)}; change the option`);
+  return options;
+}
