@@ -64,7 +64,11 @@ export function createProgress(stream: NodeJS.WriteStream = process.stderr): Pro
       const details = `return ${one.return.toFixed(4)} best ${one.best.toFixed(4)} epsilon ${one.epsilon.toFixed(2)} shares ${percents(one.exitShares)}`;
       advance("learn", one.step, one.steps, details);
     },
-    counting: (label, done, total) => advance(label, done, total, `${done}/${total}`),
+    counting(label, done, total) {
+      if (barLabel !== label) lastLine = performance.now() / 1000; // what is done within seconds needs no line
+      if (stream.isTTY || done < total) advance(label, done, total, `${done}/${total}`);
+      barLabel = label;
+    },
     download: (received, total) =>
       advance(
         "download",

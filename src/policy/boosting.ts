@@ -35,7 +35,7 @@ export const BOOSTING_DEFAULTS: BoostingOptions = {
 const BINS = 32;
 
 /** Node n has the children 2n + 1 (value <= threshold) and 2n + 2; an unsplit node has threshold Infinity. */
-interface Tree {
+export interface Tree {
   /** [2^L - 1] column that a node looks at */
   readonly column: Uint16Array;
   /** [2^L - 1] */
@@ -46,7 +46,6 @@ interface Tree {
 
 export interface Boosted {
   readonly base: number;
-  readonly levels: number;
   readonly trees: readonly Tree[];
 }
 
@@ -82,21 +81,25 @@ export function fitBoosted(x: Float32Array, y: Float64Array, options: Partial<Bo
     for (let i = 0; i < residual.length; i++) residual[i]! -= tree.leaf[node[i]!]!;
     trees.push(tree);
   }
-  return { base, levels: settings.levels, trees };
+  return { base, trees };
 }
 
 /** [N] predictions for x [N, D]. */
-export function predictBoosted({ base, levels, trees }: Boosted, x: Float32Array, count: number): Float64Array {
-  const width = x.length / count;
-  const inner = 2 ** levels - 1;
+export function predictBoosted({ base, trees }: Boosted, x: Float32Array, count: number): Float64Array {
   const result = new Float64Array(count).fill(base);
-  for (const { column, threshold, leaf } of trees)
-    for (let i = 0; i < count; i++) {
-      let node = 0;
-      while (node < inner) node = 2 * node + (x[i * width + column[node]!]! > threshold[node]! ? 2 : 1);
-      result[i]! += leaf[node - inner]!;
-    }
+  for (const tree of trees) addTree(tree, x, result);
   return result;
+}
+
+/** Adds what one tree says of every row of x [N, D] to `sum` [N]. */
+export function addTree({ column, threshold, leaf }: Tree, x: Float32Array, sum: Float64Array): void {
+  const width = x.length / sum.length;
+  const inner = column.length;
+  for (let i = 0; i < sum.length; i++) {
+    let node = 0;
+    while (node < inner) node = 2 * node + (x[i * width + column[node]!]! > threshold[node]! ? 2 : 1);
+    sum[i]! += leaf[node - inner]!;
+  }
 }
 
 function binColumns(x: Float32Array, count: number): Binned {

@@ -1,0 +1,210 @@
+import { expect, test } from "vitest";
+import { UserError } from "../../src/errors.ts";
+import { input } from "../../src/graph/tensor.ts";
+import { decide, qValues } from "../../src/policy/agent.ts";
+import { type DqnOptions, epsilonAt, epsilonGreedy, tdTarget, trainAgent } from "../../src/policy/dqn.ts";
+import { dqnOptions } from "../../src/policy/dqn-options.ts";
+import { CONTINUE, EXIT } from "../../src/policy/environment.ts";
+import { prepareEpisodes } from "../../src/policy/episodes.ts";
+import { tableSubset } from "../../src/policy/exit-table.ts";
+import { seededRandom } from "../../src/random.ts";
+import { createNodeRuntime } from "../../src/runtime/node.ts";
+import { Program } from "../../src/runtime/program.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
+import { COSTS, syntheticTable } from "./synthetic.ts";
+import { exactStates, TINY_COSTS, tinyTable } from "./tiny-problem.ts";
+
+const runtime = createNodeRuntime({ threads: 1 });
+
+/** Four rows: a terminal one, and three next states with the Q-values of two networks. */
+async function targets(double: boolean, nextMayContinue: number[]): Promise<number[]> {
+  const pair = (name: string) => input(name, [4, 2]);
+  const y = tdTarget({
+    reward: pair("reward"),
+    notTerminal: pair("notTerminal"),
+    nextMayContinue: input("mask", [4, 1]),
+    nextOnline: pair("online"),
+    nextTarget: pair("target"),
+    double,
+  });
+  const program = await Program.compile(runtime, { outputs: { y } });
+  const { y: values } = await program.run({
+    reward: Float32Array.of(-0.1, 1, -0.1, 0, -0.1, 0, -0.1, 1),
+    notTerminal: Float32Array.of(1, 0, 1, 0, 1, 0, 1, 0),
+    mask: Float32Array.from(nextMayContinue),
+    online: Float32Array.of(0, 9, 0.9, 0.5, 0.2, 0.5, 0.9, 0.1),
+    target: Float32Array.of(0, 0.7, 0.3, 0.6, 0.8, 0.4, 0.9, 0.2),
+  });
+  await program.close();
+  return [...values!].map((value) => Number(value.toFixed(6)));
+}
+
+test("the target of a terminal transition is its reward; the others add the next state's value", async () => {
+  // column 1 is `exit`, always terminal; column 0 is -0.1 + Q_target at the online network's choice
+  expect(await targets(true, [1, 1, 1, 1])).toEqual([0.6, 1, 0.2, 0, 0.3, 0, 0.8, 1]);
+});
+
+test("the 2015 paper lets the target network choose for itself, which is never less", async () => {
+  expect(await targets(false, [1, 1, 1, 1])).toEqual([0.6, 1, 0.5, 0, 0.7, 0, 0.8, 1]);
+});
+
+test("continue is masked in the target where the next exit is the last", async () => {
+  expect(await targets(true, [0, 0, 0, 0])).toEqual([0.6, 1, 0.5, 0, 0.3, 0, 0.1, 1]);
+  expect(await targets(false, [0, 0, 0, 0])).toEqual([0.6, 1, 0.5, 0, 0.3, 0, 0.1, 1]);
+});
+
+test("acting: masked, greedy, and random with probability epsilon", () => {
+  const q = Float32Array.of(1, 0, 0, 1, 0.5, 0.5);
+  const random = seededRandom(1);
+  expect([0, 1, 2].map((m) => epsilonGreedy(q, m, 1, 0, random))).toEqual([CONTINUE, EXIT, EXIT]);
+  expect(Array.from({ length: 50 }, () => epsilonGreedy(q, 0, 0, 1, random))).toEqual(Array(50).fill(EXIT));
+  const draws = Array.from({ length: 4000 }, () => epsilonGreedy(q, 0, 1, 0.4, random));
+  const exits = draws.filter((action) => action === EXIT).length;
+  expect(Math.abs(exits - 800)).toBeLessThan(105); // 0.4 / 2 of 4000, 4 standard deviations
+});
+
+test("epsilon falls linearly and then stays", () => {
+  const schedule = { start: 1, end: 0.2, fraction: 0.5 };
+  expect([0, 0.25, 0.5, 1].map((progress) => epsilonAt(schedule, progress))).toEqual([1, 0.6, 0.2, 0.2]);
+  expect(epsilonAt({ start: 1, end: 0, fraction: 0 }, 0)).toBe(0);
+});
+
+const EXACT: Partial<DqnOptions> = { decay: 0, steps: 3000, selectEvery: 3000, batch: 128, learningRate: 3e-3, seed: 1 };
+
+test.each([
+  ["sampled, double, dueling", EXACT],
+  [
+    "all actions, single, plain, hard copies",
+    { ...EXACT, updates: "allActions", double: false, dueling: false, target: { kind: "copy", every: 50 } },
+  ],
+] as [string, Partial<DqnOptions>][])("reaches the exact Q-values of a tiny problem: %s", async (_, options) => {
+  const table = tinyTable();
+  const { agent } = await trainAgent(runtime, table, table, TINY_COSTS, options);
+  const episodes = await prepareEpisodes(runtime, table, agent.temperatures, TINY_COSTS);
+  const lambdas = [0.01, 0.03, 0.1, 0.3, 1];
+  const found = await qValues(runtime, agent, table, TINY_COSTS, lambdas);
+  let worst = 0;
+  for (const [l, lambda] of lambdas.entries()) {
+    const states = exactStates(episodes, lambda);
+    expect(states.length).toBeGreaterThan(8);
+    for (const { exit, image, qContinue, qExit } of states) {
+      const at = (image * 3 + exit) * 2;
+      worst = Math.max(worst, Math.abs(found[l]![at + EXIT]! - qExit));
+      if (exit < 2) worst = Math.max(worst, Math.abs(found[l]![at + CONTINUE]! - qContinue));
+    }
+  }
+  // rewards are drawn from a replay: each state's mean is that of a sample
+  expect(worst).toBeLessThan(0.05);
+});
+
+test("one lambda alone: the decisions are the optimal ones wherever the two actions differ by 0.02", async () => {
+  const table = tinyTable();
+  const { agent } = await trainAgent(runtime, table, table, TINY_COSTS, {
+    ...EXACT,
+    steps: 1500,
+    lambdaRange: { from: 0.2, to: 0.2 },
+  });
+  const episodes = await prepareEpisodes(runtime, table, agent.temperatures, TINY_COSTS);
+  const [q] = await qValues(runtime, agent, table, TINY_COSTS, [0.2]);
+  const clear = exactStates(episodes, 0.2).filter(({ qContinue, qExit }) => Math.abs(qContinue - qExit) > 0.02);
+  for (const { exit, image, qContinue, qExit } of clear.filter((state) => state.exit < 2)) {
+    const at = (image * 3 + exit) * 2;
+    expect(q![at + EXIT]! >= q![at + CONTINUE]!).toBe(qExit >= qContinue);
+  }
+  await expect(decide(runtime, agent, table, TINY_COSTS, 0.3)).rejects.toThrow(
+    "lambda: 0.2 to 0.2 expected (what the policy was trained for), found 0.3",
+  );
+});
+
+/** Counts the gradient steps that ONNX Runtime really runs. */
+function countingRuntime(): { runtime: Runtime; gradientSteps: () => number } {
+  let steps = 0;
+  const counting: Runtime = {
+    ...runtime,
+    createSession: async (model, options) => {
+      const session = await runtime.createSession(model, options);
+      const run = session.run.bind(session);
+      session.run = ((...given: Parameters<typeof run>) => {
+        if ("rate" in given[0]) steps++;
+        return run(...given);
+      }) as typeof session.run;
+      return session;
+    },
+  };
+  return { runtime: counting, gradientSteps: () => steps };
+}
+
+const SHORT: Partial<DqnOptions> = { steps: 60, selectEvery: 25, batch: 32, warmup: 100, seed: 7 };
+
+test("runs exactly the gradient steps that were asked for, and reports on the way", async () => {
+  const { runtime: counted, gradientSteps } = countingRuntime();
+  const seen: number[] = [];
+  const table = syntheticTable(300, 1);
+  const result = await trainAgent(counted, table, syntheticTable(200, 2), COSTS, {
+    ...SHORT,
+    onProgress: ({ step, best, return: now, exitShares, loss, epsilon }) => {
+      seen.push(step);
+      expect(best).toBeGreaterThanOrEqual(now);
+      expect(exitShares.reduce((a, b) => a + b)).toBeCloseTo(1, 9);
+      expect(loss).toBeGreaterThan(0);
+      expect(epsilon).toBeGreaterThanOrEqual(0.1);
+    },
+  });
+  expect(gradientSteps()).toBe(60);
+  expect(result.gradientSteps).toBe(60);
+  expect(seen).toEqual([25, 50, 60]);
+  expect(seen).toContain(result.selectedStep);
+});
+
+test("same seed, same bytes; another seed, other ones", async () => {
+  const [fit, selection] = [syntheticTable(300, 1), syntheticTable(200, 2)];
+  const weights = async (seed: number) => {
+    const { agent } = await trainAgent(runtime, fit, selection, COSTS, { ...SHORT, seed });
+    return [...agent.weights].map(([name, { data }]) => [name, [...data]]);
+  };
+  const first = await weights(7);
+  expect(await weights(7)).toEqual(first);
+  expect(await weights(8)).not.toEqual(first);
+});
+
+test("what is selected depends on the selection half, what is learned does not", async () => {
+  const fit = syntheticTable(300, 1);
+  const losses = async (selection: number) => {
+    const seen: number[] = [];
+    await trainAgent(runtime, fit, syntheticTable(100, selection), COSTS, {
+      ...SHORT,
+      onProgress: ({ loss }) => seen.push(loss),
+    });
+    return seen;
+  };
+  expect(await losses(2)).toEqual(await losses(3));
+});
+
+test("an abort ends learning with its reason", async () => {
+  const abort = new AbortController();
+  const table = syntheticTable(100, 1);
+  const learning = trainAgent(runtime, table, table, COSTS, {
+    ...SHORT,
+    signal: abort.signal,
+    onProgress: () => abort.abort(new Error("enough")),
+  });
+  await expect(learning).rejects.toThrow("enough");
+});
+
+test("options out of range and tables that do not fit are refused", async () => {
+  const wrong: [Partial<DqnOptions>, string][] = [
+    [{ lambdaRange: { from: 0, to: 1 } }, 'dqn: lambdaRange: 0 < from <= to expected, found {"from":0,"to":1}'],
+    [{ steps: 0 }, "dqn: steps: a whole number of at least 1 expected, found 0"],
+    [{ epsilon: { start: 2, end: 0, fraction: 1 } }, "dqn: epsilon: start, end and fraction in 0..1 expected"],
+    [{ target: { kind: "polyak", tau: 0 } }, "dqn: target: every of at least 1, or tau in (0, 1] expected"],
+    [{ hidden: [0] }, "dqn: hidden: whole numbers of at least 1 expected, found [0]"],
+  ];
+  for (const [options, message] of wrong) {
+    expect(() => dqnOptions(options)).toThrow(UserError);
+    expect(() => dqnOptions(options)).toThrow(message);
+  }
+  const table = syntheticTable(10, 1);
+  await expect(trainAgent(runtime, table, tableSubset(table, new Uint32Array(0)), COSTS)).rejects.toThrow(
+    "found [10, 4, 10] and [0, 4, 10]",
+  );
+});

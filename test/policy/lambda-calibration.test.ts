@@ -1,0 +1,92 @@
+import { expect, test } from "vitest";
+import { UserError } from "../../src/errors.ts";
+import { decide } from "../../src/policy/agent.ts";
+import { trainAgent } from "../../src/policy/dqn.ts";
+import { correctAnswers } from "../../src/policy/environment.ts";
+import {
+  type LambdaPoint,
+  lambdaForAccuracy,
+  lambdaForBudget,
+  lambdaForSavings,
+  lambdaGrid,
+  lambdaPoint,
+  recommendedLambda,
+  sweepLambda,
+} from "../../src/policy/lambda-calibration.ts";
+import { createNodeRuntime } from "../../src/runtime/node.ts";
+import { COSTS, syntheticTable } from "./synthetic.ts";
+
+const point = (lambda: number, accuracy: number, meanMacs: number): LambdaPoint => ({
+  lambda,
+  accuracy,
+  meanMacs,
+  savings: 1 - meanMacs / 100e6,
+  exitShares: [],
+});
+const POINTS = [point(0.01, 0.9, 90e6), point(0.1, 0.898, 70e6), point(0.2, 0.899, 71e6), point(1, 0.7, 30e6)];
+
+test("a grid in equal ratios, ends exact", () => {
+  const grid = lambdaGrid({ from: 0.01, to: 1 }, 3);
+  expect(grid[0]).toBe(0.01);
+  expect(grid[1]).toBeCloseTo(0.1, 12);
+  expect(grid[2]).toBe(1);
+  expect(lambdaGrid({ from: 0.3, to: 0.3 }, 9)).toEqual([0.3]);
+});
+
+test("the figures of one lambda by hand", () => {
+  const costs = { exitMacs: [10, 30], fullMacs: 25 };
+  const correct = Uint8Array.of(1, 1, 0, 1, 0, 0, 1, 0);
+  expect(lambdaPoint(0.2, Uint8Array.of(0, 1, 0, 1), correct, costs)).toEqual({
+    lambda: 0.2,
+    accuracy: 0.5,
+    meanMacs: 20,
+    savings: 1 - 20 / 25,
+    exitShares: [0.5, 0.5],
+  });
+});
+
+test("a budget takes the smallest lambda within it", () => {
+  expect(lambdaForBudget(POINTS, 95e6)).toBe(0.01);
+  expect(lambdaForBudget(POINTS, 70e6)).toBe(0.1);
+  expect(lambdaForBudget(POINTS, 30e6)).toBe(1);
+  expect(() => lambdaForBudget(POINTS, 29e6)).toThrow(UserError);
+  expect(() => lambdaForBudget(POINTS, 29e6)).toThrow(
+    "budget: at least 30.00 million MACs expected (the cheapest that this policy reaches), found 29.00 million MACs;",
+  );
+});
+
+test("savings take the smallest lambda that reaches them", () => {
+  expect(lambdaForSavings(POINTS, 0.3)).toBe(0.1);
+  expect(() => lambdaForSavings(POINTS, 0.9)).toThrow(
+    "savings: at most 70.00% expected (the most that this policy reaches), found 90.00%;",
+  );
+});
+
+test("an accuracy takes the largest lambda that keeps it", () => {
+  expect(lambdaForAccuracy(POINTS, 0.899)).toBe(0.2);
+  expect(lambdaForAccuracy(POINTS, 0.5)).toBe(1);
+  expect(() => lambdaForAccuracy(POINTS, 0.95)).toThrow(
+    "accuracy: at most 90.00% expected (the most that this policy reaches), found 95.00%;",
+  );
+});
+
+test("recommended: the largest lambda at most 0.3 points below the last exit, else the smallest", () => {
+  expect(recommendedLambda(POINTS, 0.902)).toBe(0.2);
+  expect(recommendedLambda(POINTS, 0.903)).toBe(0.01);
+  expect(recommendedLambda(POINTS, 0.95)).toBe(0.01);
+});
+
+test("a sweep holds what deciding at each of its lambdas gives, cheaper as lambda rises", async () => {
+  const runtime = createNodeRuntime({ threads: 1 });
+  const [fit, selection] = [syntheticTable(1000, 1), syntheticTable(1000, 2)];
+  const { agent } = await trainAgent(runtime, fit, selection, COSTS, { steps: 500, selectEvery: 250 });
+  const points = await sweepLambda(runtime, agent, selection, COSTS, 5);
+  expect(points.map(({ lambda }) => lambda)).toEqual(lambdaGrid(agent.lambdaRange, 5));
+  for (const one of points) {
+    const chosen = await decide(runtime, agent, selection, COSTS, one.lambda);
+    expect(lambdaPoint(one.lambda, chosen, correctAnswers(selection), COSTS)).toEqual(one);
+  }
+  expect(points.at(-1)!.meanMacs).toBeLessThan(points[0]!.meanMacs);
+  const lambda = lambdaForBudget(points, points[2]!.meanMacs);
+  expect(points.find((one) => one.lambda === lambda)!.meanMacs).toBeLessThanOrEqual(points[2]!.meanMacs);
+});

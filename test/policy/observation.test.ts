@@ -1,0 +1,160 @@
+import { expect, test } from "vitest";
+import { input } from "../../src/graph/tensor.ts";
+import type { Agent } from "../../src/policy/agent.ts";
+import { decide, stageDecision } from "../../src/policy/agent.ts";
+import type { ExitCosts, ExitTable } from "../../src/policy/exit-table.ts";
+import {
+  costShares,
+  exitFeatures,
+  exitState,
+  featureCount,
+  observation,
+  observations,
+  stateWidth,
+} from "../../src/policy/observation.ts";
+import { initialQWeights } from "../../src/policy/q-network.ts";
+import { createNodeRuntime } from "../../src/runtime/node.ts";
+import { Program } from "../../src/runtime/program.ts";
+import { COSTS, syntheticTable } from "./synthetic.ts";
+
+const runtime = createNodeRuntime({ threads: 1 });
+const TEMPERATURES = [1.3, 0.8, 2, 1];
+
+/** The states of one image in float64, written from the definition. */
+function referenceStates(
+  table: ExitTable,
+  image: number,
+  temperatures: readonly number[],
+  costs: ExitCosts,
+): number[][] {
+  const { exits, classes } = table;
+  const perExit: number[][] = [];
+  let previous = -1;
+  return temperatures.map((temperature, exit) => {
+    const from = (image * exits + exit) * classes;
+    const raw = [...table.logits.subarray(from, from + classes)].map((z) => Math.exp(z / temperature));
+    const p = raw.map((one) => one / raw.reduce((a, b) => a + b));
+    const sorted = [...p].sort((a, b) => b - a);
+    const top = p.indexOf(sorted[0]!);
+    const entropy = -p.reduce((sum, one) => sum + (one > 0 ? one * Math.log(one) : 0), 0);
+    perExit.push([sorted[0]!, sorted[0]! - sorted[1]!, entropy, ...sorted.slice(0, 3), top === previous ? 1 : 0]);
+    previous = top;
+    const toCome = Array<number>((exits - 1 - exit) * featureCount(classes)).fill(0);
+    const position = temperatures.map((_, k) => (k === exit ? 1 : 0));
+    return [...position, costs.exitMacs[exit]! / costs.exitMacs.at(-1)!, ...perExit.flat(), ...toCome];
+  });
+}
+
+test.each([2, 3, 10])("states equal a float64 reference, %i classes", async (classes) => {
+  const table = syntheticTable(1500, 3, { classes }); // more than one run's worth
+  const width = stateWidth(4, classes);
+  const states = await observations(runtime, table, TEMPERATURES, COSTS);
+  expect(states).toHaveLength(1500 * 4 * width);
+  let worst = 0;
+  for (let i = 0; i < table.count; i++) {
+    const expected = referenceStates(table, i, TEMPERATURES, COSTS).flat();
+    expected.forEach((value, at) => {
+      worst = Math.max(worst, Math.abs(states[i * 4 * width + at]! - value));
+    });
+  }
+  expect(worst).toBeLessThan(2e-6); // probabilities up to 1 and entropies up to 2.3 in float32
+});
+
+test("the observation adds 1 + log10(lambda) as its last column", async () => {
+  const lambda = input("lambda", [1, 1]);
+  const program = await Program.compile(runtime, {
+    outputs: { o: observation(input("state", [1, 2]), lambda) },
+    anyBatch: true,
+  });
+  const { o } = await program.run({ state: Float32Array.of(5, 6, 7, 8, 9, 10), lambda: Float32Array.of(0.01, 0.1, 1) });
+  await program.close();
+  [5, 6, -1, 7, 8, 0, 9, 10, 1].forEach((value, i) => {
+    expect(o![i]).toBeCloseTo(value, 6);
+  });
+});
+
+test("logits so large that most probabilities are zero give finite features", async () => {
+  const logits = Float32Array.of(300, -300, 0, 0, 0, 0);
+  const table = { logits, labels: Uint16Array.of(0), count: 1, exits: 2, classes: 3 };
+  const states = await observations(runtime, table, [1, 1], { exitMacs: [1, 2], fullMacs: 2 });
+  const features = [...states.subarray(3, 10)];
+  [1, 1, 0, 1, 0, 0, 0].forEach((value, i) => {
+    expect(features[i]).toBeCloseTo(value, 6);
+  });
+});
+
+function untrainedAgent(classes = 10): Agent {
+  const [hidden, dueling] = [[16], true];
+  const weights = initialQWeights({ inputs: stateWidth(4, classes) + 1, hidden, dueling }, 5);
+  return {
+    weights,
+    hidden,
+    dueling,
+    exits: 4,
+    classes,
+    temperatures: TEMPERATURES,
+    lambdaRange: { from: 0.01, to: 1 },
+  };
+}
+
+test("nothing computed after an exit enters the decision there", async () => {
+  const agent = untrainedAgent();
+  const table = syntheticTable(300, 4);
+  const chosen = await decide(runtime, agent, table, COSTS, 0.1);
+  expect(new Set(chosen).size).toBeGreaterThan(1); // else the test would show nothing
+  const logits = table.logits.slice();
+  chosen.forEach((exit, i) => {
+    logits.fill(Number.NaN, (i * 4 + exit + 1) * 10, (i + 1) * 4 * 10);
+  });
+  expect(await decide(runtime, agent, { ...table, logits }, COSTS, 0.1)).toEqual(chosen);
+});
+
+test("stage graphs that hand history on decide as the table does, for any batch", async () => {
+  const agent = untrainedAgent();
+  const table = syntheticTable(50, 6);
+  const expected = await decide(runtime, agent, table, COSTS, 0.2);
+  const perExit = featureCount(10);
+  let carried: Record<string, Float32Array> = {};
+  const leaves = new Uint8Array(50).fill(255);
+  for (let exit = 0; exit < 4; exit++) {
+    const decision = stageDecision(agent, {
+      exit,
+      costShares: costShares(COSTS),
+      logits: input("logits", [1, 10]),
+      history: exit === 0 ? null : input("history", [1, exit * perExit]),
+      previousTopClass: exit === 0 ? null : input("topClass", [1, 1]),
+      lambda: input("lambda", [1, 1]),
+    });
+    const { exitNow, history, topClass, q } = decision;
+    const program = await Program.compile(runtime, {
+      outputs: { exitNow, nextHistory: history, nextTop: topClass, q },
+      anyBatch: true,
+    });
+    const logits = Float32Array.from(
+      { length: 500 },
+      (_, at) => table.logits[(Math.floor(at / 10) * 4 + exit) * 10 + (at % 10)]!,
+    );
+    const out = await program.run({ logits, lambda: new Float32Array(50).fill(0.2), ...carried });
+    carried = { history: out.nextHistory!, topClass: out.nextTop! };
+    out.exitNow!.forEach((leaving, i) => {
+      if (leaving === 1 && leaves[i] === 255) leaves[i] = exit;
+    });
+    await program.close();
+  }
+  expect(leaves).toEqual(expected);
+});
+
+test("what does not fit is refused with both values", async () => {
+  const logits = input("logits", [1, 10]);
+  expect(() => exitFeatures(input("x", [1, 1]), 1, null)).toThrow(
+    "logits [B, K] with K at least 2 expected, found [1, 1]",
+  );
+  expect(() => exitFeatures(logits, 0, null)).toThrow("temperature above 0 expected, found 0");
+  const { features } = exitFeatures(logits, 1, null);
+  expect(() => exitState({ exit: 1, costShares: [0.5, 1], history: null, features })).toThrow(
+    "history [B, 7] expected at exit 1, found none",
+  );
+  await expect(observations(runtime, syntheticTable(2, 1), [1, 1], COSTS)).rejects.toThrow(
+    "observations: 4 temperatures and costs expected, found 2 and 4",
+  );
+});

@@ -1,0 +1,191 @@
+import fc from "fast-check";
+import { beforeAll, expect, test } from "vitest";
+import { decide } from "../../src/policy/agent.ts";
+import { fitTemperatures } from "../../src/policy/calibration.ts";
+import { trainAgent } from "../../src/policy/dqn.ts";
+import { correctAnswers, returnOf } from "../../src/policy/environment.ts";
+import { prepareEpisodes } from "../../src/policy/episodes.ts";
+import { costShares } from "../../src/policy/observation.ts";
+import {
+  fixedExit,
+  oracleExits,
+  patienceExits,
+  prepareYardsticks,
+  randomExit,
+  type Yardstick,
+  type YardstickProblem,
+  yardsticksFor,
+} from "../../src/policy/yardsticks.ts";
+import { createNodeRuntime } from "../../src/runtime/node.ts";
+import { COSTS, syntheticTable } from "./synthetic.ts";
+import { exactStates, TINY_COSTS, tinyTable } from "./tiny-problem.ts";
+
+const runtime = createNodeRuntime({ threads: 1 });
+const SHARES = costShares(COSTS);
+const held = syntheticTable(6000, 77);
+const correct = correctAnswers(held);
+let problem: YardstickProblem;
+
+beforeAll(async () => {
+  const fit = syntheticTable(2500, 1);
+  problem = await prepareYardsticks(runtime, fit, fitTemperatures(fit), COSTS);
+});
+
+const worth = (chosen: Uint8Array, lambda: number): number => returnOf(chosen, correct, SHARES, lambda);
+const share = (chosen: Uint8Array): number => chosen.reduce((sum, exit) => sum + SHARES[exit]!, 0) / chosen.length;
+
+test("there is every yardstick, by name", () => {
+  const names = yardsticksFor(problem, 0.1).map(({ name }) => name);
+  const thresholds = ["threshold:confidence", "threshold:margin", "threshold:entropy"];
+  expect(names).toEqual([
+    "exit:1",
+    "exit:2",
+    "exit:3",
+    "exit:4",
+    "random",
+    "patience",
+    ...thresholds,
+    "optimal",
+    "oracle",
+  ]);
+});
+
+test.each([0.03, 0.1, 0.3])(
+  "at lambda %d on held-out images: fixed < thresholds < optimal < oracle",
+  async (lambda) => {
+    const all = new Map<string, number>();
+    for (const one of yardsticksFor(problem, lambda)) all.set(one.name, worth(await one.decide(held), lambda));
+    const bestOf = (prefix: string) =>
+      Math.max(...[...all].filter(([name]) => name.startsWith(prefix)).map(([, value]) => value));
+    expect(bestOf("threshold")).toBeGreaterThan(bestOf("exit"));
+    expect(all.get("optimal")!).toBeGreaterThan(bestOf("threshold") - 0.002); // about one standard error of the difference
+    expect(all.get("oracle")!).toBeGreaterThan(all.get("optimal")!);
+    expect(all.get("patience")!).toBeGreaterThan(all.get("random")!);
+  },
+);
+
+test("the agent, trained for seconds, is within noise of optimal stopping and above tuned thresholds", async () => {
+  const { agent } = await trainAgent(runtime, syntheticTable(2500, 1), syntheticTable(2500, 2), COSTS, {
+    steps: 3000,
+    seed: 1,
+  });
+  let [gained, possible, byThresholds] = [0, 0, 0];
+  for (const lambda of [0.01, 0.03, 0.1, 0.3]) {
+    const all = new Map<string, number>();
+    for (const one of yardsticksFor(problem, lambda)) all.set(one.name, worth(await one.decide(held), lambda));
+    const fixed = Math.max(...[1, 2, 3, 4].map((exit) => all.get(`exit:${exit}`)!));
+    gained += worth(await decide(runtime, agent, held, COSTS, lambda), lambda) - fixed;
+    possible += all.get("optimal")! - fixed;
+    byThresholds +=
+      Math.max(...["confidence", "margin", "entropy"].map((score) => all.get(`threshold:${score}`)!)) - fixed;
+  }
+  expect(gained / possible).toBeGreaterThan(0.95);
+  expect(gained).toBeGreaterThan(byThresholds);
+});
+
+test("the oracle is an upper bound on every policy", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(15), fc.nat(3)), { minLength: 1, maxLength: 40 }),
+      fc.double({ min: 0, max: 3, noNaN: true }),
+      (images, lambda) => {
+        const right = Uint8Array.from(images.flatMap(([bits]) => [0, 1, 2, 3].map((k) => (bits >> k) & 1)));
+        const any = images.map(([, exit]) => exit);
+        const best = returnOf(oracleExits(right, SHARES, lambda), right, SHARES, lambda);
+        expect(best).toBeGreaterThanOrEqual(returnOf(any, right, SHARES, lambda) - 1e-12);
+      },
+    ),
+  );
+});
+
+test("the oracle's cost never rises as lambda rises", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat(15), { minLength: 1, maxLength: 40 }),
+      fc.double({ min: 0, max: 3, noNaN: true }),
+      fc.double({ min: 0, max: 3, noNaN: true }),
+      (images, one, other) => {
+        const right = Uint8Array.from(images.flatMap((bits) => [0, 1, 2, 3].map((k) => (bits >> k) & 1)));
+        const cost = (lambda: number) => share(oracleExits(right, SHARES, lambda));
+        expect(cost(Math.max(one, other))).toBeLessThanOrEqual(cost(Math.min(one, other)) + 1e-12);
+      },
+    ),
+  );
+});
+
+test("the cost of optimal stopping does not rise as lambda rises", async () => {
+  const costs: number[] = [];
+  for (const lambda of [0.01, 0.03, 0.1, 0.3, 1]) {
+    const optimal = yardsticksFor(problem, lambda).find(({ name }) => name === "optimal") as Yardstick;
+    costs.push(share(await optimal.decide(held)));
+  }
+  // each lambda has regressors of its own, so neighbours may cross by a little; here lambdas are threefold apart
+  for (let i = 1; i < costs.length; i++) expect(costs[i]!).toBeLessThan(costs[i - 1]! + 0.005);
+});
+
+test("optimal stopping finds the optimum of a tiny problem", async () => {
+  const once = tinyTable();
+  const table = {
+    ...once,
+    logits: repeat(once.logits, 20),
+    labels: Uint16Array.from(repeat(Float32Array.from(once.labels), 20)),
+    count: once.count * 20,
+  };
+  const temperatures = [1, 1, 1];
+  const tiny = await prepareYardsticks(runtime, table, temperatures, TINY_COSTS);
+  const episodes = await prepareEpisodes(runtime, once, temperatures, TINY_COSTS);
+  for (const lambda of [0.05, 0.2, 0.6]) {
+    const optimal = yardsticksFor(tiny, lambda).find(({ name }) => name === "optimal") as Yardstick;
+    const found = returnOf(await optimal.decide(once), episodes.correct, episodes.shares, lambda);
+    // every episode starts at exit 0: the optimum is the mean value of the states there
+    const states = exactStates(episodes, lambda);
+    const best = exactReturn(states, episodes, lambda);
+    expect(found).toBeLessThanOrEqual(best + 1e-9);
+    expect(found).toBeGreaterThan(best - 0.01);
+  }
+});
+
+function repeat(values: Float32Array, times: number): Float32Array {
+  const all = new Float32Array(values.length * times);
+  for (let t = 0; t < times; t++) all.set(values, t * values.length);
+  return all;
+}
+
+/** Mean over images of max(qContinue, qExit) at exit 0, less the first exit's price. */
+function exactReturn(
+  states: ReturnType<typeof exactStates>,
+  episodes: Awaited<ReturnType<typeof prepareEpisodes>>,
+  lambda: number,
+): number {
+  const width = episodes.states.length / episodes.count / episodes.exits;
+  const key = (image: number) =>
+    episodes.states.subarray(image * episodes.exits * width, (image * episodes.exits + 1) * width).join();
+  const valueOf = new Map(
+    states
+      .filter(({ exit }) => exit === 0)
+      .map(({ image, qContinue, qExit }) => [key(image), Math.max(qContinue, qExit)]),
+  );
+  let sum = 0;
+  for (let image = 0; image < episodes.count; image++) sum += valueOf.get(key(image))!;
+  return sum / episodes.count - lambda * episodes.shares[0]!;
+}
+
+test("patience by hand", async () => {
+  // answers of three exits: A A A, A B B, A B A
+  const answer = (c: number) => [0, 1, 2].map((k) => (k === c ? 5 : 0));
+  const logits = Float32Array.from([0, 0, 0, 0, 1, 1, 0, 1, 0].flatMap(answer));
+  const table = { logits, labels: Uint16Array.of(0, 1, 0), count: 3, exits: 3, classes: 3 };
+  const episodes = await prepareEpisodes(runtime, table, [1, 1, 1], TINY_COSTS);
+  expect([...patienceExits(episodes, 0)]).toEqual([0, 0, 0]);
+  expect([...patienceExits(episodes, 1)]).toEqual([1, 2, 2]);
+  expect([...patienceExits(episodes, 2)]).toEqual([2, 2, 2]);
+});
+
+test("random takes every exit equally often, fixed always the same one", () => {
+  const drawn = randomExit(3).decide(held) as Uint8Array;
+  for (let exit = 0; exit < 4; exit++)
+    expect(Math.abs(drawn.filter((one) => one === exit).length - 1500)).toBeLessThan(135);
+  expect(randomExit(3).decide(held)).toEqual(drawn);
+  expect(new Set(fixedExit(2).decide(held) as Uint8Array)).toEqual(new Set([2]));
+  expect(() => fixedExit(4).decide(held)).toThrow("an exit in 0..3 expected, found 4");
+});

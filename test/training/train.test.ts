@@ -1,0 +1,285 @@
+import { describe, expect, test } from "vitest";
+import type { Dataset } from "../../src/dataset/dataset.ts";
+import { createSamples } from "../../src/dataset/dataset.ts";
+import { UserError } from "../../src/errors.ts";
+import type { Weights } from "../../src/network/weights.ts";
+import { computeExitTable, exitAccuracies } from "../../src/policy/exit-logits.ts";
+import type { RecipeInput } from "../../src/training/recipe.ts";
+import { averageDecayAt } from "../../src/training/schedule.ts";
+import type { Checkpoint, TrainingProgress, TrainOptions } from "../../src/training/train.ts";
+import { CLASSES, dataset, recorder, runtime, smallBlueprint, smallRecipe, train } from "./small.ts";
+
+/** All that a recipe can ask for. */
+const everything: Partial<RecipeInput> = {
+  augmentation: { padding: 2, flip: true, cutout: 2 },
+  averageDecay: 0.9,
+  distillation: { weight: 0.3 },
+  labelSmoothing: 0.1,
+  gradientNorm: 2,
+  biasRateFactor: 4,
+};
+
+function differs(a: Weights, b: Weights): boolean {
+  return [...a].some(([name, { data }]) => data.some((value, i) => value !== b.get(name)!.data[i]));
+}
+
+describe("learning", () => {
+  test("32 images of noise are learned by heart at every exit", async () => {
+    const losses: number[] = [];
+    const network = await train({
+      blueprint: smallBlueprint(0),
+      recipe: smallRecipe({ epochs: 100, batchSize: 32, learningRate: 0.3 }),
+      onProgress: ({ loss }) => losses.push(loss),
+    });
+    expect(losses[0]!).toBeGreaterThan(Math.log(4) * 0.8); // chance, or thereabouts
+    expect(losses.at(-1)!).toBeLessThan(0.05);
+    // with running statistics and folded batch norm, as inference computes it
+    const table = await computeExitTable(runtime, network, dataset.train!);
+    expect(exitAccuracies(table)).toEqual([1, 1]);
+  });
+
+  test("the number of steps is the epochs times the whole batches", async () => {
+    for (const [epochs, batchSize, steps] of [
+      [2, 8, 8],
+      [1, 10, 3], // two images of 32 are left over
+      [2.5, 10, 8], // 7.5
+      [0.25, 8, 1],
+    ] as const) {
+      const seen: number[] = [];
+      await train({ recipe: smallRecipe({ epochs, batchSize }), onProgress: ({ step }) => seen.push(step) });
+      expect(seen).toEqual(Array.from({ length: steps }, (_, i) => i + 1));
+    }
+  });
+});
+
+describe("the same seed", () => {
+  test("gives the same bytes; another one gives others", async () => {
+    const recipe = smallRecipe({ epochs: 1, ...everything });
+    const [once, again, other] = [await train({ recipe }), await train({ recipe }), await train({ recipe, seed: 2 })];
+    expect(again.weights).toEqual(once.weights);
+    for (const [name, { data }] of once.weights) {
+      expect(data.every(Number.isFinite), name).toBe(true);
+      expect(other.weights.get(name)!.data, name).not.toEqual(data);
+    }
+  });
+
+  test.each<[string, Partial<RecipeInput>]>([
+    ["AdamW, dropout, average", { optimizer: { name: "adamW" }, learningRate: 0.01, averageDecay: 0.9 }],
+    ["SGD, augmentation, distillation", everything],
+  ])("interrupted and resumed equals uninterrupted: %s", async (_, changes) => {
+    const recipe = smallRecipe({ epochs: 2, ...changes });
+    const whole = recorder();
+    const uninterrupted = await train({ recipe, ...whole.options });
+    for (const after of [1, 5]) {
+      const controller = new AbortController();
+      const first = recorder();
+      const stopped = train({
+        recipe,
+        ...first.options,
+        checkpointEvery: 1000,
+        signal: controller.signal,
+        onProgress: ({ step }) => {
+          if (step === after) controller.abort();
+        },
+      });
+      await expect(stopped).rejects.toMatchObject({ name: "AbortError", message: `stopped after step ${after} of 8` });
+      expect(first.checkpoints.map(({ step }) => step)).toEqual([after]);
+      const second = recorder();
+      const resumed = await train({ recipe, ...second.options, resumeFrom: first.checkpoints[0]! });
+      expect(resumed.weights).toEqual(uninterrupted.weights);
+      expect(second.checkpoints.map(({ step }) => step)).toEqual([2, 3, 4, 5, 6, 7, 8].slice(after - 1));
+      // moments, statistics and averages too
+      expect(second.checkpoints.at(-1)!.variables).toEqual(whole.checkpoints.at(-1)!.variables);
+    }
+  });
+
+  test("a checkpoint that leaves something out would be noticed", async () => {
+    const recipe = smallRecipe({ epochs: 2, optimizer: { name: "adamW" }, learningRate: 0.01 });
+    const { checkpoints, options } = recorder();
+    const uninterrupted = await train({ recipe, ...options });
+    const { step, variables } = checkpoints[3]!;
+    for (const left of ["adam.step", "stages.0.layers.0.weight.square", "stages.1.layers.1.variance"]) {
+      expect(variables.has(left), left).toBe(true);
+      const fewer = new Map([...variables].filter(([name]) => name !== left));
+      const resumed = await train({ recipe, resumeFrom: { step, variables: fewer } });
+      expect(differs(resumed.weights, uninterrupted.weights), left).toBe(true);
+    }
+  });
+
+  test("a training that was over is over", async () => {
+    const { checkpoints, options } = recorder();
+    const network = await train(options);
+    const steps: number[] = [];
+    const again = await train({ resumeFrom: checkpoints.at(-1)!, onProgress: ({ step }) => steps.push(step) });
+    expect(steps).toEqual([]);
+    expect(again.weights).toEqual(network.weights);
+  });
+});
+
+describe("checkpoints", () => {
+  test("come every so many steps and at the end", async () => {
+    const { checkpoints, options } = recorder();
+    await train({ ...options, checkpointEvery: 3 });
+    expect(checkpoints.map(({ step }) => step)).toEqual([3, 6, 8]);
+  });
+
+  test("an aborted training without anywhere to save still stops", async () => {
+    const steps: number[] = [];
+    const stopped = train({ signal: AbortSignal.abort(), onProgress: ({ step }) => steps.push(step) });
+    await expect(stopped).rejects.toThrow("stopped after step 1 of 8");
+    expect(steps).toEqual([1]);
+  });
+
+  test("an abort in the last step changes nothing any more", async () => {
+    const controller = new AbortController();
+    const network = await train({
+      signal: controller.signal,
+      onProgress: ({ step, steps }) => {
+        if (step === steps) controller.abort();
+      },
+    });
+    expect(network.weights).toEqual((await train()).weights);
+  });
+});
+
+describe("progress", () => {
+  test("tells where the training stands, and looks at validation now and then", async () => {
+    const lines: TrainingProgress[] = [];
+    const looks: Weights[] = [];
+    const network = await train({
+      recipe: smallRecipe({ epochs: 3, learningRate: 0.1, validateEvery: 2 }),
+      onProgress: (line) => lines.push(line),
+      validate: async ({ weights }) => {
+        looks.push(weights);
+        return [0.25, 0.5];
+      },
+    });
+    expect(lines).toHaveLength(12);
+    lines.forEach((line, i) => {
+      expect(line).toMatchObject({ kind: "train", step: i + 1, steps: 12, epoch: (i + 1) / 4, epochs: 3 });
+      expect(line.accuracy).toHaveLength(2);
+      for (const share of line.accuracy) expect([0, 1, 2, 3, 4, 5, 6, 7, 8]).toContain(share * 8);
+      expect(line.loss).toBeGreaterThan(0);
+      expect(line.gradientNorm).toBeGreaterThan(0);
+      expect(line.imagesPerSecond).toBeGreaterThan(0);
+      expect(line.secondsLeft).toBeCloseTo(((12 - line.step) * 8) / line.imagesPerSecond, 6);
+    });
+    // a triangle of 3 epochs: up over 0.6, down to 1%
+    expect(lines[0]!.learningRate).toBe(0);
+    expect(lines[1]!.learningRate).toBeCloseTo(0.1 * (1 / 12 / 0.2), 7);
+    expect(lines[6]!.learningRate).toBeCloseTo(0.1 * (1 - (0.99 * 0.3) / 0.8), 7);
+    expect(lines.flatMap(({ step, validationAccuracy }) => (validationAccuracy ? [step] : []))).toEqual([8, 12]);
+    expect(lines[7]!.validationAccuracy).toEqual([0.25, 0.5]);
+    expect(looks).toHaveLength(2);
+    expect(differs(looks[0]!, looks[1]!)).toBe(true); // copies of their moment
+    expect(looks[1]).toEqual(network.weights);
+  });
+
+  test("the network knows where it comes from", async () => {
+    const recipe = smallRecipe({ epochs: 0.25 });
+    const network = await train({ recipe, seed: 5 });
+    expect(network.classes).toEqual(CLASSES);
+    expect(network.provenance).toMatchObject({
+      dataset: {
+        name: "noise",
+        sha256: {
+          train: dataset.train!.sha256,
+          validation: dataset.validation!.sha256,
+          test: dataset.test.sha256,
+        },
+      },
+      seed: 5,
+      recipe,
+    });
+    const channel = (c: number): number[] =>
+      [...dataset.train!.pixels].filter((_, i) => Math.floor(i / 64) % 2 === c).map((value) => value / 255);
+    const mean = channel(1).reduce((a, b) => a + b) / channel(1).length;
+    expect(network.normalisation.mean[1]).toBeCloseTo(mean, 9);
+  });
+});
+
+describe("the weights that are kept", () => {
+  const keptFrom = ({ variables }: Checkpoint, suffix: string): Weights =>
+    new Map(
+      [...variables]
+        .filter(([name]) => variables.has(`${name}.average`))
+        .map(([name, { shape }]) => [name, { shape, data: variables.get(name + suffix)!.data }]),
+    );
+
+  test("are the averages where the recipe asks for them, statistics included", async () => {
+    const { checkpoints, options } = recorder();
+    const network = await train({ recipe: smallRecipe({ averageDecay: 0.4 }), ...options });
+    const last = checkpoints.at(-1)!;
+    const byName = (weights: Weights) => Object.fromEntries(weights);
+    expect(byName(network.weights)).toEqual(byName(keptFrom(last, ".average")));
+    expect(differs(network.weights, keptFrom(last, ""))).toBe(true);
+    expect([...network.weights.keys()]).toContain("stages.0.layers.1.variance");
+    // average <- decay average + (1 - decay) value, in float64
+    for (const name of ["stages.1.layers.0.weight", "stages.0.layers.1.mean"])
+      for (let i = 1; i < checkpoints.length; i++) {
+        const decay = averageDecayAt(0.4, i);
+        const before = checkpoints[i - 1]!.variables.get(`${name}.average`)!.data;
+        const value = checkpoints[i]!.variables.get(name)!.data;
+        checkpoints[i]!.variables.get(`${name}.average`)!.data.forEach((average, j) => {
+          expect(average).toBeCloseTo(decay * before[j]! + (1 - decay) * value[j]!, 6);
+        });
+      }
+  });
+
+  test("are the last ones otherwise", async () => {
+    const { checkpoints, options } = recorder();
+    const network = await train(options);
+    const { variables } = checkpoints.at(-1)!;
+    expect([...variables.keys()].filter((name) => name.endsWith(".average"))).toEqual([]);
+    for (const [name, weight] of network.weights) expect(weight, name).toEqual(variables.get(name));
+  });
+});
+
+describe("the user's mistakes", () => {
+  const userError: (options: Partial<TrainOptions>) => Promise<unknown> = (options) =>
+    train(options).then(
+      () => expect.unreachable("an error was expected"),
+      (error: unknown) => {
+        expect(error).toBeInstanceOf(UserError);
+        return (error as UserError).message;
+      },
+    );
+
+  test("a loss that is no number is told with its step", async () => {
+    const steps: number[] = [];
+    const { checkpoints, options } = recorder();
+    const message = await userError({
+      recipe: smallRecipe({ learningRate: 1e30 }),
+      onProgress: ({ step }) => steps.push(step),
+      ...options,
+    });
+    // the rate of step 1 is 0, so step 2 spoils the weights, and step 3 is the first to see them
+    expect(message).toMatch(/^train: a finite loss expected, found (NaN|Infinity) at step 3; lower the learning rate/);
+    expect(steps).toEqual([1, 2]);
+    expect(checkpoints.map(({ step }) => step)).toEqual([1, 2]);
+  });
+
+  const without: Dataset = { ...dataset, train: null, validation: null };
+  const few: Dataset = {
+    ...dataset,
+    train: createSamples(new Uint8Array(7 * 2 * 64), new Uint16Array(7)),
+  };
+  const wide: Dataset = { ...dataset, imageShape: [2, 4, 16] };
+
+  test.each<[string, Partial<TrainOptions>, string]>([
+    [
+      "no train part",
+      { dataset: without },
+      "train: a dataset with a training part expected, found only a test part in noise",
+    ],
+    ["too few images", { dataset: few }, "train: at least one batch of 8 images expected, found 7 in noise"],
+    ["another image size", { dataset: wide }, "train: images of 2x8x8 expected by small, found 2x4x16 in noise"],
+    [
+      "too many exit weights",
+      { recipe: smallRecipe({ exitWeights: { start: [1, 1], end: [0, 0.5, 1] } }) },
+      "recipe: exitWeights.end of 2 numbers expected, found 3",
+    ],
+  ])("%s", async (_, options, message) => {
+    expect(await userError(options)).toContain(message);
+  });
+});
