@@ -4,6 +4,7 @@ import { VERSION } from "../version.ts";
 import { classifyCommand } from "./classify.ts";
 import { dataCommand } from "./data.ts";
 import { evaluateCommand } from "./evaluate.ts";
+import { exportCommand } from "./export.ts";
 import { learnCommand } from "./learn.ts";
 import { networkCommand } from "./network.ts";
 import { runCommand } from "./run.ts";
@@ -23,6 +24,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     learnCommand(),
     evaluateCommand(),
     classifyCommand(),
+    exportCommand(),
     dataCommand(),
     networkCommand(),
   ];

@@ -58,7 +58,7 @@ export function createProgress(stream: NodeJS.WriteStream = process.stderr): Pro
     training(one) {
       advance("train", one.step, one.steps, trainingDetails(one), one.validationAccuracy !== undefined);
       if (one.validationAccuracy && stream.isTTY)
-        note(`epoch ${one.epoch.toFixed(0)}: validation ${percents(one.validationAccuracy)}`);
+        note(`epoch ${Number(one.epoch.toFixed(1))}: validation ${percents(one.validationAccuracy)}`);
     },
     learning(one) {
       const details = `return ${one.return.toFixed(4)} best ${one.best.toFixed(4)} epsilon ${one.epsilon.toFixed(2)} shares ${percents(one.exitShares)}`;

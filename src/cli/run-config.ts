@@ -3,11 +3,13 @@ import { UserError } from "../errors.ts";
 import { type Blueprint, parseBlueprint } from "../network/blueprint.ts";
 import { blueprintNames, builtInBlueprint } from "../network/blueprints.ts";
 import { builtInRecipe, parseRecipe, type Recipe, recipeNames } from "../training/recipe.ts";
-import { readJson } from "./options.ts";
+import { readJson, sourceOf } from "./options.ts";
 
 const configSchema = z.strictObject({
-  /** What `--data` or `--dataset` takes. */
+  /** What `--data` takes. */
   data: z.string().optional(),
+  /** What `--dataset` takes. */
+  dataset: z.enum(["shapes", "cifar10"]).optional(),
   /** A name, or a whole blueprint. */
   blueprint: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(),
   /** A name, or a whole recipe. */
@@ -44,7 +46,7 @@ const DEFAULTS = { blueprint: "compact", recipe: "standard" };
  */
 export async function resolveRunConfig(flags: RunFlags): Promise<RunConfig> {
   const file = flags.config ? parseConfig(await readJson(flags.config), flags.config) : {};
-  const data = flags.source ?? file.data ?? "shapes";
+  const data = flags.source ?? sourceOf(file) ?? "shapes";
   const defaults = data === "shapes" ? SHAPES_DEFAULTS : DEFAULTS;
   const epochs = flags.epochs ?? file.epochs;
   const recipe = await resolveRecipe(flags.recipe ?? file.recipe ?? defaults.recipe);

@@ -1,0 +1,49 @@
+import { Command, Option } from "@commander-js/extra-typings";
+import { exportModel } from "../export/export.ts";
+import { loadModel } from "../model/model-folder.ts";
+import { formatCount, formatLambda } from "../report/format.ts";
+import { number } from "./options.ts";
+import { createProgress } from "./progress.ts";
+
+export function exportCommand() {
+  return new Command("export")
+    .description("Write a model as ONNX files that any language can run, checked against the classifier.")
+    .requiredOption("--model <dir>", "model or run folder")
+    .addOption(
+      new Option("--to <kind>", "onnx: one file that exits by itself; stages: one file per stage, for batches")
+        .choices(["onnx", "stages"] as const)
+        .makeOptionMandatory(),
+    )
+    .requiredOption("--out <dir>", "folder to write: a new one, or that of an earlier export")
+    .addOption(
+      new Option("--batch <n>", "pictures per run, fixed, for compilers that need it; only with stages").argParser(
+        number("batch", 1, 65536, true),
+      ),
+    )
+    .addOption(
+      new Option("--lambda <x>", "the price that the files recommend (default: the model's recommended one)").argParser(
+        number("lambda", 0, 100),
+      ),
+    )
+    .action(async (flags) => {
+      const progress = createProgress();
+      const model = await loadModel(flags.model);
+      const { manifest, files, check } = await exportModel({
+        model,
+        to: flags.to,
+        out: flags.out,
+        ...(flags.batch === undefined ? {} : { batch: flags.batch }),
+        ...(flags.lambda === undefined ? {} : { lambda: flags.lambda }),
+      });
+      const { pictures, lambdas, exits, different, largestDifference } = check;
+      progress.note(
+        `checked on ${pictures} pictures at ${lambdas.length} lambdas (${exits.join(", ")} answers at exits 1 to ${exits.length}): ` +
+          `${different} decisions differ from the classifier's, probabilities by at most ${largestDifference.toExponential(1)}`,
+      );
+      for (const { file, bytes, sha256 } of manifest.files)
+        process.stdout.write(`${file}: ${formatCount(bytes)} bytes, SHA-256 ${sha256}\n`);
+      process.stdout.write(
+        `${flags.out}: ${files.length} files; start with README.md. Recommended lambda ${formatLambda(manifest.lambda.recommended)}.\n`,
+      );
+    });
+}
