@@ -5,7 +5,8 @@ import { networkCost } from "../network/cost.ts";
 import type { Agent } from "../policy/agent.ts";
 import type { ExitCosts, ExitTable } from "../policy/exit-table.ts";
 import type { LambdaPoint } from "../policy/lambda-calibration.ts";
-import { policyMacs } from "../policy/q-network.ts";
+import { stateWidth } from "../policy/observation.ts";
+import { initialQWeights, policyMacs } from "../policy/q-network.ts";
 import { decodeSafetensors, encodeSafetensors, floatArray, type StoredArray } from "../runtime/safetensors.ts";
 import { recipeSchema } from "../training/recipe.ts";
 import type { TrainedNetwork } from "../training/train.ts";
@@ -68,7 +69,7 @@ const modelSchema = z.object({
   seed: z.int(),
   version: z.string(),
   recipe: recipeSchema,
-  figures: z.unknown(),
+  figures: z.unknown().optional(),
 });
 
 /** A model as files, by name. The same model gives the same bytes. */
@@ -83,13 +84,12 @@ export function modelFiles({ network, policy, figures }: Model): Map<string, Uin
     ...described.provenance,
     figures,
   };
-  const files = new Map([
-    ["model.json", new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`)],
-    ["network.safetensors", encodeSafetensors(weights)],
-  ]);
-  if (!policy) return files;
-  files.set("policy.safetensors", encodeSafetensors(policy.agent.weights));
-  files.set("validation.safetensors", encodeSafetensors(tableArrays(policy.validation)));
+  const files = new Map([["network.safetensors", encodeSafetensors(weights)]]);
+  if (policy) {
+    files.set("policy.safetensors", encodeSafetensors(policy.agent.weights));
+    files.set("validation.safetensors", encodeSafetensors(tableArrays(policy.validation)));
+  }
+  files.set("model.json", new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`)); // last: it vouches for the others
   return files;
 }
 
@@ -129,7 +129,13 @@ export async function readModel(read: (file: string) => Promise<Uint8Array | nul
   const { costs, lambda, calibration, ...shape } = json.policy;
   const policyWeights = floats(await arrays("policy.safetensors"), `${where}/policy.safetensors`);
   const agent = { ...shape, exits: blueprint.stages.length, classes: classes.length, weights: policyWeights };
+  checkPolicyWeights(agent, `${where}/policy.safetensors`);
   const validation = readTable(await arrays("validation.safetensors"), `${where}/validation.safetensors`);
+  if (validation.exits !== agent.exits || validation.classes !== agent.classes)
+    throw new UserError(
+      `${where}/validation.safetensors: logits of ${agent.exits} exits and ${agent.classes} classes expected, ` +
+        `found ${validation.exits} and ${validation.classes}; the file belongs to another model`,
+    );
   return { network, policy: { agent, costs, lambda, calibration, validation }, figures: json.figures };
 }
 
@@ -143,11 +149,38 @@ function parseModelJson(text: string, where: string): z.output<typeof modelSchem
     });
   }
   const parsed = modelSchema.safeParse(data);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return checkLengths(parsed.data, where);
   const issue = parsed.error.issues[0]!;
   throw new UserError(
     `${where}: a model of earlyexit ${VERSION} expected, found at ${issue.path.join(".") || "the top"}: ${issue.message}; train it again`,
   );
+}
+
+/** @throws {UserError} if a list is not one number per channel or per exit */
+function checkLengths(model: z.output<typeof modelSchema>, where: string): z.output<typeof modelSchema> {
+  const { blueprint, normalisation, policy } = model;
+  const [channels, exits] = [blueprint.input[0], blueprint.stages.length];
+  const check = (name: string, list: readonly number[] | undefined, expected: number): void => {
+    if (list && list.length !== expected)
+      throw new UserError(`${where}: ${expected} numbers in ${name} expected, found ${list.length}; train it again`);
+  };
+  check("normalisation.mean", normalisation.mean, channels);
+  check("normalisation.std", normalisation.std, channels);
+  check("policy.temperatures", policy?.temperatures, exits);
+  check("policy.costs.exitMacs", policy?.costs.exitMacs, exits);
+  return model;
+}
+
+function checkPolicyWeights({ exits, classes, hidden, dueling, weights }: Agent, where: string): void {
+  const shape = { inputs: stateWidth(exits, classes) + 1, hidden, dueling };
+  for (const [name, { shape: expected }] of initialQWeights(shape, 0)) {
+    const found = weights.get(name);
+    if (found?.shape.join() !== expected.join())
+      throw new UserError(
+        `${where}: ${name} of shape [${expected}] expected, found ${found ? `[${found.shape}]` : "none"}; ` +
+          "the file belongs to another model",
+      );
+  }
 }
 
 function floats(arrays: ReadonlyMap<string, StoredArray>, where: string) {

@@ -1,3 +1,4 @@
+import { UserError } from "../errors.ts";
 import { multiplyAccumulates } from "../graph/cost.ts";
 import { input, sizeOf } from "../graph/tensor.ts";
 import type { Blueprint } from "./blueprint.ts";
@@ -36,4 +37,19 @@ export function networkCost(blueprint: Blueprint, classes: number): NetworkCost 
     parameters: exits.map(upTo),
     bytes: exits.map((k) => 4 * upTo(k)),
   };
+}
+
+/**
+ * Makes sure that the layers of somebody's blueprint fit together.
+ *
+ * @throws {UserError} naming the layer that does not
+ */
+export function checkBlueprint(blueprint: Blueprint, classes: number): void {
+  try {
+    networkCost(blueprint, classes);
+  } catch (cause) {
+    if (cause instanceof RangeError)
+      throw new UserError(`blueprint ${blueprint.name}: ${cause.message}; correct that layer`, { cause });
+    throw cause;
+  }
 }

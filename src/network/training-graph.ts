@@ -2,7 +2,7 @@ import { batchNorm } from "../graph/batchnorm.ts";
 import { dropout } from "../graph/dropout.ts";
 import { add, scale } from "../graph/elementwise.ts";
 import type { Update } from "../graph/optimizer.ts";
-import { type Shape, type Tensor, type Variable, variable } from "../graph/tensor.ts";
+import { type Shape, sameShape, show, type Tensor, type Variable, variable } from "../graph/tensor.ts";
 import type { Blueprint } from "./blueprint.ts";
 import { applyLayers, type LayerContext } from "./layers.ts";
 import { initialValues, type Weights } from "./weights.ts";
@@ -66,7 +66,13 @@ export function buildTrainingGraph(
   const stageFeatures: Tensor[] = [];
   blueprint.stages.forEach((stage, i) => {
     stageFeatures.push(applyLayers(stage.layers, stageFeatures[i - 1] ?? images, `stages.${i}.layers`, context));
-    logits.push(applyLayers(stage.head, stageFeatures[i]!, `stages.${i}.head`, context));
+    const answer = applyLayers(stage.head, stageFeatures[i]!, `stages.${i}.head`, context);
+    if (!sameShape(answer.shape, [images.shape[0]!, classes]))
+      throw new RangeError(
+        `stages.${i}.head: logits ${show([images.shape[0]!, classes])} expected, found ${show(answer.shape)}; ` +
+          'end the head with a linear layer of "classes" features',
+      );
+    logits.push(answer);
   });
   return { logits, stageFeatures, parameters, statistics };
 }

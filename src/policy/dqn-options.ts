@@ -88,7 +88,7 @@ export const DQN_DEFAULTS: DqnOptions = {
   batch: 256,
   steps: 6000,
   learningRate: 1e-3,
-  decay: 0.1,
+  decay: 0.01,
   huberDelta: 1,
   target: { kind: "polyak", tau: 0.01 },
   epsilon: { start: 1, end: 0.1, fraction: 0.5 },

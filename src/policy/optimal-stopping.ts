@@ -108,9 +108,18 @@ function crossFit(x: Float32Array, y: Float64Array, fold: Uint8Array): CrossFitt
   const errors = new Float64Array(TREES.trees + 1);
   const full = Array.from({ length: FOLDS }, (_, left) => {
     const kept = rowsWhere(fold, (one) => one !== left);
-    const regressor = fitRegressor(selectRows(x, kept, width), Float64Array.from(kept, (i) => y[i]!), left);
+    const regressor = fitRegressor(
+      selectRows(x, kept, width),
+      Float64Array.from(kept, (i) => y[i]!),
+      left,
+    );
     const own = rowsWhere(fold, (one) => one === left);
-    addErrors(regressor, selectRows(x, own, width), Float64Array.from(own, (i) => y[i]!), errors);
+    addErrors(
+      regressor,
+      selectRows(x, own, width),
+      Float64Array.from(own, (i) => y[i]!),
+      errors,
+    );
     return regressor;
   });
   const best = errors.indexOf(Math.min(...errors));

@@ -4,6 +4,7 @@ import type { Dataset, Samples } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
 import { input } from "../graph/tensor.ts";
 import type { Blueprint } from "../network/blueprint.ts";
+import { checkBlueprint } from "../network/cost.ts";
 import { buildTrainingGraph } from "../network/training-graph.ts";
 import type { NamedArray, Weights } from "../network/weights.ts";
 import { Program } from "../runtime/program.ts";
@@ -173,7 +174,11 @@ function stepInputs(recipe: Recipe, exits: number, step: number, perEpoch: numbe
   };
 }
 
-function checkedTrainSplit(blueprint: Blueprint, { name, imageShape, train }: Dataset, recipe: Recipe): Samples {
+function checkedTrainSplit(
+  blueprint: Blueprint,
+  { name, imageShape, classes, train }: Dataset,
+  recipe: Recipe,
+): Samples {
   if (!train)
     throw new UserError(
       `train: a dataset with a training part expected, found only a test part in ${name}; give the whole dataset`,
@@ -187,6 +192,7 @@ function checkedTrainSplit(blueprint: Blueprint, { name, imageShape, train }: Da
     throw new UserError(
       `train: at least one batch of ${recipe.batchSize} images expected, found ${train.count} in ${name}; set a smaller batchSize`,
     );
+  checkBlueprint(blueprint, classes.length);
   const exits = blueprint.stages.length;
   for (const [when, weights] of Object.entries(recipe.exitWeights ?? {}))
     if (weights.length !== exits)

