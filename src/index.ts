@@ -3,6 +3,7 @@ export type { Dataset, Samples } from "./dataset/dataset.ts";
 export { type OpenOptions, openDataset } from "./dataset/open.ts";
 export { UserError } from "./errors.ts";
 export type { EvaluationFigures } from "./evaluation/figures.ts";
+export { type ExportOptions, type ExportResult, exportModel } from "./export/export.ts";
 export type { Classification, ExitTrace } from "./inference/adaptive-classifier.ts";
 export { AdaptiveClassifier, type ClassifierOptions } from "./load-classifier.ts";
 export type { LearnedPolicy, Model } from "./model/model.ts";

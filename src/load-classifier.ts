@@ -1,28 +1,31 @@
 import { readImage } from "./dataset/image-file.ts";
-import { AdaptiveClassifier as Classifier } from "./inference/adaptive-classifier.ts";
+import { AdaptiveClassifier as Classifier, type Dial } from "./inference/adaptive-classifier.ts";
+import { fetchModel } from "./inference/fetch-model.ts";
 import { loadModel } from "./model/model-folder.ts";
 import { createNodeRuntime } from "./runtime/node.ts";
-import type { Runtime } from "./runtime/runtime.ts";
 
-export interface ClassifierOptions {
-  /** Price of the full network in units of one correct answer; default: the model's recommended one. */
-  readonly lambda?: number;
-  /** Default: `createNodeRuntime()`, the cpu. */
-  readonly runtime?: Runtime;
+export type { BatchOptions, ClassifyOptions } from "./inference/adaptive-classifier.ts";
+export type { RawImage } from "./inference/images.ts";
+
+export interface ClassifierOptions extends Dial {
+  /** Where to compute: "cpu" (default), "webgpu" or "cuda". */
+  readonly device?: string;
+  /** Threads of each operator; default: the cores that this process may use. */
+  readonly threads?: number;
 }
 
-/** In Node an image is the path or the bytes of a JPEG, PNG or WebP file. */
+/** In Node an image is the path or the bytes of a JPEG, PNG or WebP file, or a `RawImage`. */
 export type AdaptiveClassifier = Classifier<string | Uint8Array>;
 
 export const AdaptiveClassifier = {
   /**
-   * @param folder a model folder
-   * @throws {UserError} if the folder holds no model with a policy, or lambda is outside what it was trained for
+   * @param folder a model folder, or its http(s) address
+   * @throws {UserError} if there is no model with a policy, the device is not there, or the dial is outside what the model was
+   *   trained for
    */
-  async load(
-    folder: string,
-    { lambda, runtime = createNodeRuntime() }: ClassifierOptions = {},
-  ): Promise<AdaptiveClassifier> {
-    return Classifier.create(runtime, await loadModel(folder), readImage, lambda);
+  async load(folder: string, { device, threads, ...dial }: ClassifierOptions = {}): Promise<AdaptiveClassifier> {
+    const runtime = createNodeRuntime({ ...(device ? { device } : {}), ...(threads ? { threads } : {}) });
+    const model = await (/^https?:\/\//.test(folder) ? fetchModel(folder) : loadModel(folder));
+    return Classifier.create(runtime, model, readImage, dial);
   },
 };

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { UserError } from "../errors.ts";
 import { VERSION } from "../version.ts";
+import { benchCommand } from "./bench.ts";
 import { classifyCommand } from "./classify.ts";
 import { dataCommand } from "./data.ts";
 import { evaluateCommand } from "./evaluate.ts";
@@ -24,6 +25,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     learnCommand(),
     evaluateCommand(),
     classifyCommand(),
+    benchCommand(),
     exportCommand(),
     dataCommand(),
     networkCommand(),

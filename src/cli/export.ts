@@ -17,7 +17,7 @@ export function exportCommand() {
     .requiredOption("--out <dir>", "folder to write: a new one, or that of an earlier export")
     .addOption(
       new Option("--batch <n>", "pictures per run, fixed, for compilers that need it; only with stages").argParser(
-        number("batch", 1, 65536, true),
+        number("batch", 1, 4096, true),
       ),
     )
     .addOption(

@@ -6,8 +6,13 @@
  */
 export type Shape = readonly number[];
 export type ElementType = "float32" | "int32" | "int64" | "bool";
-/** A plain number is an integer attribute. */
-export type Attributes = Readonly<Record<string, number | { readonly float: number } | string | readonly number[]>>;
+/** A plain number is an integer attribute; `graph` is a body (see `If` of the ONNX standard), given by what it returns. */
+export type Attributes = Readonly<
+  Record<
+    string,
+    number | { readonly float: number } | string | readonly number[] | { readonly graph: readonly Tensor[] }
+  >
+>;
 
 /** Where a tensor comes from. */
 export type Source =

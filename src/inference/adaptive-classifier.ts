@@ -1,220 +1,289 @@
 import { normalisationTable } from "../dataset/augmentation.ts";
-import { normalise } from "../dataset/batches.ts";
 import type { ImageShape } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
 import { sizeOf } from "../graph/tensor.ts";
 import type { LearnedPolicy, Model } from "../model/model.ts";
 import { checkLambda } from "../policy/agent.ts";
-import { FEATURE } from "../policy/observation.ts";
+import { lambdaForBudget } from "../policy/lambda-calibration.ts";
 import { Program, type Values } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TrainedNetwork } from "../training/train.ts";
+import { type Classification, type ExitTrace, handedOn, readTrace, rowOf, stoppedBy } from "./classification.ts";
+import { isRawImage, type RawImage, rawNumbers, writeImages } from "./images.ts";
+import { type RecentTimes, recentTimes } from "./recent-times.ts";
 import { stageGraphs } from "./stage-programs.ts";
 
-/** What happened at one exit on the way. */
-export interface ExitTrace {
-  /** 0..E-1 */
-  readonly exit: number;
-  /** The head's answer so far: index of the class. */
-  readonly classIndex: number;
-  /** Top-1 probability, temperature-scaled. */
-  readonly confidence: number;
-  /** Top-1 minus top-2 probability. */
-  readonly margin: number;
-  /** In nats. */
-  readonly entropy: number;
-  /** What the agent expects from each action: chance of being right minus the price still to pay. */
-  readonly qExit: number;
-  /** null at the last exit, where there is nothing to go on to */
-  readonly qContinue: number | null;
-  readonly exited: boolean;
-}
-
-export interface Classification {
-  /** One of the model's classes, whatever the image shows. */
-  readonly label: string;
-  readonly classIndex: number;
-  /** [K] at the exit taken, temperature-scaled */
-  readonly probabilities: Float32Array;
-  readonly confidence: number;
-  /** The exit taken, 0..E-1. */
-  readonly exit: number;
-  /** MACs spent, heads passed and decisions included. */
-  readonly costMacs: number;
-  /** From the pixels to the answer; of the whole batch where there was one. */
-  readonly latencyMs: number;
-  readonly trace: readonly ExitTrace[];
-}
+export type { Classification, ExitTrace, StoppedBy } from "./classification.ts";
 
 /** @returns [C, H, W] bytes 0..255 */
 export type ToPixels<Image> = (image: Image, shape: ImageShape) => Promise<Uint8Array>;
 
+/** How much may be spent: one of the two. */
+export interface Dial {
+  /** Price of the full network in units of one correct answer; default: the model's recommended one. */
+  readonly lambda?: number;
+  /** Mean MACs per image, at most, judged on validation: the smallest lambda that keeps within it is taken. */
+  readonly budgetMacs?: number;
+}
+
+export interface BatchOptions {
+  /** Looked at before every stage: once it is aborted, the call rejects with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ClassifyOptions extends BatchOptions {
+  /**
+   * Milliseconds from the call to the answer, decoding included; at least 0, default: as long as it takes. A stage is not
+   * begun if 95% of its recent runs would not fit into what is left. The first stage always runs.
+   */
+  readonly deadlineMs?: number;
+}
+
+/** Runs at load that make the first answers as fast as the later ones; the first few are not measured. */
+const WARM_UP_RUNS = 10;
+const UNMEASURED_RUNS = 2;
+/** The input of this many images is kept from one call to the next. */
+const KEPT_IMAGES = 32;
+
 /**
  * A trained model that really stops: stages run one after the other, and a stage after the exit taken is never computed.
- * In a batch, the images that go on are gathered into a smaller batch (compaction).
+ * In a batch, the images that go on are gathered into a smaller batch (compaction). Calls wait for each other.
  */
 export class AdaptiveClassifier<Image> {
   readonly network: TrainedNetwork;
   readonly policy: LearnedPolicy;
+  /** [E] images computed at each stage since the start. */
+  readonly imagesComputed: number[];
   readonly #stages: readonly Program[];
   readonly #table: Float32Array;
   readonly #toPixels: ToPixels<Image>;
+  /** [E] of one image */
+  readonly #stageTimes: readonly RecentTimes[];
   #lambda: number;
-  /** [E] images computed at each stage since the start. */
-  readonly imagesComputed: number[];
+  #input = new Float32Array();
+  #lastCall: Promise<unknown> = Promise.resolve();
+  #closed: Promise<void> | null = null;
 
   private constructor(
-    network: TrainedNetwork,
+    { network }: Model,
     policy: LearnedPolicy,
     stages: readonly Program[],
     lambda: number,
     toPixels: ToPixels<Image>,
   ) {
-    this.#toPixels = toPixels;
     this.network = network;
     this.policy = policy;
+    this.imagesComputed = stages.map(() => 0);
     this.#stages = stages;
     this.#table = normalisationTable(network.normalisation);
+    this.#toPixels = toPixels;
+    this.#stageTimes = stages.map(() => recentTimes());
     this.#lambda = lambda;
-    this.imagesComputed = stages.map(() => 0);
   }
 
   /**
    * @param toPixels turns what the host calls an image into [C, H, W] bytes 0..255
-   * @param lambda price of the full network in units of one correct answer; default: the model's recommended one
-   * @throws {UserError} if the model has no policy, or lambda is outside what it was trained for
+   * @throws {UserError} if the model has no policy, or the dial is outside what it was trained for
    */
   static async create<Image>(
     runtime: Runtime,
-    { network, policy }: Model,
+    model: Model,
     toPixels: ToPixels<Image>,
-    lambda?: number,
+    dial: Dial = {},
   ): Promise<AdaptiveClassifier<Image>> {
+    const { network, policy } = model;
     if (!policy)
       throw new UserError(
         "classifier: a model with a policy expected, found a network alone; run 'earlyexit learn' first",
       );
-    if (lambda !== undefined) checkLambda(policy.agent, lambda);
+    const lambda = lambdaOf(policy, dial);
     const stages: Program[] = [];
     for (const graph of stageGraphs(network, policy)) stages.push(await Program.compile(runtime, graph));
-    return new AdaptiveClassifier(network, policy, stages, lambda ?? policy.lambda, toPixels);
+    const classifier = new AdaptiveClassifier(model, policy, stages, lambda, toPixels);
+    await classifier.#warmUp();
+    return classifier;
   }
 
   get lambda(): number {
     return this.#lambda;
   }
 
-  /** The dial: may be turned at any time. */
-  set lambda(value: number) {
-    checkLambda(this.policy.agent, value);
-    this.#lambda = value;
+  /** The dial: may be turned at any time, and holds for the calls that follow. */
+  set lambda(lambda: number) {
+    this.#lambda = lambdaOf(this.policy, { lambda });
   }
 
-  async classify(image: Image): Promise<Classification> {
-    const [result] = await this.classifyBatch([image]);
+  /** Turns the dial to the smallest lambda whose mean cost, on validation, is within the budget. */
+  keepWithin(budgetMacs: number): void {
+    this.#lambda = lambdaOf(this.policy, { budgetMacs });
+  }
+
+  /**
+   * @throws {UserError} if the image cannot be read
+   * @throws {RangeError} if an image of numbers has too few or too many of them
+   */
+  async classify(image: Image | RawImage, options: ClassifyOptions = {}): Promise<Classification> {
+    const { deadlineMs = Number.POSITIVE_INFINITY } = options;
+    if (!(deadlineMs >= 0)) throw new RangeError(`classifier: deadlineMs of at least 0 expected, found ${deadlineMs}`);
+    const deadline = performance.now() + deadlineMs;
+    const [result] = await this.#answer(this.#read([image]), 1, options.signal, deadline);
     return result!;
   }
 
   /** @returns one result per image, in the order of the images */
-  async classifyBatch(images: readonly Image[]): Promise<Classification[]> {
-    const shape = this.network.blueprint.input;
-    const pixels = await Promise.all(images.map((image) => this.#toPixels(image, shape)));
-    return this.classifyPixels(concatenate(pixels, sizeOf(shape)));
+  async classifyBatch(images: readonly (Image | RawImage)[], { signal }: BatchOptions = {}): Promise<Classification[]> {
+    return this.#answer(this.#read(images), images.length, signal);
   }
 
   /**
    * @param pixels [B, C, H, W] bytes 0..255
    * @throws {RangeError} if the pixels are not a whole number of images
    */
-  async classifyPixels(pixels: Uint8Array): Promise<Classification[]> {
+  async classifyPixels(pixels: Uint8Array, { signal }: BatchOptions = {}): Promise<Classification[]> {
     const shape = this.network.blueprint.input;
     if (pixels.length % sizeOf(shape) !== 0)
       throw new RangeError(`classifier: images of ${shape.join("x")} bytes expected, found ${pixels.length} bytes`);
-    if (pixels.length === 0) return [];
-    const started = performance.now();
-    const lambda = this.#lambda; // one for the whole batch, even if the dial is turned while it runs
-    const count = pixels.length / sizeOf(shape);
-    const traces: ExitTrace[][] = Array.from({ length: count }, () => []);
-    const answers = new Map<number, Float32Array>();
-    let images = Array.from({ length: count }, (_, i) => i);
-    let feeds: Values = { x: normalise(pixels, this.#table, shape[1] * shape[2]) };
-    for (const [exit, stage] of this.#stages.entries()) {
-      const results = await stage.run({ ...feeds, lambda: new Float32Array(images.length).fill(lambda) });
-      this.imagesComputed[exit]! += images.length;
-      const goOn: number[] = [];
-      for (const [row, image] of images.entries()) {
-        const probabilities = this.#row(results.probabilities!, row, images.length);
-        const trace = this.#trace(exit, results, row, images.length, probabilities);
-        traces[image]!.push(trace);
-        if (trace.exited) answers.set(image, probabilities);
-        else goOn.push(row);
-      }
-      if (goOn.length === 0) break;
-      feeds = Object.fromEntries(
-        ["x", "history", "topClass"].map((name) => [name, gatherRows(results[`next:${name}`]!, images.length, goOn)]),
-      );
-      images = goOn.map((row) => images[row]!);
-    }
-    const latencyMs = performance.now() - started;
-    return traces.map((trace, image) => {
-      const { exit, classIndex, confidence } = trace.at(-1)!;
-      return {
-        label: this.network.classes[classIndex]!,
-        classIndex,
-        probabilities: answers.get(image)!,
-        confidence,
-        exit,
-        costMacs: this.policy.costs.exitMacs[exit]!,
-        latencyMs,
-        trace,
-      };
+    return this.#answer(Promise.resolve([pixels]), pixels.length / sizeOf(shape), signal);
+  }
+
+  /** Frees the sessions, once the calls under way are answered. Closing twice is closing once. */
+  close(): Promise<void> {
+    this.#closed ??= this.#alone(async () => {
+      this.#input = new Float32Array();
+      for (const stage of this.#stages) await stage.close();
+    });
+    return this.#closed;
+  }
+
+  /** What the network reads of each image: bytes to be normalised, or floats. */
+  #read(images: readonly (Image | RawImage)[]): Promise<(Uint8Array | Float32Array)[]> {
+    const shape = this.network.blueprint.input;
+    const read = async (image: Image | RawImage): Promise<Uint8Array | Float32Array> => {
+      if (isRawImage(image)) return rawNumbers(image, shape);
+      const pixels = await this.#toPixels(image, shape);
+      if (pixels.length === sizeOf(shape)) return pixels;
+      throw new RangeError(`classifier: ${sizeOf(shape)} bytes per image expected, found ${pixels.length}`);
+    };
+    return Promise.all(images.map(read));
+  }
+
+  /** A session runs one call at a time, and the input is shared. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#lastCall.then(work);
+    this.#lastCall = result.catch(() => undefined);
+    return result;
+  }
+
+  async #answer(
+    reading: Promise<readonly (Uint8Array | Float32Array)[]>,
+    count: number,
+    signal: AbortSignal | undefined,
+    deadline = Number.POSITIVE_INFINITY,
+  ): Promise<Classification[]> {
+    reading.catch(() => undefined); // if it fails while another call is under way, this one tells its caller later
+    if (this.#closed) throw new TypeError("classifier: an open one expected, found a closed one; load it again");
+    signal?.throwIfAborted();
+    if (count === 0) return [];
+    const lambda = this.#lambda; // one for the whole call, even if the dial is turned while it waits or runs
+    return this.#alone(async () => {
+      const images = await reading;
+      const started = performance.now();
+      const shape = this.network.blueprint.input;
+      const x = this.#inputFor(count * sizeOf(shape));
+      writeImages(x, images, this.#table, shape[1] * shape[2]);
+      const answers = await this.#runStages(x, count, lambda, signal, deadline);
+      const latencyMs = performance.now() - started;
+      return answers.map((answer) => Object.assign(answer, { latencyMs }));
     });
   }
 
-  #row(values: Float32Array, row: number, rows: number): Float32Array {
-    const width = values.length / rows;
-    return values.slice(row * width, (row + 1) * width);
+  #inputFor(length: number): Float32Array {
+    if (length > KEPT_IMAGES * sizeOf(this.network.blueprint.input)) return new Float32Array(length);
+    if (this.#input.length < length) this.#input = new Float32Array(length);
+    return this.#input.subarray(0, length);
   }
 
-  #trace(exit: number, results: Values, row: number, rows: number, probabilities: Float32Array): ExitTrace {
-    const features = this.#row(results.exitFeatures!, row, rows);
-    const [qContinue, qExit] = this.#row(results.q!, row, rows) as unknown as [number, number];
-    if (!Number.isFinite(qExit))
-      throw new Error(`classifier: finite numbers expected, found ${qExit} at exit ${exit + 1}`);
-    const isLast = exit === this.#stages.length - 1;
+  /** All of the answer but its latency. */
+  async #runStages(
+    x: Float32Array,
+    count: number,
+    lambda: number,
+    signal: AbortSignal | undefined,
+    deadline: number,
+  ): Promise<Omit<Classification, "latencyMs">[]> {
+    const answers = new Array<Omit<Classification, "latencyMs">>(count);
+    const traces: ExitTrace[][] = Array.from({ length: count }, () => []);
+    let images = Array.from({ length: count }, (_, i) => i);
+    let feeds: Values = { x };
+    for (const [exit, stage] of this.#stages.entries()) {
+      signal?.throwIfAborted();
+      const rows = images.length;
+      const begun = performance.now();
+      const results = await stage.run({ ...feeds, lambda: new Float32Array(rows).fill(lambda) });
+      this.imagesComputed[exit]! += rows;
+      if (count === 1) this.#stageTimes[exit]!.add(performance.now() - begun);
+      const isLate = this.#isLate(exit + 1, deadline);
+      const goOn: number[] = [];
+      for (let row = 0; row < rows; row++) {
+        const trace = readTrace(results, exit, row, rows, isLate);
+        traces[images[row]!]!.push(trace);
+        if (trace.exited) answers[images[row]!] = this.#answerAt(trace, results, row, rows, traces[images[row]!]!);
+        else goOn.push(row);
+      }
+      if (goOn.length === 0) break;
+      feeds = handedOn(results, rows, goOn);
+      images = goOn.map((row) => images[row]!);
+    }
+    return answers;
+  }
+
+  /** Whether a stage, begun now, would probably end after the deadline. */
+  #isLate(stage: number, deadline: number): boolean {
+    if (deadline === Number.POSITIVE_INFINITY || stage === this.#stages.length) return false;
+    return performance.now() + this.#stageTimes[stage]!.p95() > deadline;
+  }
+
+  #answerAt(
+    { exit, classIndex, confidence }: ExitTrace,
+    results: Values,
+    row: number,
+    rows: number,
+    trace: ExitTrace[],
+  ) {
     return {
+      label: this.network.classes[classIndex]!,
+      classIndex,
+      probabilities: rowOf(results.probabilities!, row, rows),
+      confidence,
       exit,
-      classIndex: probabilities.indexOf(Math.max(...probabilities)),
-      confidence: features[FEATURE.confidence]!,
-      margin: features[FEATURE.margin]!,
-      entropy: features[FEATURE.entropy]!,
-      qExit,
-      qContinue: isLast ? null : qContinue,
-      exited: results.exitNow![row] === 1,
+      stoppedBy: stoppedBy(results, row),
+      costMacs: this.policy.costs.exitMacs[exit]!,
+      trace,
     };
   }
 
-  /** Frees the sessions. */
-  async close(): Promise<void> {
-    for (const stage of this.#stages) await stage.close();
+  /** The first runs of a session allocate, and a deadline needs to know how long each stage takes. */
+  async #warmUp(): Promise<void> {
+    const x = new Float32Array(sizeOf(this.network.blueprint.input));
+    for (let run = 0; run < WARM_UP_RUNS; run++) {
+      let feeds: Values = { x };
+      for (const [exit, stage] of this.#stages.entries()) {
+        const begun = performance.now();
+        const results = await stage.run({ ...feeds, lambda: Float32Array.of(this.#lambda) });
+        if (run >= UNMEASURED_RUNS) this.#stageTimes[exit]!.add(performance.now() - begun);
+        feeds = handedOn(results, 1, [0]);
+      }
+    }
   }
 }
 
-function concatenate(pixels: readonly Uint8Array[], size: number): Uint8Array {
-  const all = new Uint8Array(pixels.length * size);
-  pixels.forEach((one, i) => {
-    if (one.length !== size) throw new RangeError(`classifier: ${size} bytes per image expected, found ${one.length}`);
-    all.set(one, i * size);
-  });
-  return all;
-}
-
-/** Some rows of [B, ...], one after the other. */
-function gatherRows(values: Float32Array, rows: number, wanted: readonly number[]): Float32Array {
-  const width = values.length / rows;
-  const gathered = new Float32Array(wanted.length * width);
-  wanted.forEach((row, i) => {
-    gathered.set(values.subarray(row * width, (row + 1) * width), i * width);
-  });
-  return gathered;
+function lambdaOf(policy: LearnedPolicy, { lambda, budgetMacs }: Dial): number {
+  if (lambda !== undefined && budgetMacs !== undefined)
+    throw new UserError(
+      `classifier: lambda or budgetMacs expected, found both (${lambda} and ${budgetMacs}); one follows from the other, leave one out`,
+    );
+  if (budgetMacs !== undefined) return lambdaForBudget(policy.calibration, budgetMacs);
+  if (lambda === undefined) return policy.lambda;
+  checkLambda(policy.agent, lambda);
+  return lambda;
 }

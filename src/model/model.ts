@@ -16,6 +16,8 @@ import { VERSION } from "../version.ts";
 export interface LearnedPolicy {
   readonly agent: Agent;
   readonly costs: ExitCosts;
+  /** What the costs count: "MACs", "ms" or whatever the user named; absent: MACs. */
+  readonly costUnit?: string;
   /** The recommended lambda. */
   readonly lambda: number;
   /** How the exits fare on the selection half of validation, lambdas rising. */
@@ -30,6 +32,18 @@ export interface Model {
   /** null until one was learned: then only fixed exits can be taken */
   readonly policy: LearnedPolicy | null;
   /** What `evaluate --json` printed, if it was evaluated. */
+  readonly figures?: unknown;
+}
+
+/** A policy for somebody else's network, of which no more is known than an exit table: what a policy folder holds. */
+export interface TablePolicy {
+  readonly policy: LearnedPolicy;
+  /** The table that it was learned from. */
+  readonly dataset: { readonly name: string; readonly sha256: string };
+  /** Of the learning and of the split into fit and selection half. */
+  readonly seed: number;
+  readonly version: string;
+  /** What `learn --table --json` printed, if there was a test table. */
   readonly figures?: unknown;
 }
 
@@ -49,26 +63,34 @@ const calibrationSchema = z.object({
   savings: z.number(),
   exitShares: numbers,
 });
+const policySchema = z.object({
+  costs: z.object({ exitMacs: z.array(z.number().positive()), fullMacs: z.number().positive() }),
+  costUnit: z.string().optional(),
+  hidden: z.array(z.int().positive()),
+  dueling: z.boolean(),
+  temperatures: z.array(z.number().positive()),
+  lambdaRange: z.object({ from: z.number().positive(), to: z.number().positive() }),
+  lambda: z.number().positive(),
+  calibration: z.array(calibrationSchema),
+});
 const modelSchema = z.object({
   format: z.literal(1),
   blueprint: blueprintSchema,
   classes: z.array(z.string()).min(2),
   normalisation: z.object({ mean: numbers, std: z.array(z.number().positive()) }),
-  policy: z
-    .object({
-      costs: z.object({ exitMacs: z.array(z.number().positive()), fullMacs: z.number().positive() }),
-      hidden: z.array(z.int().positive()),
-      dueling: z.boolean(),
-      temperatures: z.array(z.number().positive()),
-      lambdaRange: z.object({ from: z.number().positive(), to: z.number().positive() }),
-      lambda: z.number().positive(),
-      calibration: z.array(calibrationSchema),
-    })
-    .nullable(),
+  policy: policySchema.nullable(),
   dataset: z.object({ name: z.string(), sha256: z.record(z.string(), z.string()) }),
   seed: z.int(),
   version: z.string(),
   recipe: recipeSchema,
+  figures: z.unknown().optional(),
+});
+const tablePolicySchema = z.object({
+  format: z.literal(1),
+  policy: policySchema,
+  dataset: z.object({ name: z.string(), sha256: z.string() }),
+  seed: z.int(),
+  version: z.string(),
   figures: z.unknown().optional(),
 });
 
@@ -85,18 +107,32 @@ export function modelFiles({ network, policy, figures }: Model): Map<string, Uin
     figures,
   };
   const files = new Map([["network.safetensors", encodeSafetensors(weights)]]);
-  if (policy) {
-    files.set("policy.safetensors", encodeSafetensors(policy.agent.weights));
-    files.set("validation.safetensors", encodeSafetensors(tableArrays(policy.validation)));
-  }
-  files.set("model.json", new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`)); // last: it vouches for the others
+  if (policy) addPolicyArrays(files, policy);
+  files.set("model.json", jsonBytes(json)); // last: it vouches for the others
   return files;
 }
 
+/** A policy without a network as files, by name. */
+export function tablePolicyFiles({ policy, ...described }: TablePolicy): Map<string, Uint8Array> {
+  const files = new Map<string, Uint8Array>();
+  addPolicyArrays(files, policy);
+  files.set("policy.json", jsonBytes({ format: 1, policy: describePolicy(policy), ...described }));
+  return files;
+}
+
+function addPolicyArrays(files: Map<string, Uint8Array>, { agent, validation }: LearnedPolicy): void {
+  files.set("policy.safetensors", encodeSafetensors(agent.weights));
+  files.set("validation.safetensors", encodeSafetensors(tableArrays(validation)));
+}
+
+function jsonBytes(json: object): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`);
+}
+
 /** Everything about a policy but its arrays. */
-function describePolicy({ agent, costs, lambda, calibration }: LearnedPolicy) {
+function describePolicy({ agent, costs, costUnit, lambda, calibration }: LearnedPolicy) {
   const { hidden, dueling, temperatures, lambdaRange } = agent;
-  return { costs, hidden, dueling, temperatures, lambdaRange, lambda, calibration };
+  return { costs, costUnit, hidden, dueling, temperatures, lambdaRange, lambda, calibration };
 }
 
 function tableArrays({ logits, labels, count, exits, classes }: ExitTable): Map<string, StoredArray> {
@@ -113,33 +149,66 @@ function tableArrays({ logits, labels, count, exits, classes }: ExitTable): Map<
  * @param where the folder, for messages
  * @throws {UserError} if a file is missing or not as expected
  */
-export async function readModel(read: (file: string) => Promise<Uint8Array | null>, where: string): Promise<Model> {
+export async function readModel(read: ReadFile, where: string): Promise<Model> {
+  const files = filesIn(read, where, "model.json", "train one with 'earlyexit run'");
+  const json = checkLengths(await files.json("model.json", modelSchema), `${where}/model.json`);
+  const { blueprint, classes, normalisation, dataset, seed, version, recipe } = json;
+  const weights = floats(await files.arrays("network.safetensors"), `${where}/network.safetensors`);
+  const network = { blueprint, classes, normalisation, weights, provenance: { dataset, seed, version, recipe } };
+  const policy = json.policy && (await readPolicy(files, json.policy, classes.length, where));
+  return { network, policy, figures: json.figures };
+}
+
+/**
+ * The policy in a policy folder.
+ *
+ * @throws {UserError} if a file is missing or not as expected
+ */
+export async function readTablePolicy(read: ReadFile, where: string): Promise<TablePolicy> {
+  const files = filesIn(read, where, "policy.json", "make one with 'earlyexit learn --table'");
+  const { policy, dataset, seed, version, figures } = await files.json("policy.json", tablePolicySchema);
+  return { policy: await readPolicy(files, policy, null, where), dataset, seed, version, figures };
+}
+
+/** A file's bytes, or null where there is no such file. */
+type ReadFile = (file: string) => Promise<Uint8Array | null>;
+type Files = ReturnType<typeof filesIn>;
+
+function filesIn(read: ReadFile, where: string, main: string, advice: string) {
   const need = async (file: string): Promise<Uint8Array> => {
     const bytes = await read(file);
-    if (!bytes)
-      throw new UserError(`${where}: a model folder with ${file} expected, found none; train one with 'earlyexit run'`);
+    const kind = main === "model.json" ? "model" : "policy";
+    if (!bytes) throw new UserError(`${where}: a ${kind} folder with ${file} expected, found none; ${advice}`);
     return bytes;
   };
-  const arrays = async (file: string) => decodeSafetensors(await need(file), `${where}/${file}`);
-  const json = parseModelJson(new TextDecoder().decode(await need("model.json")), `${where}/model.json`);
-  const { blueprint, classes, normalisation, dataset, seed, version, recipe } = json;
-  const weights = floats(await arrays("network.safetensors"), `${where}/network.safetensors`);
-  const network = { blueprint, classes, normalisation, weights, provenance: { dataset, seed, version, recipe } };
-  if (!json.policy) return { network, policy: null, figures: json.figures };
-  const { costs, lambda, calibration, ...shape } = json.policy;
-  const policyWeights = floats(await arrays("policy.safetensors"), `${where}/policy.safetensors`);
-  const agent = { ...shape, exits: blueprint.stages.length, classes: classes.length, weights: policyWeights };
+  return {
+    json: async <Schema extends z.ZodType>(file: string, schema: Schema) =>
+      parseJson(schema, new TextDecoder().decode(await need(file)), `${where}/${file}`),
+    arrays: async (file: string) => decodeSafetensors(await need(file), `${where}/${file}`),
+  };
+}
+
+/** @param classes K, or null if the exit table is to tell */
+async function readPolicy(
+  files: Files,
+  described: z.output<typeof policySchema>,
+  classes: number | null,
+  where: string,
+): Promise<LearnedPolicy> {
+  const { costs, costUnit, lambda, calibration, ...shape } = described;
+  const weights = floats(await files.arrays("policy.safetensors"), `${where}/policy.safetensors`);
+  const validation = readTable(await files.arrays("validation.safetensors"), `${where}/validation.safetensors`);
+  const agent = { ...shape, exits: costs.exitMacs.length, classes: classes ?? validation.classes, weights };
   checkPolicyWeights(agent, `${where}/policy.safetensors`);
-  const validation = readTable(await arrays("validation.safetensors"), `${where}/validation.safetensors`);
   if (validation.exits !== agent.exits || validation.classes !== agent.classes)
     throw new UserError(
       `${where}/validation.safetensors: logits of ${agent.exits} exits and ${agent.classes} classes expected, ` +
         `found ${validation.exits} and ${validation.classes}; the file belongs to another model`,
     );
-  return { network, policy: { agent, costs, lambda, calibration, validation }, figures: json.figures };
+  return { agent, costs, ...(costUnit === undefined ? {} : { costUnit }), lambda, calibration, validation };
 }
 
-function parseModelJson(text: string, where: string): z.output<typeof modelSchema> {
+function parseJson<Schema extends z.ZodType>(schema: Schema, text: string, where: string): z.output<Schema> {
   let data: unknown;
   try {
     data = JSON.parse(text);
@@ -148,8 +217,8 @@ function parseModelJson(text: string, where: string): z.output<typeof modelSchem
       cause,
     });
   }
-  const parsed = modelSchema.safeParse(data);
-  if (parsed.success) return checkLengths(parsed.data, where);
+  const parsed = schema.safeParse(data);
+  if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   throw new UserError(
     `${where}: a model of earlyexit ${VERSION} expected, found at ${issue.path.join(".") || "the top"}: ${issue.message}; train it again`,

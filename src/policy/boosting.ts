@@ -9,7 +9,7 @@ import { integer, type Random, seededRandom } from "../random.ts";
  *
  * @see Friedman, "Stochastic Gradient Boosting" (2002); Ke et al., "LightGBM" (NeurIPS 2017) for the histograms, but full levels here
  */
-export interface BoostingOptions {
+interface BoostingOptions {
   /** T; default 120 */
   readonly trees: number;
   /** L; default 3: at most 8 leaves */
@@ -23,7 +23,7 @@ export interface BoostingOptions {
   readonly seed: number;
 }
 
-export const BOOSTING_DEFAULTS: BoostingOptions = {
+const BOOSTING_DEFAULTS: BoostingOptions = {
   trees: 120,
   levels: 3,
   rate: 0.05,

@@ -29,7 +29,10 @@ export interface DqnOptions {
   readonly learningRate: number;
   /** AdamW's weight decay per unit of learning rate, on weights and not on biases. The paper had none. */
   readonly decay: number;
-  /** TD errors beyond this count linearly, not squared. The paper's "error clipping" is 1; see Huber (1964). */
+  /**
+   * TD errors beyond this count linearly, not squared. The paper's "error clipping" is 1; see Huber (1964). Keep it at 1 or
+   * more: answers are 0 or 1, and below 1 a Q-value is drawn from their mean towards their median (0.1 loses 0.017).
+   */
   readonly huberDelta: number;
   /**
    * How the target network follows. "copy": a hard copy every so many gradient steps (the paper).
@@ -38,7 +41,7 @@ export interface DqnOptions {
   readonly target:
     | { readonly kind: "copy"; readonly every: number }
     | { readonly kind: "polyak"; readonly tau: number };
-  /** Share of random actions while acting: from `start` linearly to `end` over this `fraction` of the steps (the paper: 1 to 0.1). */
+  /** Share of random actions while acting: from `start` linearly to `end` over this `fraction` of the steps (the paper: 1 to 0.1). Deciding has none. */
   readonly epsilon: { readonly start: number; readonly end: number; readonly fraction: number };
   /** Transitions taken at random before the first gradient step. */
   readonly warmup: number;
@@ -78,6 +81,22 @@ export interface DqnProgress {
   readonly exitShares: readonly number[];
 }
 
+/**
+ * Measured on the synthetic tables of test/policy/synthetic.ts (2500 images to fit, 2500 to select, 4 exits, 10 classes), as
+ * return on 20,000 other images, mean of 4 seeds; differences between policies vary by about 0.002 from seed to seed:
+ *
+ * | lambda                        | 0.01   | 0.03   | 0.1    | 0.3    | 1      | mean   |
+ * | ----------------------------- | ------ | ------ | ------ | ------ | ------ | ------ |
+ * | best fixed exit               | 0.8818 | 0.8618 | 0.8052 | 0.6876 | 0.4634 | 0.7400 |
+ * | best of the tuned thresholds  | 0.8840 | 0.8713 | 0.8297 | 0.7336 | 0.4922 | 0.7622 |
+ * | optimal stopping, estimated   | 0.8841 | 0.8708 | 0.8301 | 0.7335 | 0.4939 | 0.7625 |
+ * | these defaults                | 0.8866 | 0.8732 | 0.8336 | 0.7371 | 0.4940 | 0.7649 |
+ *
+ * Of what optimal stopping gains over the best fixed exit, the agent gains 101, 108, 117 and 117% (thresholds 94 to 106%).
+ * 6.4 s of one core (server, AVX-512). Without double, dueling or smooth following: within 0.001. Half the batch, half the width:
+ * 0.001 lower. Weight decay 0.3 and epsilon 0.3 matter where there is more to overfit: 6 exits and 50 classes, mean 0.7037
+ * against 0.6999 with 0.01 and 0.1 (best thresholds 0.7031). Learning from 300 images, it is 0.002 below thresholds.
+ */
 export const DQN_DEFAULTS: DqnOptions = {
   hidden: [64, 64],
   dueling: true,
@@ -88,10 +107,10 @@ export const DQN_DEFAULTS: DqnOptions = {
   batch: 256,
   steps: 6000,
   learningRate: 1e-3,
-  decay: 0.01,
+  decay: 0.3,
   huberDelta: 1,
   target: { kind: "polyak", tau: 0.01 },
-  epsilon: { start: 1, end: 0.1, fraction: 0.5 },
+  epsilon: { start: 1, end: 0.3, fraction: 0.5 },
   warmup: 2000,
   parallelEpisodes: 256,
   actEvery: 8,

@@ -77,7 +77,7 @@ export function randomExit(seed: number): Yardstick {
  *
  * @see Zhou et al., "BERT Loses Patience" (NeurIPS 2020)
  */
-export function patience(problem: YardstickProblem, lambda: number): Yardstick {
+function patience(problem: YardstickProblem, lambda: number): Yardstick {
   const { episodes } = problem;
   const worth = Array.from({ length: episodes.exits + 1 }, (_, p) =>
     returnOf(patienceExits(episodes, p), episodes.correct, episodes.shares, lambda),
@@ -101,7 +101,7 @@ export function patienceExits(episodes: Episodes, p: number): Uint8Array {
 }
 
 /** One threshold per exit on one score, tuned on the fit half; see `tuneThresholds`. */
-export function tunedThreshold(problem: YardstickProblem, score: Score, lambda: number): Yardstick {
+function tunedThreshold(problem: YardstickProblem, score: Score, lambda: number): Yardstick {
   const rule = tuneThresholds(problem.episodes, score, lambda);
   return {
     name: `threshold:${score}`,
@@ -116,7 +116,7 @@ export function optimalStopping(problem: YardstickProblem, lambda: number): Yard
 }
 
 /** Per image the best exit in hindsight, for this lambda: it looks at the labels. An upper bound that nobody can reach. */
-export function oracle(costs: ExitCosts, lambda: number): Yardstick {
+function oracle(costs: ExitCosts, lambda: number): Yardstick {
   return { name: "oracle", decide: (table) => oracleExits(correctAnswers(table), costShares(costs), lambda) };
 }
 

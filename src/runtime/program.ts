@@ -11,6 +11,14 @@ export interface ProgramOptions extends SessionOptions {
 
 export type Values = Record<string, Float32Array>;
 
+/** An input that the caller feeds. */
+interface Fed {
+  readonly name: string;
+  readonly shape: Shape;
+  /** Its shape without the first axis, and how many values that is; null where the batch is fixed. */
+  readonly perImage: { readonly shape: Shape; readonly size: number } | null;
+}
+
 /**
  * A compiled graph with the variables that it changes.
  *
@@ -22,7 +30,8 @@ export class Program {
   readonly #runtime: Runtime;
   readonly #definition: GraphDefinition;
   readonly #seed: number;
-  readonly #inputs: ReadonlyMap<string, Tensor>;
+  readonly #inputs: readonly Fed[];
+  readonly #outputNames: readonly string[];
   readonly #random: readonly { readonly name: string; readonly values: Float32Array }[];
   readonly #variables: ReadonlyMap<string, Variable>;
   readonly #current = new Map<string, OnnxValue>();
@@ -44,7 +53,8 @@ export class Program {
     this.#definition = definition;
     this.#seed = seed;
     this.operators = serialized.operators;
-    this.#inputs = new Map(serialized.inputs.filter((one) => !isRandom(one)).map((one) => [nameOf(one), one]));
+    this.#inputs = serialized.inputs.filter((one) => !isRandom(one)).map((one) => fed(one, definition));
+    this.#outputNames = Object.keys(definition.outputs);
     this.#random = serialized.inputs.filter(isRandom).map((one) => {
       const values = new Float32Array(sizeOf(one.shape));
       this.#feeds[nameOf(one)] = runtime.tensor(values, one.shape);
@@ -71,26 +81,26 @@ export class Program {
    * @throws {RangeError} if an input is missing or has the wrong size
    */
   async run(feeds: Readonly<Record<string, Float32Array>>, step = 0): Promise<Values> {
-    for (const [name, tensor] of this.#inputs) this.#feeds[name] = this.#feed(name, tensor, feeds[name]);
+    for (const one of this.#inputs) this.#feeds[one.name] = this.#feed(one, feeds[one.name]);
     this.#random.forEach(({ values }, i) => {
       fillUniform(seededRandom(this.#seed, step, i), values);
     });
     const results = await this.#session.run(this.#feeds);
     for (const { variable } of this.#definition.updates ?? [])
       this.#set(variable.source.name, results[nextName(variable)]!);
-    const names = Object.keys(this.#definition.outputs);
-    return Object.fromEntries(names.map((name) => [name, results[name]!.data as Float32Array]));
+    const values: Values = {};
+    for (const name of this.#outputNames) values[name] = results[name]!.data as Float32Array;
+    return values;
   }
 
-  #feed(name: string, { shape }: Tensor, data: Float32Array | undefined): OnnxValue {
-    const perImage = sizeOf(shape.slice(1));
-    const anyBatch = this.#definition.anyBatch && shape.length > 0;
-    if (!data || (anyBatch ? data.length % perImage !== 0 : data.length !== sizeOf(shape)))
+  #feed({ name, shape, perImage }: Fed, data: Float32Array | undefined): OnnxValue {
+    const expected = perImage ? perImage.size : sizeOf(shape);
+    if (!data || (perImage ? data.length % expected !== 0 : data.length !== expected))
       throw new RangeError(
-        `program: input ${name} expects ${anyBatch ? `a multiple of ${perImage}` : sizeOf(shape)} values ` +
+        `program: input ${name} expects ${perImage ? `a multiple of ${expected}` : expected} values ` +
           `(${show(shape)}), found ${data ? data.length : "nothing"}`,
       );
-    return this.#runtime.tensor(data, anyBatch ? [data.length / perImage, ...shape.slice(1)] : shape);
+    return this.#runtime.tensor(data, perImage ? [data.length / expected, ...perImage.shape] : shape);
   }
 
   /** The current value of a variable. The array is the program's own: copy it to keep it. */
@@ -131,6 +141,13 @@ export class Program {
   async close(): Promise<void> {
     await this.#session.release();
   }
+}
+
+function fed(tensor: Tensor, { anyBatch }: GraphDefinition): Fed {
+  const { shape } = tensor;
+  const rest = shape.slice(1);
+  const perImage = anyBatch && shape.length > 0 ? { shape: rest, size: sizeOf(rest) } : null;
+  return { name: nameOf(tensor), shape, perImage };
 }
 
 function isRandom(tensor: Tensor): boolean {

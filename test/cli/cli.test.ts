@@ -224,6 +224,6 @@ test("--version and --help", async () => {
   expect((await earlyexit("--version")).stdout.trim()).toBe(VERSION);
   const { stdout, code } = await earlyexit("--help");
   expect(code).toBe(0);
-  for (const command of ["run", "train", "learn", "evaluate", "classify", "data", "network"])
+  for (const command of ["run", "train", "learn", "evaluate", "classify", "export", "data", "network"])
     expect(stdout).toContain(`  ${command} `);
 });

@@ -1,0 +1,103 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { Command, Option } from "@commander-js/extra-typings";
+import type { Dataset } from "../dataset/dataset.ts";
+import { UserError } from "../errors.ts";
+import { benchmark } from "../inference/benchmark.ts";
+import type { Meters } from "../inference/stopwatch.ts";
+import { loadModel } from "../model/model-folder.ts";
+import { benchText } from "../report/bench-text.ts";
+import { createNodeRuntime } from "../runtime/node.ts";
+import type { TrainedNetwork } from "../training/train.ts";
+import {
+  dataOption,
+  datasetOption,
+  deviceOption,
+  jsonOption,
+  number,
+  openData,
+  seedOption,
+  sourceFor,
+  threadsOption,
+} from "./options.ts";
+import { createProgress } from "./progress.ts";
+
+/** Where Linux keeps the processors' energy counters; readable by root alone on most machines. */
+const POWERCAP = "/sys/class/powercap";
+
+export function benchCommand() {
+  return new Command("bench")
+    .description("Time and energy of a trained model beside the full network, measured in turns on the test images.")
+    .requiredOption("--model <dir>", "model or run folder")
+    .addOption(dataOption())
+    .addOption(datasetOption())
+    .addOption(
+      new Option("--images <n>", "test images, drawn with the seed")
+        .default(2000)
+        .argParser(number("images", 1, 1e7, true)),
+    )
+    .addOption(seedOption())
+    .addOption(deviceOption())
+    .addOption(threadsOption())
+    .addOption(jsonOption())
+    .action(async (flags) => {
+      const progress = createProgress();
+      const model = await loadModel(flags.model);
+      const { network } = model;
+      const data = await openData(sourceFor(flags, network), network.provenance.seed, progress, true);
+      checkImages(network, data);
+      const runtime = createNodeRuntime({ device: flags.device, ...(flags.threads ? { threads: flags.threads } : {}) });
+      const figures = await benchmark(runtime, model, data.test, nodeMeters(), {
+        images: flags.images,
+        seed: flags.seed ?? 1,
+        onProgress: (done, total) => progress.counting("bench", done, total),
+      });
+      progress.stop();
+      process.stdout.write(flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${benchText(figures)}\n`);
+    });
+}
+
+function checkImages(network: TrainedNetwork, { classes, imageShape, name }: Dataset): void {
+  const expected = `${network.blueprint.input.join("x")} images of ${network.classes.join(", ")}`;
+  const found = `${imageShape.join("x")} images of ${classes.join(", ")}`;
+  if (expected !== found)
+    throw new UserError(`bench: ${expected} expected, found ${found} in ${name}; give the images of the model`);
+}
+
+/**
+ * CPU time as the operating system counts it, and joules from the RAPL counters of all processor packages.
+ *
+ * @param powercap the folder with the counters
+ */
+export function nodeMeters(powercap = POWERCAP): Meters {
+  const packages = energyCounters(powercap);
+  return {
+    cpuMs() {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1000;
+    },
+    joules: () => (packages.length === 0 ? null : packages.reduce((sum, joules) => sum + joules(), 0)),
+  };
+}
+
+/** One function per package: the joules since it was made. None where a counter is missing or may not be read. */
+function energyCounters(powercap: string): (() => number)[] {
+  try {
+    return readdirSync(powercap)
+      .filter((name) => /^intel-rapl:\d+$/.test(name))
+      .map((name) => `${powercap}/${name}`)
+      .filter((folder) => readFileSync(`${folder}/name`, "utf8").startsWith("package"))
+      .map((folder) => {
+        const range = Number(readFileSync(`${folder}/max_energy_range_uj`, "utf8"));
+        const read = (): number => Number(readFileSync(`${folder}/energy_uj`, "utf8"));
+        let [last, total] = [read(), 0];
+        return () => {
+          const now = read();
+          total += now >= last ? now - last : now - last + range; // the counter starts again at 0
+          last = now;
+          return total / 1e6;
+        };
+      });
+  } catch {
+    return []; // no such folder, or not allowed: energy is then unknown, and printed as such
+  }
+}

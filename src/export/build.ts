@@ -1,0 +1,85 @@
+import { UserError } from "../errors.ts";
+import type { LearnedPolicy, Model } from "../model/model.ts";
+import { checkLambda } from "../policy/agent.ts";
+import { VERSION } from "../version.ts";
+import { describeExport, type ExportTarget, type Manifest } from "./manifest.ts";
+import { modelCard } from "./model-card.ts";
+import { buildOneFile } from "./one-file.ts";
+import { readme } from "./readme.ts";
+import { buildStageFiles } from "./stage-files.ts";
+
+export interface BuildOptions {
+  /** "onnx": one file that exits by itself, for one picture a run; "stages": one file per stage, for any number. */
+  readonly to: ExportTarget;
+  /** Pictures per run, fixed, for compilers that need it; only with "stages". Default: any number. */
+  readonly batch?: number;
+  /** The lambda that manifest and card recommend; default: the model's recommended one. */
+  readonly lambda?: number;
+}
+
+interface BuiltExport {
+  readonly manifest: Manifest;
+  /** All files by name, the manifest among them. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Names that an export may have: a folder that holds nothing else may be replaced by the next export. */
+export const EXPORTED_NAME = /^(model\.onnx|stage-\d+\.onnx|manifest\.json|README\.md|MODEL_CARD\.md)$/;
+
+/**
+ * A model as files, by name. Reads and writes nothing; the same model gives the same bytes.
+ *
+ * @throws {UserError} if the model has no policy, lambda is outside what it was trained for, or the batch does not fit
+ */
+export async function buildExport(model: Model, { to, batch, lambda }: BuildOptions): Promise<BuiltExport> {
+  const { network, figures } = model;
+  const policy = policyOf(model);
+  const recommended = lambda ?? policy.lambda;
+  checkLambda(policy.agent, recommended);
+  checkBatch(to, batch);
+  const size = to === "onnx" ? 1 : (batch ?? null);
+  const metadata = metadataOf(model, policy, recommended);
+  const onnxFiles =
+    to === "onnx"
+      ? [await buildOneFile(network, policy, metadata)]
+      : await buildStageFiles(network, policy, { batch: size }, metadata);
+  const manifest = describeExport(network, policy, { target: to, batch: size, lambda: recommended, files: onnxFiles });
+  const texts = {
+    "manifest.json": `${JSON.stringify(manifest, null, 2)}\n`,
+    "README.md": readme(manifest),
+    "MODEL_CARD.md": modelCard(network, policy, manifest, figures),
+  };
+  const files = new Map([
+    ...onnxFiles.map(({ bytes, description }): [string, Uint8Array] => [description.file, bytes]),
+    ...Object.entries(texts).map(([name, text]): [string, Uint8Array] => [name, new TextEncoder().encode(text)]),
+  ]);
+  return { manifest, files };
+}
+
+/** @throws {UserError} if there is none */
+function policyOf({ policy }: Model): LearnedPolicy {
+  if (policy) return policy;
+  throw new UserError("export: a model with a policy expected, found a network alone; run 'earlyexit learn' first");
+}
+
+function checkBatch(to: ExportTarget, batch: number | undefined): void {
+  if (batch === undefined || (to === "onnx" && batch === 1)) return;
+  if (to === "onnx")
+    throw new UserError(
+      `export: a batch of 1 expected with onnx (the file decides once per run), found ${batch}; leave it out, or export stages`,
+    );
+  if (!Number.isInteger(batch) || batch < 1)
+    throw new UserError(`export: a batch of at least 1 expected, found ${batch}; give a whole number, or leave it out`);
+}
+
+/** What a file says about itself when it is found without its folder. */
+function metadataOf({ network }: Model, { agent }: LearnedPolicy, lambda: number): Record<string, string> {
+  const { from, to } = agent.lambdaRange;
+  return {
+    classes: JSON.stringify(network.classes),
+    lambda: JSON.stringify({ from, to, recommended: lambda }),
+    dataset: network.provenance.dataset.name,
+    license: "MIT",
+    producer: `earlyexit ${VERSION}`,
+  };
+}

@@ -1,0 +1,129 @@
+import { type GraphDefinition, OPSET, type SerializedGraph } from "../graph/onnx.ts";
+import type { ElementType, Tensor } from "../graph/tensor.ts";
+import type { LearnedPolicy } from "../model/model.ts";
+import type { TrainedNetwork } from "../training/train.ts";
+import { VERSION } from "../version.ts";
+
+/** An ONNX file and what a user of it must know. */
+export interface ExportedFile {
+  readonly bytes: Uint8Array;
+  readonly description: FileDescription;
+}
+
+export interface FileDescription {
+  readonly file: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly inputs: readonly ValueDescription[];
+  readonly outputs: readonly ValueDescription[];
+  /** ONNX operators in it, sorted. */
+  readonly operators: readonly string[];
+}
+
+interface ValueDescription {
+  readonly name: string;
+  readonly type: ElementType;
+  /** "B" is any number, the same in all of a file's inputs and outputs; [] is a scalar. */
+  readonly shape: readonly (number | "B")[];
+  readonly meaning: string;
+  /** Of an input that the stage before computes: the name of its output there. */
+  readonly from?: string;
+}
+
+export type ExportTarget = "onnx" | "stages";
+
+/** `manifest.json`: all that a program in any language needs to use the files beside it. */
+export interface Manifest {
+  readonly format: 1;
+  readonly version: string;
+  readonly target: ExportTarget;
+  readonly network: string;
+  /** [K] */
+  readonly classes: readonly string[];
+  readonly image: {
+    readonly shape: readonly number[];
+    readonly range: readonly [0, 255];
+    /** (x / 255 - mean) / std per channel, done inside the first file: pictures are given as they are */
+    readonly normalisation: {
+      readonly mean: readonly number[];
+      readonly std: readonly number[];
+      readonly inside: true;
+    };
+  };
+  readonly lambda: { readonly from: number; readonly to: number; readonly recommended: number };
+  /** MACs up to and including each exit, decisions included, and of the backbone with its last head alone. */
+  readonly costs: { readonly exitMacs: readonly number[]; readonly fullMacs: number };
+  /** Pictures per run; null: any number. */
+  readonly batch: number | null;
+  readonly opset: number;
+  /** In the order in which they run. */
+  readonly files: readonly FileDescription[];
+}
+
+/** @param meanings one sentence per input and output */
+export async function describeFile(
+  file: string,
+  { outputs, anyBatch = false }: GraphDefinition,
+  { bytes, inputs, operators }: SerializedGraph,
+  meanings: Readonly<Record<string, string>>,
+): Promise<ExportedFile> {
+  const describe = (name: string, { type, shape }: Tensor): ValueDescription => ({
+    name,
+    type,
+    shape: shape.map((size, axis) => (anyBatch && axis === 0 ? "B" : size)),
+    meaning: meanings[name]!,
+    ...(meanings[`next_${name}`] ? { from: `next_${name}` } : {}),
+  });
+  const description = {
+    file,
+    bytes: bytes.length,
+    sha256: await sha256(bytes),
+    inputs: inputs.map((one) => describe(nameOf(one), one)),
+    outputs: Object.entries(outputs).map(([name, one]) => describe(name, one)),
+    operators,
+  };
+  return { bytes, description };
+}
+
+function nameOf({ source }: Tensor): string {
+  if (source.kind !== "input") throw new TypeError(`export: an input expected, found a ${source.kind}`);
+  return source.name;
+}
+
+async function sha256(bytes: Uint8Array): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+export interface ManifestParts {
+  readonly target: ExportTarget;
+  readonly batch: number | null;
+  /** The recommended one. */
+  readonly lambda: number;
+  readonly files: readonly ExportedFile[];
+}
+
+export function describeExport(
+  { blueprint, classes, normalisation }: TrainedNetwork,
+  { agent, costs }: LearnedPolicy,
+  { target, batch, lambda, files }: ManifestParts,
+): Manifest {
+  const { from, to } = agent.lambdaRange;
+  return {
+    format: 1,
+    version: VERSION,
+    target,
+    network: blueprint.name,
+    classes,
+    image: {
+      shape: blueprint.input,
+      range: [0, 255],
+      normalisation: { mean: normalisation.mean, std: normalisation.std, inside: true },
+    },
+    lambda: { from, to, recommended: lambda },
+    costs: { exitMacs: costs.exitMacs, fullMacs: costs.fullMacs },
+    batch,
+    opset: OPSET,
+    files: files.map(({ description }) => description),
+  };
+}

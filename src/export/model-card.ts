@@ -1,0 +1,109 @@
+/** The model card: what a model was made from, how good it is, what it cannot do. Markdown, one function per section. */
+import { z } from "zod";
+import type { LearnedPolicy } from "../model/model.ts";
+import type { LambdaPoint } from "../policy/lambda-calibration.ts";
+import { formatLambda, formatMacs, formatPercent } from "../report/format.ts";
+import type { TrainedNetwork } from "../training/train.ts";
+import { VERSION } from "../version.ts";
+import type { Manifest } from "./manifest.ts";
+
+/** Rows of the table of lambdas. */
+const LAMBDAS_SHOWN = 7;
+
+/** The part of `evaluate --json` that the card shows. */
+const figuresSchema = z.object({
+  samples: z.number(),
+  accuracy: z.number(),
+  costMacs: z.object({ mean: z.number(), full: z.number() }),
+  savings: z.number(),
+  policy: z.object({ name: z.string(), lambda: z.number() }),
+  dataset: z.object({ name: z.string(), split: z.string(), sha256: z.string() }),
+  exits: z.array(z.object({ exit: z.number(), share: z.number(), accuracyIfAlways: z.number() })),
+});
+
+/** @param figures what `evaluate --json` printed, if anything */
+export function modelCard(
+  network: TrainedNetwork,
+  policy: LearnedPolicy,
+  manifest: Manifest,
+  figures: unknown,
+): string {
+  const { blueprint, classes, provenance } = network;
+  const sections = [
+    `# Model card: ${blueprint.name}, ${blueprint.stages.length} exits, ${classes.length} classes`,
+    "A convolutional network that stops computing as soon as an answer is worth no further cost. A small network, learned by " +
+      "reinforcement (DQN), decides after each stage but the last; one number, lambda, sets how much computing may cost.",
+    trainingData(provenance),
+    measured(figures),
+    dial(policy, manifest),
+    limits(network),
+    `## Licence and version\n\nMIT. Written by earlyexit ${VERSION}; trained by earlyexit ${provenance.version}, seed ${provenance.seed}.`,
+  ];
+  return `${sections.join("\n\n")}\n`;
+}
+
+function trainingData({ dataset }: TrainedNetwork["provenance"]): string {
+  const hashes = Object.entries(dataset.sha256).map(([split, sha256]) => [split, `\`${sha256}\``]);
+  return `## Data\n\nDataset: ${dataset.name}. SHA-256 over the labels and pixels of each split:\n\n${table(["split", "SHA-256"], hashes)}`;
+}
+
+function measured(figures: unknown): string {
+  const { success, data } = figuresSchema.safeParse(figures);
+  if (!success) return "## Figures\n\nNone are stored in this model: `earlyexit evaluate` makes them.";
+  const { samples, accuracy, costMacs, savings, policy, dataset, exits } = data;
+  const rows = exits.map(({ exit, share, accuracyIfAlways }) => [
+    String(exit),
+    formatPercent(share),
+    formatPercent(accuracyIfAlways, 2),
+  ]);
+  return [
+    "## Figures",
+    `On ${samples} images of ${dataset.name}, ${dataset.split} split (SHA-256 \`${dataset.sha256}\`), policy ${policy.name} at lambda ` +
+      `${formatLambda(policy.lambda)}: accuracy ${formatPercent(accuracy, 2)}, mean cost ${formatMacs(costMacs.mean)} of ` +
+      `${formatMacs(costMacs.full)} in full, savings ${formatPercent(savings)}.`,
+    table(["exit", "share of the images", "accuracy if every image left here"], rows),
+  ].join("\n\n");
+}
+
+/** What each lambda does, on images that the agent was selected on. */
+function dial({ calibration }: LearnedPolicy, { lambda, costs }: Manifest): string {
+  const step = Math.max(1, (calibration.length - 1) / (LAMBDAS_SHOWN - 1));
+  const shown = new Set<LambdaPoint>();
+  for (let i = 0; i <= calibration.length - 1 + 1e-9; i += step) shown.add(calibration[Math.round(i)]!);
+  const rows = [...shown].map((point) => [
+    formatLambda(point.lambda),
+    formatPercent(point.accuracy, 2),
+    formatMacs(point.meanMacs),
+    formatPercent(point.savings),
+  ]);
+  return [
+    "## Lambda",
+    `Recommended: ${formatLambda(lambda.recommended)}. The agent was trained for ${formatLambda(lambda.from)} to ${formatLambda(lambda.to)}. ` +
+      "Lambda is the price of the full network in units of one correct answer: a larger one leaves earlier and is right less often.",
+    ...(rows.length > 0
+      ? [
+          "On the half of the validation split that the agent was selected on:",
+          table(["lambda", "accuracy", "mean cost", "savings"], rows),
+        ]
+      : []),
+    `Cost of leaving at each exit: ${costs.exitMacs.map(formatMacs).join(", ")}; without any exits: ${formatMacs(costs.fullMacs)}.`,
+  ].join("\n\n");
+}
+
+function limits({ classes, blueprint, provenance }: TrainedNetwork): string {
+  const [channels, height, width] = blueprint.input;
+  const lines = [
+    `It answers one of its ${classes.length} classes whatever the picture shows: ${classes.join(", ")}.`,
+    `It was trained on pictures of ${height}x${width} pixels and ${channels} channels. Larger ones must be scaled down to that first; what is lost then cannot be seen.`,
+    `Figures hold for pictures like those of ${provenance.dataset.name}, and for no others.`,
+    "Probabilities are calibrated on the validation split; on other pictures they may be too high.",
+    "Cost counts multiply-accumulates; time depends on the device.",
+    "Not examined for fairness, for attacks, or for uses in which a wrong answer does harm.",
+  ];
+  return `## Limits\n\n${lines.map((line) => `- ${line}`).join("\n")}`;
+}
+
+function table(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  return [line(titles), line(titles.map(() => "---")), ...rows.map(line)].join("\n");
+}

@@ -1,0 +1,85 @@
+/**
+ * One stage as both kinds of export use it: from what the stage before left behind to this exit's answer and decision.
+ * Letters: B batch, C channels, H, W, K classes, F features per exit, k exit.
+ */
+import type { Normalisation } from "../dataset/augmentation.ts";
+import { add, compare, maximum, minimum, scale } from "../graph/elementwise.ts";
+import { slice } from "../graph/layout.ts";
+import { addPerChannel, multiplyPerChannel } from "../graph/linear.ts";
+import { softmax } from "../graph/loss.ts";
+import { constant, scalar, type Tensor } from "../graph/tensor.ts";
+import type { LearnedPolicy } from "../model/model.ts";
+import { foldBatchNorm } from "../network/folding.ts";
+import { buildInferenceStage } from "../network/inference-graph.ts";
+import { type Agent, stageDecision } from "../policy/agent.ts";
+import { costShares } from "../policy/observation.ts";
+import type { TrainedNetwork } from "../training/train.ts";
+
+/** What flows from one stage to the next. */
+export interface StageFlow {
+  /** [B, C, H, W]; normalised images at stage 0 */
+  readonly features: Tensor;
+  /** [B, k * F] what the agent saw so far; null at stage 0 */
+  readonly history: Tensor | null;
+  /** [B, 1] the last answer, as a float; null at stage 0 */
+  readonly topClass: Tensor | null;
+}
+
+export interface StageResult {
+  /** [B, K] temperature-scaled */
+  readonly probabilities: Tensor;
+  /** The agent's decision; null at the last exit, where there is none. */
+  readonly decision: { readonly exitNow: Tensor /** [B, 1] 1 or 0 */; readonly q: Tensor /** [B, 2] */ } | null;
+  /** null at the last exit */
+  readonly next: { readonly [Name in keyof StageFlow]: Tensor } | null;
+}
+
+/** @param lambda scalar, clipped to what the agent was trained for */
+export type BuildStage = (exit: number, flow: StageFlow, lambda: Tensor) => StageResult;
+
+/**
+ * Folds the network once and returns what builds each of its stages.
+ *
+ * @throws {UserError} if a weight is missing
+ */
+export function stageBuilder(network: TrainedNetwork, { agent, costs }: LearnedPolicy): BuildStage {
+  const { blueprint, weights } = foldBatchNorm(network.blueprint, network.weights);
+  const classes = network.classes.length;
+  const shares = costShares(costs);
+  return (exit, { features: x, history, topClass }, lambda) => {
+    const { features, logits } = buildInferenceStage(blueprint, weights, classes, exit, x);
+    const probabilities = softmax(scale(logits, 1 / agent.temperatures[exit]!));
+    if (exit === agent.exits - 1) return { probabilities, decision: null, next: null };
+    const decided = stageDecision(agent, {
+      exit,
+      costShares: shares,
+      logits,
+      history,
+      previousTopClass: topClass,
+      lambda: perImage(clippedLambda(lambda, agent), probabilities),
+    });
+    return {
+      probabilities,
+      decision: decided,
+      next: { features, history: decided.history, topClass: decided.topClass },
+    };
+  };
+}
+
+/** Nobody is told at run time that a lambda is out of range, so that it is moved to the nearest one that is not. */
+function clippedLambda(lambda: Tensor, { lambdaRange: { from, to } }: Agent): Tensor {
+  return minimum(maximum(lambda, scalar(from)), scalar(to));
+}
+
+/** A scalar as a column [B, 1]. @param probabilities [B, K], which tell the batch: no constant may hold it */
+function perImage(value: Tensor, probabilities: Tensor): Tensor {
+  const zeros = compare(slice(probabilities, 1, 0, 1), "Less", scalar(-1)); // [B, 1]
+  return add(zeros, value);
+}
+
+/** Bytes as floats to network input, (x / 255 - mean[c]) / std[c]. @param image [B, C, H, W] from 0 to 255 */
+export function normalised(image: Tensor, { mean, std }: Normalisation): Tensor {
+  const slope = constant(std.map((one) => 1 / (255 * one)));
+  const offset = constant(mean.map((one, c) => -one / std[c]!));
+  return addPerChannel(multiplyPerChannel(image, slope), offset);
+}

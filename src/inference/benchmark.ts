@@ -1,0 +1,307 @@
+/** How long it takes: the full network as one session, every stage, and the classifier that stops, side by side. */
+import { normalisationTable } from "../dataset/augmentation.ts";
+import { normalise } from "../dataset/batches.ts";
+import type { Samples } from "../dataset/dataset.ts";
+import { scale } from "../graph/elementwise.ts";
+import { input } from "../graph/tensor.ts";
+import type { LearnedPolicy, Model } from "../model/model.ts";
+import { lambdaGrid } from "../policy/lambda-calibration.ts";
+import { permutation, seededRandom } from "../random.ts";
+import { Program, type Values } from "../runtime/program.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { AdaptiveClassifier } from "./adaptive-classifier.ts";
+import { type Classification, handedOn } from "./classification.ts";
+import { percentile } from "./recent-times.ts";
+import { fullNetworkGraph, stageGraphs } from "./stage-programs.ts";
+import { type Contestant, type Measured, type Meters, mean, takeTurns } from "./stopwatch.ts";
+
+/** Backbone and last head alone, as one session. Every time is per image: that of a batch divided by its size. */
+export interface FullTime {
+  readonly batch: number;
+  readonly meanMs: number;
+  readonly p50Ms: number;
+  readonly cpuMsPerImage: number;
+  /** null where the processor's energy counter cannot be read */
+  readonly joulesPerImage: number | null;
+}
+
+/** One stage with its head and its decision, where every image goes on. Every time is per image. */
+export interface StageTime {
+  /** The exit at its end, 1..E. */
+  readonly exit: number;
+  readonly batch: number;
+  readonly meanMs: number;
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+}
+
+/** Images that leave where the agent wants. Every time is per image. */
+export interface AdaptiveTime extends FullTime {
+  readonly lambda: number;
+  /** 0..1, on the images measured */
+  readonly accuracy: number;
+  /** [E] */
+  readonly exitShares: readonly number[];
+  readonly p95Ms: number;
+  readonly p99Ms: number;
+  readonly imagesPerSecond: number;
+  /** 1 - mean cost / full cost */
+  readonly macSavings: number;
+  /** 1 - mean time / mean time of the full network at this batch size */
+  readonly timeSavings: number;
+  /** 1 - sum over stages of (share of images that compute it) x (its mean time) / mean time of the full network */
+  readonly predictedTimeSavings: number;
+}
+
+/** What `bench --json` prints. */
+export interface BenchmarkFigures {
+  readonly threads: number;
+  readonly full: readonly FullTime[];
+  readonly stages: readonly StageTime[];
+  /** Median time of a run that computes next to nothing: one multiplication. */
+  readonly emptyRunMs: number;
+  readonly adaptive: readonly AdaptiveTime[];
+  /** Mean times of all stages, added up, over that of the full network, minus 1, at batch 1. */
+  readonly pathOverhead: number;
+}
+
+export interface BenchmarkOptions {
+  /** Images of the split, drawn with the seed; default 2000, at most all. */
+  readonly images?: number;
+  /** Default: the recommended one and four over the agent's range. */
+  readonly lambdas?: readonly number[];
+  /** Default 1. */
+  readonly seed?: number;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+const BATCHES = [1, 32, 256] as const;
+/** With few images these come again, so that at least so many batches are timed. */
+const LEAST_BATCHES = 20;
+
+interface Programs {
+  readonly full: Program;
+  readonly stages: readonly Program[];
+  readonly empty: Program;
+}
+
+/**
+ * From the bytes of the images to the answers, at batch 1, 32 and 256.
+ *
+ * @throws {UserError} if the model has no policy, or a lambda is outside what it was trained for
+ */
+export async function benchmark(
+  runtime: Runtime,
+  model: Model,
+  samples: Samples,
+  meters: Meters,
+  options: BenchmarkOptions = {},
+): Promise<BenchmarkFigures> {
+  const { images = 2000, seed = 1 } = options;
+  const classifier = await AdaptiveClassifier.create(runtime, model, async (pixels: Uint8Array) => pixels);
+  const { policy } = classifier;
+  const lambdas = options.lambdas ?? defaultLambdas(policy);
+  const order = permutation(seededRandom(seed), samples.count).subarray(0, images);
+  const programs = await compile(runtime, model, policy);
+  const rounds = BATCHES.map((batch) => Math.max(LEAST_BATCHES, Math.ceil(order.length / batch)));
+  const total = rounds.reduce((a, b) => a + b);
+  let done = 0;
+  try {
+    const results: BatchFigures[] = [];
+    for (const [i, batch] of BATCHES.entries())
+      results.push(
+        await compare(batch, rounds[i]!, classifier, programs, lambdas, { samples, order }, meters, (count) => {
+          done += count;
+          options.onProgress?.(done, total);
+        }),
+      );
+    const [single] = results as [BatchFigures];
+    return {
+      threads: runtime.threads,
+      full: results.map(({ full }) => full),
+      stages: results.flatMap(({ stages }) => stages),
+      emptyRunMs: single.emptyRunMs,
+      adaptive: results.flatMap(({ adaptive }) => adaptive),
+      pathOverhead: single.stages.reduce((sum, { meanMs }) => sum + meanMs, 0) / single.full.meanMs - 1,
+    };
+  } finally {
+    await classifier.close();
+    for (const program of [programs.full, programs.empty, ...programs.stages]) await program.close();
+  }
+}
+
+/** The recommended lambda among four over the range, rising. */
+function defaultLambdas({ agent, lambda }: LearnedPolicy): number[] {
+  return [...new Set([...lambdaGrid(agent.lambdaRange, 4), lambda])].sort((a, b) => a - b);
+}
+
+async function compile(runtime: Runtime, { network }: Model, policy: LearnedPolicy): Promise<Programs> {
+  const stages: Program[] = [];
+  for (const graph of stageGraphs(network, policy)) stages.push(await Program.compile(runtime, graph));
+  return {
+    full: await Program.compile(runtime, fullNetworkGraph(network)),
+    stages,
+    empty: await Program.compile(runtime, { outputs: { y: scale(input("x", [1]), 2) } }),
+  };
+}
+
+interface BatchFigures {
+  readonly full: FullTime;
+  readonly stages: readonly StageTime[];
+  readonly adaptive: readonly AdaptiveTime[];
+  readonly emptyRunMs: number;
+}
+
+/** Everything at one batch size. */
+async function compare(
+  batch: number,
+  rounds: number,
+  classifier: AdaptiveClassifier<Uint8Array>,
+  programs: Programs,
+  lambdas: readonly number[],
+  images: ChosenImages,
+  meters: Meters,
+  onRound: (rounds: number) => void,
+): Promise<BatchFigures> {
+  const { network, policy } = classifier;
+  const [, height, width] = network.blueprint.input;
+  const table = normalisationTable(network.normalisation);
+  const toInput = (pixels: Uint8Array): Values => ({ x: normalise(pixels, table, height * width) });
+  const full: Contestant = { run: (pixels) => programs.full.run(toInput(pixels)) };
+  const one = Float32Array.of(1);
+  const empty: Contestant = { run: () => programs.empty.run({ x: one }) };
+  const stageTimes: number[][] = programs.stages.map(() => []);
+  const path: Contestant<number[]> = {
+    run: (pixels) => timedPath(programs.stages, () => toInput(pixels), batch, classifier.lambda),
+    onResult(times) {
+      for (const [k, ms] of times.entries()) stageTimes[k]!.push(ms / batch);
+    },
+  };
+  const tallies = lambdas.map(() => tally(images, batch, policy.costs.exitMacs.length));
+  const adaptive = lambdas.map(
+    (lambda, i): Contestant<Classification[]> => ({
+      run: (pixels) => {
+        classifier.lambda = lambda;
+        return classifier.classifyPixels(pixels);
+      },
+      onResult: tallies[i]!.add,
+    }),
+  );
+  const contestants = [full, path, empty, ...adaptive] as Contestant[];
+  const measured = await takeTurns({
+    contestants,
+    batch,
+    rounds,
+    pixelsOf: batchPixels(images, batch),
+    meters,
+    onRound,
+  });
+  const [fullTime, , emptyTime, ...adaptiveTimes] = measured as [Measured, Measured, Measured, ...Measured[]];
+  const stages = stageTimes.map((times, k) => ({
+    exit: k + 1,
+    batch,
+    meanMs: mean(times),
+    p50Ms: percentile(times, 0.5),
+    p95Ms: percentile(times, 0.95),
+  }));
+  return {
+    full: { batch, ...withoutTimes(fullTime) },
+    stages,
+    adaptive: adaptiveTimes.map((times, i) =>
+      adaptiveFigures(lambdas[i]!, batch, times, tallies[i]!.result(), policy, stages, fullTime),
+    ),
+    emptyRunMs: emptyTime.p50Ms * batch,
+  };
+}
+
+/** Milliseconds of each stage, one after the other; normalising belongs to the first. */
+async function timedPath(
+  stages: readonly Program[],
+  toInput: () => Values,
+  batch: number,
+  lambda: number,
+): Promise<number[]> {
+  const all = Array.from({ length: batch }, (_, i) => i);
+  const times: number[] = [];
+  let begun = performance.now();
+  let feeds = toInput();
+  for (const stage of stages) {
+    const results = await stage.run({ ...feeds, lambda: new Float32Array(batch).fill(lambda) });
+    feeds = handedOn(results, batch, all);
+    const now = performance.now();
+    times.push(now - begun);
+    begun = now;
+  }
+  return times;
+}
+
+interface ChosenImages {
+  readonly samples: Samples;
+  /** which of them, in which order; they come again where a run needs more */
+  readonly order: Uint32Array;
+}
+
+function batchPixels({ samples, order }: ChosenImages, batch: number): (round: number) => Uint8Array {
+  const size = samples.pixels.length / samples.count;
+  const pixels = new Uint8Array(batch * size);
+  return (round) => {
+    for (let i = 0; i < batch; i++) {
+      const image = order[(round * batch + i) % order.length]!;
+      pixels.set(samples.pixels.subarray(image * size, (image + 1) * size), i * size);
+    }
+    return pixels;
+  };
+}
+
+/** Counts exits and right answers, each image once. */
+function tally({ samples, order }: ChosenImages, batch: number, exits: number) {
+  const counts = new Array<number>(exits).fill(0);
+  let right = 0;
+  return {
+    add(answers: readonly Classification[], round: number): void {
+      for (const [i, { exit, classIndex }] of answers.entries()) {
+        const position = round * batch + i;
+        if (position >= order.length) return;
+        counts[exit]! += 1;
+        if (classIndex === samples.labels[order[position]!]) right++;
+      }
+    },
+    result: () => ({ accuracy: right / order.length, exitShares: counts.map((count) => count / order.length) }),
+  };
+}
+
+function adaptiveFigures(
+  lambda: number,
+  batch: number,
+  measured: Measured,
+  { accuracy, exitShares }: { accuracy: number; exitShares: number[] },
+  { costs }: LearnedPolicy,
+  stages: readonly StageTime[],
+  full: Measured,
+): AdaptiveTime {
+  const meanMacs = exitShares.reduce((sum, share, k) => sum + share * costs.exitMacs[k]!, 0);
+  const predictedMs = stages.reduce((sum, { meanMs }, k) => sum + shareReaching(exitShares, k) * meanMs, 0);
+  const { times, ...averages } = measured;
+  return {
+    lambda,
+    batch,
+    accuracy,
+    exitShares,
+    ...averages,
+    p95Ms: percentile(times, 0.95),
+    p99Ms: percentile(times, 0.99),
+    imagesPerSecond: 1000 / measured.meanMs,
+    macSavings: 1 - meanMacs / costs.fullMacs,
+    timeSavings: 1 - measured.meanMs / full.meanMs,
+    predictedTimeSavings: 1 - predictedMs / full.meanMs,
+  };
+}
+
+/** The share of images that compute stage k: those that leave there or later. */
+function shareReaching(exitShares: readonly number[], k: number): number {
+  return exitShares.slice(k).reduce((a, b) => a + b, 0);
+}
+
+function withoutTimes({ times: _, ...averages }: Measured) {
+  return averages;
+}

@@ -1,0 +1,147 @@
+/** A benchmark as plain text for a terminal, at most 100 columns wide: stages, batches, and accuracy over time. */
+import type { AdaptiveTime, BenchmarkFigures } from "../inference/benchmark.ts";
+import { formatDecimal, formatLambda, formatPercent } from "./format.ts";
+import { formatTable } from "./table.ts";
+
+const PLOT_WIDTH = 64;
+const PLOT_HEIGHT = 12;
+
+/** What `bench` prints; blocks are separated by an empty line, and no line end follows the last. */
+export function benchText(figures: BenchmarkFigures): string {
+  const energy = figures.full.some(({ joulesPerImage }) => joulesPerImage !== null)
+    ? []
+    : ["Joules cannot be read on this machine (RAPL, /sys/class/powercap)."];
+  return [stageBlock(figures), adaptiveBlock(figures), plotBlock(figures), ...energy].join("\n\n");
+}
+
+function stageBlock({ threads, full, stages, emptyRunMs, pathOverhead }: BenchmarkFigures): string {
+  const single = stages.filter(({ batch }) => batch === 1);
+  const { meanMs, p50Ms } = full.find(({ batch }) => batch === 1)!;
+  let toHere = 0;
+  const rows = single.map((stage) => {
+    toHere += stage.meanMs;
+    return [`stage ${stage.exit}`, ...[stage.p50Ms, stage.p95Ms, stage.meanMs, toHere].map(formatMs)];
+  });
+  return [
+    `One image at a time, ${threads} ${threads === 1 ? "thread" : "threads"}; milliseconds.`,
+    formatTable(
+      [
+        { title: "", align: "left" },
+        { title: "median" },
+        { title: "p95" },
+        { title: "mean" },
+        { title: "mean up to its exit" },
+      ],
+      [...rows, ["full network", formatMs(p50Ms), "", formatMs(meanMs), formatMs(meanMs)]],
+    ),
+    `All stages one after the other: ${signedPercent(pathOverhead)} against the full network. ` +
+      `A run that computes nothing: ${formatMs(emptyRunMs)} ms.`,
+  ].join("\n");
+}
+
+function adaptiveBlock({ full, adaptive }: BenchmarkFigures): string {
+  const rows = full.flatMap(({ batch, meanMs, p50Ms, cpuMsPerImage, joulesPerImage }) => [
+    [
+      String(batch),
+      "full",
+      "",
+      formatMs(meanMs),
+      formatMs(p50Ms),
+      "",
+      "",
+      perSecond(1000 / meanMs),
+      "",
+      "",
+      "",
+      formatMs(cpuMsPerImage),
+      formatDecimal(joulesPerImage, 4),
+    ],
+    ...adaptive.filter((one) => one.batch === batch).map(adaptiveRow),
+  ]);
+  return [
+    "The real mix of test images; milliseconds, CPU time and joules per image.",
+    formatTable(
+      [
+        { title: "batch" },
+        { title: "lambda" },
+        { title: "accuracy" },
+        { title: "mean" },
+        { title: "p50" },
+        { title: "p95" },
+        { title: "p99" },
+        { title: "img/s" },
+        { title: "MACs" },
+        { title: "time" },
+        { title: "pred." },
+        { title: "CPU" },
+        { title: "J" },
+      ],
+      rows,
+    ),
+    "MACs, time: savings against the full network, counted and measured.",
+    "pred.: the time savings that stage times and exit shares promise.",
+  ].join("\n");
+}
+
+function adaptiveRow(one: AdaptiveTime): string[] {
+  return [
+    String(one.batch),
+    formatLambda(one.lambda),
+    formatPercent(one.accuracy),
+    ...[one.meanMs, one.p50Ms, one.p95Ms, one.p99Ms].map(formatMs),
+    perSecond(one.imagesPerSecond),
+    formatPercent(one.macSavings),
+    formatPercent(one.timeSavings),
+    formatPercent(one.predictedTimeSavings),
+    formatMs(one.cpuMsPerImage),
+    formatDecimal(one.joulesPerImage, 4),
+  ];
+}
+
+/** Accuracy against mean time at batch 1: one letter per lambda, and a line where the full network stands. */
+function plotBlock({ full, adaptive }: BenchmarkFigures): string {
+  const points = adaptive.filter(({ batch }) => batch === 1);
+  const fullMs = full.find(({ batch }) => batch === 1)!.meanMs;
+  const right = Math.max(fullMs, ...points.map(({ meanMs }) => meanMs)) * 1.05;
+  const [low, high] = limits(points.map(({ accuracy }) => accuracy));
+  const grid = Array.from({ length: PLOT_HEIGHT }, () => new Array<string>(PLOT_WIDTH).fill(" "));
+  const column = (ms: number): number => Math.min(PLOT_WIDTH - 1, Math.floor((ms / right) * PLOT_WIDTH));
+  for (const row of grid) row[column(fullMs)] = "|";
+  for (const [i, { meanMs, accuracy }] of points.entries()) {
+    const row = Math.round(((high - accuracy) / (high - low)) * (PLOT_HEIGHT - 1));
+    grid[row]![column(meanMs)] = letter(i);
+  }
+  const label = (i: number): string =>
+    i === 0 ? formatPercent(high) : i === PLOT_HEIGHT - 1 ? formatPercent(low) : "";
+  const legend = points.map(({ lambda }, i) => `${letter(i)} ${formatLambda(lambda)}`).join(", ");
+  return [
+    `Accuracy against milliseconds per image; lambda ${legend}; | full network`,
+    ...grid.map((row, i) => `${label(i).padStart(7)} |${row.join("").trimEnd()}`),
+    `${" ".repeat(8)}+${"-".repeat(PLOT_WIDTH)}`,
+    `${" ".repeat(9)}0${formatMs(right).padStart(PLOT_WIDTH - 1)}`,
+  ].join("\n");
+}
+
+/** Accuracies in whole percents around the points. */
+function limits(values: readonly number[]): [low: number, high: number] {
+  const low = Math.floor(100 * Math.min(...values)) / 100;
+  const high = Math.ceil(100 * Math.max(...values)) / 100;
+  return low < high ? [low, high] : [low - 0.01, high + 0.01];
+}
+
+function letter(i: number): string {
+  return String.fromCharCode("a".charCodeAt(0) + (i % 26));
+}
+
+/** Three digits that count: 0.0412, 1.27, 13.6. */
+function formatMs(ms: number): string {
+  return ms.toFixed(ms < 0.1 ? 4 : ms < 1 ? 3 : ms < 10 ? 2 : 1);
+}
+
+function perSecond(images: number): string {
+  return Math.round(images).toLocaleString("en-US");
+}
+
+function signedPercent(share: number): string {
+  return `${share < 0 ? "" : "+"}${formatPercent(share)}`;
+}

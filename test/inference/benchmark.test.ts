@@ -1,0 +1,194 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { nodeMeters } from "../../src/cli/bench.ts";
+import { createSamples } from "../../src/dataset/dataset.ts";
+import { type BenchmarkFigures, benchmark } from "../../src/inference/benchmark.ts";
+import { fullNetworkGraph } from "../../src/inference/stage-programs.ts";
+import { type Contestant, takeTurns } from "../../src/inference/stopwatch.ts";
+import { decide } from "../../src/policy/agent.ts";
+import { computeExitTable } from "../../src/policy/exit-logits.ts";
+import { benchText } from "../../src/report/bench-text.ts";
+import { createNodeRuntime } from "../../src/runtime/node.ts";
+import { Program } from "../../src/runtime/program.ts";
+import { CLASSES, EXITS, handMadeAgent, modelOf, network, wavyPixels } from "./small.ts";
+
+const COUNT = 60;
+const runtime = createNodeRuntime({ threads: 1 });
+const mixed = handMadeAgent({ scale: 2, seed: 7 });
+const model = modelOf(mixed);
+const samples = createSamples(
+  wavyPixels(COUNT, 5),
+  Uint16Array.from({ length: COUNT }, (_, i) => i % CLASSES.length),
+);
+const table = await computeExitTable(runtime, network, samples);
+
+/** Keeps the processor busy for so long, apart from the nearest microseconds. */
+const busy = (ms: number): Contestant => ({
+  run: async () => {
+    const until = performance.now() + ms;
+    while (performance.now() < until);
+  },
+});
+const clock = { cpuMs: () => performance.now(), joules: () => performance.now() / 10 };
+
+test("contestants take turns: each works on every round, and who begins changes", async () => {
+  const log: string[] = [];
+  const contestant = (name: string): Contestant<string> => ({
+    run: async (pixels) => `${name}${pixels[0]}`,
+    onResult: (result, round) => log.push(`${result}@${round}`),
+  });
+  const pixelsOf = (round: number) => Uint8Array.of(round);
+  const contestants = [contestant("a"), contestant("b")];
+  await takeTurns({ contestants, batch: 256, rounds: 3, pixelsOf, meters: clock });
+  expect(log).toEqual(["a0@0", "b0@0", "b1@1", "a1@1", "a2@2", "b2@2"]);
+  log.length = 0;
+  let rounds = 0;
+  const onRound = (count: number): void => {
+    rounds += count;
+  };
+  await takeTurns({ contestants, batch: 16, rounds: 3, pixelsOf, meters: clock, onRound });
+  expect(log).toEqual(["a0@0", "a1@1", "b0@0", "b1@1", "b2@2", "a2@2"]); // two batches of 16 make a turn
+  expect(rounds).toBe(3);
+});
+
+test("times, CPU time and joules are per image", async () => {
+  const race = { contestants: [busy(4), busy(1)], batch: 2, rounds: 5, pixelsOf: () => new Uint8Array(1) };
+  const [slow, fast] = await takeTurns({ ...race, meters: clock });
+  expect(slow!.times).toHaveLength(5);
+  expect(slow!.p50Ms).toBeGreaterThanOrEqual(2); // 4 ms for 2 images
+  expect(slow!.meanMs).toBeGreaterThan(fast!.meanMs);
+  expect(slow!.cpuMsPerImage).toBeGreaterThanOrEqual(slow!.meanMs * 0.99);
+  expect(slow!.joulesPerImage! * 10).toBeCloseTo(slow!.cpuMsPerImage, 0);
+  const [blind] = await takeTurns({ ...race, meters: { cpuMs: () => 0, joules: () => null } });
+  expect(blind!.joulesPerImage).toBeNull();
+});
+
+test("the full network is backbone and last head alone: the answers of the last exit", async () => {
+  const { mean, std } = network.normalisation;
+  const x = Float32Array.from(samples.pixels, (value, i) => {
+    const c = Math.floor(i / 64) % 2;
+    return (value / 255 - mean[c]!) / std[c]!;
+  });
+  const program = await Program.compile(runtime, fullNetworkGraph(network));
+  const { probabilities } = await program.run({ x });
+  await program.close();
+  for (let i = 0; i < COUNT; i++) {
+    const logits = [...table.logits.subarray((i * EXITS + EXITS - 1) * CLASSES.length).subarray(0, CLASSES.length)];
+    const sum = logits.reduce((all, one) => all + Math.exp(one), 0);
+    logits.forEach((one, k) => {
+      expect(probabilities![i * CLASSES.length + k]).toBeCloseTo(Math.exp(one) / sum, 4);
+    });
+  }
+});
+
+test("the figures: shares and accuracy as the agent decides, savings as they are defined", async () => {
+  const progress: number[] = [];
+  const figures = await benchmark(runtime, model, samples, nodeMeters(), {
+    images: 1000, // there are only 60
+    lambdas: [0.01, 1],
+    onProgress: (done, total) => progress.push(done / total),
+  });
+  expect(progress.at(-1)).toBe(1);
+  expect(Object.keys(figures)).toEqual(["threads", "full", "stages", "emptyRunMs", "adaptive", "pathOverhead"]);
+  expect(figures.threads).toBe(1);
+  expect(figures.full.map(({ batch }) => batch)).toEqual([1, 32, 256]);
+  expect(figures.stages.map(({ exit, batch }) => [exit, batch])).toEqual(
+    [1, 32, 256].flatMap((batch) => [1, 2, 3].map((exit) => [exit, batch])),
+  );
+  expect(figures.adaptive.map(({ lambda, batch }) => [batch, lambda])).toEqual(
+    [1, 32, 256].flatMap((batch) => [0.01, 1].map((lambda) => [batch, lambda])),
+  );
+  const { costs } = model.policy;
+  for (const one of figures.adaptive) {
+    const chosen = await decide(runtime, mixed, table, costs, one.lambda);
+    const shares = [0, 1, 2].map((k) => chosen.filter((exit) => exit === k).length / COUNT);
+    expect(one.exitShares).toEqual(shares);
+    const right = [...chosen].filter((exit, i) => {
+      const row = table.logits.subarray((i * EXITS + exit) * CLASSES.length).subarray(0, CLASSES.length);
+      return row.indexOf(Math.max(...row)) === samples.labels[i];
+    });
+    expect(one.accuracy).toBeCloseTo(right.length / COUNT, 9);
+    const macs = shares.reduce((sum, share, k) => sum + share * costs.exitMacs[k]!, 0);
+    expect(one.macSavings).toBeCloseTo(1 - macs / costs.fullMacs, 9);
+    const full = figures.full.find(({ batch }) => batch === one.batch)!;
+    expect(one.timeSavings).toBeCloseTo(1 - one.meanMs / full.meanMs, 9);
+    const stageMs = figures.stages.filter(({ batch }) => batch === one.batch).map(({ meanMs }) => meanMs);
+    const spent = stageMs[0]! + (shares[1]! + shares[2]!) * stageMs[1]! + shares[2]! * stageMs[2]!;
+    expect(one.predictedTimeSavings).toBeCloseTo(1 - spent / full.meanMs, 9);
+    expect(one.imagesPerSecond).toBeCloseTo(1000 / one.meanMs, 6);
+    expect(one.p50Ms).toBeLessThanOrEqual(one.p95Ms);
+    expect(one.p95Ms).toBeLessThanOrEqual(one.p99Ms);
+    expect(one.cpuMsPerImage).toBeGreaterThan(0);
+  }
+  const path = figures.stages.filter(({ batch }) => batch === 1).reduce((sum, { meanMs }) => sum + meanMs, 0);
+  expect(figures.pathOverhead).toBeCloseTo(path / figures.full[0]!.meanMs - 1, 9);
+  expect(figures.emptyRunMs).toBeGreaterThan(0);
+  expect(figures.emptyRunMs).toBeLessThan(figures.full[2]!.meanMs * 256);
+});
+
+test("energy: the sum of all packages, over the counter's end, and unknown where it cannot be read", () => {
+  const folder = mkdtempSync(join(tmpdir(), "earlyexit-rapl-"));
+  const write = (zone: string, file: string, text: string | number) =>
+    writeFileSync(join(folder, zone, file), `${text}\n`);
+  for (const [zone, name] of [
+    ["intel-rapl:0", "package-0"],
+    ["intel-rapl:1", "package-1"],
+    ["intel-rapl:0:0", "core"],
+    ["intel-rapl:2", "psys"],
+  ] as const) {
+    mkdirSync(join(folder, zone));
+    write(zone, "name", name);
+    write(zone, "max_energy_range_uj", 10_000_000);
+    write(zone, "energy_uj", 9_000_000);
+  }
+  const meters = nodeMeters(folder);
+  expect(meters.joules()).toBe(0);
+  write("intel-rapl:0", "energy_uj", 9_500_000);
+  write("intel-rapl:2", "energy_uj", 9_900_000);
+  expect(meters.joules()).toBeCloseTo(0.5, 9);
+  write("intel-rapl:1", "energy_uj", 1_000_000); // began again: 1 up to the end, 1 since
+  expect(meters.joules()).toBeCloseTo(2.5, 9);
+  rmSync(folder, { recursive: true });
+  expect(nodeMeters(folder).joules()).toBeNull();
+});
+
+test("the text", () => {
+  const stage = (exit: number, ms: number) => ({ exit, batch: 1, meanMs: ms, p50Ms: ms * 0.9, p95Ms: ms * 1.5 });
+  const full = (batch: number, ms: number, joules: number | null) => ({
+    batch,
+    meanMs: ms,
+    p50Ms: ms * 0.98,
+    cpuMsPerImage: ms * 1.9,
+    joulesPerImage: joules,
+  });
+  const adaptive = (batch: number, lambda: number, accuracy: number, ms: number, joules: number | null) => ({
+    ...full(batch, ms, joules),
+    lambda,
+    accuracy,
+    exitShares: [0.5, 0.5],
+    p95Ms: ms * 2,
+    p99Ms: ms * 2.2,
+    imagesPerSecond: 1000 / ms,
+    macSavings: 0.5,
+    timeSavings: 1 - ms / 1.2,
+    predictedTimeSavings: 0.45,
+  });
+  const figures = (joules: number | null): BenchmarkFigures => ({
+    threads: 2,
+    full: [full(1, 1.2, joules), full(32, 0.8, joules)],
+    stages: [stage(1, 0.25), stage(2, 1.1)],
+    emptyRunMs: 0.0123,
+    adaptive: [
+      adaptive(1, 0.01, 0.912, 1.1, joules),
+      adaptive(1, 0.1, 0.903, 0.6, joules),
+      adaptive(1, 1, 0.845, 0.2, joules),
+      adaptive(32, 0.1, 0.903, 0.4, joules),
+    ],
+    pathOverhead: 0.125,
+  });
+  expect(benchText(figures(0.0123))).toMatchSnapshot();
+  expect(benchText(figures(null))).toContain("Joules cannot be read on this machine");
+  for (const line of benchText(figures(0.0123)).split("\n")) expect(line.length).toBeLessThanOrEqual(100);
+});

@@ -1,0 +1,179 @@
+/** The package in headless Chromium, bundled by Vite: the same pixels, the same answers as in Node. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { extname, join } from "node:path";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { AdaptiveClassifier } from "../../src/load-classifier.ts";
+import { saveModel } from "../../src/model/model-folder.ts";
+import { TINY_SIDE, tinyModel, wavyPicture } from "../inference/tiny-model.ts";
+
+const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
+const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"];
+
+/** What is used of playwright-core and Vite. */
+interface Page {
+  goto(url: string): Promise<unknown>;
+  evaluate<Result>(script: string): Promise<Result>;
+  on(event: "pageerror", listener: (error: Error) => void): void;
+}
+interface Browser {
+  newPage(): Promise<Page>;
+  close(): Promise<void>;
+}
+interface Playwright {
+  chromium: { launch(options: { executablePath: string; args: string[] }): Promise<Browser> };
+}
+interface Vite {
+  build(config: object): Promise<unknown>;
+}
+
+const require = createRequire(import.meta.url);
+function optionalPackage<Module>(name: string): Module | null {
+  try {
+    return require(name) as Module;
+  } catch {
+    return null;
+  }
+}
+const playwright = optionalPackage<Playwright>("playwright-core");
+const vite = optionalPackage<Vite>("vite");
+const missing = [!CHROMIUM && "Chromium", !playwright && "playwright-core", !vite && "vite"].filter(Boolean);
+if (missing.length > 0)
+  console.warn(`The browser test is skipped: ${missing.join(", ")} not found. Install it to run it.`);
+
+const TYPES: Record<string, string> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".wasm": "application/wasm",
+  ".json": "application/json",
+  ".png": "image/png",
+};
+
+const COUNT = 24;
+const pictures = [
+  ...Array.from({ length: COUNT }, (_, i) => wavyPicture(TINY_SIDE, TINY_SIDE, i)),
+  wavyPicture(75, 50, 100), // scaled and cut by the package itself
+  wavyPicture(20, 90, 101),
+];
+
+describe.skipIf(missing.length > 0)(`in a browser${missing.length > 0 ? ` (no ${missing.join(", ")})` : ""}`, () => {
+  const folder = mkdtempSync(join(tmpdir(), "earlyexit-web-"));
+  const errors: string[] = [];
+  let server: Server;
+  let browser: Browser;
+  let node: AdaptiveClassifier;
+
+  beforeAll(async () => {
+    await saveModel(join(folder, "dist", "model"), tinyModel());
+    writeFileSync(join(folder, "index.html"), '<!doctype html><script type="module" src="./page.js"></script>');
+    writeFileSync(join(folder, "page.js"), `import ${JSON.stringify(new URL("page.ts", import.meta.url).pathname)};`);
+    await vite!.build({
+      root: folder,
+      configFile: false,
+      base: "./",
+      logLevel: "error",
+      build: { outDir: "dist", emptyOutDir: false, target: "es2022" },
+    });
+    const picture = wavyPicture(64, 48, 7);
+    await sharp(picture.data, { raw: { width: 64, height: 48, channels: 4 } })
+      .png()
+      .toFile(join(folder, "dist/waves.png"));
+    // Addresses are /plain/FILE and /isolated/FILE: the same files, with and without what allows threads.
+    server = createServer((request, response) => {
+      const [, mode, ...path] = new URL(request.url!, "http://page").pathname.split("/");
+      const file = join(folder, "dist", ...path);
+      if (path.length === 0 || !existsSync(file)) return response.writeHead(404).end();
+      response.setHeader("content-type", TYPES[extname(file)] ?? "application/octet-stream");
+      if (mode === "isolated") {
+        response.setHeader("cross-origin-opener-policy", "same-origin");
+        response.setHeader("cross-origin-embedder-policy", "require-corp");
+      }
+      return response.end(readFileSync(file));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    browser = await playwright!.chromium.launch({ executablePath: CHROMIUM!, args: ARGUMENTS });
+    node = await AdaptiveClassifier.load(join(folder, "dist", "model"), { threads: 1 });
+  }, 60_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await node?.close();
+    server?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  async function open(mode: "plain" | "isolated"): Promise<Page> {
+    const page = await browser.newPage();
+    page.on("pageerror", (error) => errors.push(error.message));
+    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/${mode}/index.html`);
+    return page;
+  }
+
+  const call = <Result>(page: Page, name: string, ...args: unknown[]): Promise<Result> =>
+    page.evaluate<Result>(`earlyexitTest.${name}(${args.map((one) => JSON.stringify(one)).join(", ")})`);
+
+  const asPlain = pictures.map(({ data, width, height }) => ({ data: [...data], width, height }));
+  const asked = (options: object) => ({ address: "model", options, pictures: asPlain });
+  interface Answers {
+    results: { classIndex: number; label: string; exit: number; costMacs: number; probabilities: number[] }[];
+    stoppedBy: string;
+    imagesComputed: number[];
+  }
+
+  test.each(["plain", "isolated"] as const)("the same pixels, the same classes and exits: %s page", async (mode) => {
+    const expected = await node.classifyBatch(pictures);
+    expect(new Set(expected.map(({ exit }) => exit)).size).toBeGreaterThan(2);
+    const page = await open(mode);
+    expect(await page.evaluate("crossOriginIsolated")).toBe(mode === "isolated");
+    const found = await call<Answers>(page, "classifyAll", asked(mode === "isolated" ? { threads: 2 } : {}));
+    expect(found.results.map(({ label, exit, costMacs }) => ({ label, exit, costMacs }))).toEqual(
+      expected.map(({ label, exit, costMacs }) => ({ label, exit, costMacs })),
+    );
+    for (const [i, { probabilities }] of found.results.entries())
+      for (const [k, p] of probabilities.entries()) expect(p).toBeCloseTo(expected[i]!.probabilities[k]!, 4);
+    const reached = [0, 1, 2, 3].map((k) => expected.filter(({ exit }) => exit >= k).length);
+    reached[0]! += 1; // the single image with no time left
+    expect(found.imagesComputed).toEqual(reached);
+    expect(expected[0]!.exit).toBeGreaterThan(0); // it would have gone on
+    expect(found.stoppedBy).toBe("deadline");
+    expect(errors).toEqual([]);
+  });
+
+  test("a file, by address, as a blob or as bytes, is decoded to what Node reads", async () => {
+    const page = await open("plain");
+    const found = await call<{ classIndex: number; exit: number; confidence: number }[]>(
+      page,
+      "classifyFile",
+      "model",
+      "waves.png",
+    );
+    const { data, info } = await sharp(join(folder, "dist/waves.png"))
+      .ensureAlpha()
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    const { classIndex, exit, confidence } = await node.classify({ data, width: info.width, height: info.height });
+    expect(found).toHaveLength(3);
+    for (const one of found) expect(one).toEqual({ classIndex, exit, confidence: expect.closeTo(confidence, 4) });
+  });
+
+  test("nothing falls back in silence", async () => {
+    const page = await open("plain");
+    const failure = (options: object) =>
+      call<Answers>(page, "classifyAll", asked(options)).then(
+        () => "no error",
+        (error: Error) => error.message,
+      );
+    expect(await failure({ device: "webgpu" })).toContain(
+      "device: a browser with WebGPU expected, found none; use wasm",
+    );
+    expect(await failure({ device: "cpu" })).toContain("device: wasm or webgpu expected, found cpu");
+    expect(await failure({ threads: 2 })).toContain("threads: 1 expected on a page that is not cross-origin isolated");
+    expect(await failure({ lambda: 7 })).toContain("lambda: 0.01 to 1 expected");
+    const missingModel = { ...asked({}), address: "elsewhere" };
+    await expect(call(page, "classifyAll", missingModel)).rejects.toThrow("a model folder with model.json expected");
+  });
+});
