@@ -5,7 +5,13 @@ export { UserError } from "./errors.ts";
 export type { EvaluationFigures } from "./evaluation/figures.ts";
 export { type ExportOptions, type ExportResult, exportModel } from "./export/export.ts";
 export type { Classification, ExitTrace } from "./inference/adaptive-classifier.ts";
-export { AdaptiveClassifier, type ClassifierOptions } from "./load-classifier.ts";
+export {
+  AdaptiveClassifier,
+  type BatchOptions,
+  type ClassifierOptions,
+  type ClassifyOptions,
+  type RawImage,
+} from "./load-classifier.ts";
 export type { LearnedPolicy, Model } from "./model/model.ts";
 export { loadModel, saveModel } from "./model/model-folder.ts";
 export { type Blueprint, type BlueprintInput, type Layer, parseBlueprint } from "./network/blueprint.ts";

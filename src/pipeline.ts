@@ -2,19 +2,22 @@
  * The whole story: images -> a network with several exits -> a policy that decides where each image stops -> figures.
  * This is where Node comes in; everything below is handed a runtime and works in a browser too.
  */
+import { evaluationBatches } from "./dataset/batches.ts";
 import type { Dataset, Samples } from "./dataset/dataset.ts";
 import { halves } from "./dataset/split.ts";
 import { workerBatches } from "./dataset/worker-batches.ts";
 import { UserError } from "./errors.ts";
 import { evaluateYardsticks } from "./evaluation/comparison.ts";
 import { type EvaluationFigures, evaluateExits } from "./evaluation/figures.ts";
+import { fullNetworkGraph, stageGraphs } from "./inference/stage-programs.ts";
 import { exitCosts, type LearnedPolicy } from "./model/model.ts";
 import { type Blueprint, parseBlueprint } from "./network/blueprint.ts";
 import { builtInBlueprint } from "./network/blueprints.ts";
-import { checkLambda, decide } from "./policy/agent.ts";
+import { type Agent, checkLambda, decide } from "./policy/agent.ts";
 import { DQN_DEFAULTS, type DqnOptions, type DqnProgress, trainAgent } from "./policy/dqn.ts";
 import { computeExitTable, exitAccuracies } from "./policy/exit-logits.ts";
-import { tableSubset } from "./policy/exit-table.ts";
+import { type ExitCosts, type ExitTable, tableSubset } from "./policy/exit-table.ts";
+import { type Judgement, learnOn } from "./policy/feedback.ts";
 import {
   type LambdaPoint,
   lambdaForAccuracy,
@@ -23,6 +26,10 @@ import {
   recommendedLambda,
   sweepLambda,
 } from "./policy/lambda-calibration.ts";
+import { stateWidth } from "./policy/observation.ts";
+import { initialQWeights } from "./policy/q-network.ts";
+import { measureExitTimes } from "./policy/stage-times.ts";
+import { costsOf } from "./policy/table-file.ts";
 import { prepareYardsticks, type Yardstick, yardsticksFor } from "./policy/yardsticks.ts";
 import { createNodeRuntime } from "./runtime/node.ts";
 import type { Runtime } from "./runtime/runtime.ts";
@@ -73,38 +80,131 @@ export function trainNetwork(options: TrainNetworkOptions): Promise<TrainedNetwo
   });
 }
 
-export interface LearnPolicyOptions {
-  readonly network: TrainedNetwork;
-  /** The data that the network was trained on: its validation split is used, and nothing else. */
-  readonly data: Dataset;
-  readonly runtime?: Runtime;
+/** What the exits are priced in: multiply-accumulates, measured milliseconds of this machine, or anything else that rises. */
+export type CostChoice =
+  | "macs"
+  | "latency"
+  | { readonly unit: string /** [E] increasing */; readonly costs: readonly number[] };
+
+interface LearnHooks {
   /** See `DqnOptions` for each of them. */
   readonly options?: Partial<DqnOptions>;
   readonly onProgress?: (progress: DqnProgress) => void;
   readonly signal?: AbortSignal;
 }
 
+export interface LearnPolicyOptions extends LearnHooks {
+  readonly network: TrainedNetwork;
+  /** The data that the network was trained on: its validation split is used, and nothing else. */
+  readonly data: Dataset;
+  /** Default "macs". */
+  readonly cost?: CostChoice;
+  readonly runtime?: Runtime;
+}
+
 /**
  * Learns where each image may stop: one agent for all lambdas, from the validation split alone. One half of it fits
  * temperatures and agent, the other half selects the agent and calibrates its dial.
  *
- * @throws {UserError} if the data's validation split is not the one that the network was kept away from
+ * @throws {UserError} if the data's validation split is not the one that the network was kept away from, or there is not one
+ *   cost per exit
  */
 export async function learnPolicy(given: LearnPolicyOptions): Promise<LearnedPolicy> {
-  const { network, data, runtime = createNodeRuntime(), options = {}, onProgress, signal } = given;
-  const validation = await computeExitTable(runtime, network, heldOut(network, data));
-  const { fit, selection } = halves(validation.labels, network.provenance.seed);
-  const selected = tableSubset(validation, selection);
-  const dqn = { ...DQN_DEFAULTS, ...options };
-  const costs = exitCosts(network.blueprint, network.classes.length, dqn);
-  const { agent } = await trainAgent(runtime, tableSubset(validation, fit), selected, costs, {
-    ...dqn,
+  const { network, data, cost = "macs", runtime = createNodeRuntime(), ...hooks } = given;
+  const samples = heldOut(network, data);
+  const table = await computeExitTable(runtime, network, samples);
+  const dqn = { ...DQN_DEFAULTS, ...hooks.options };
+  const { costs, costUnit } = await pricesOf(runtime, network, samples, table, cost, dqn);
+  return learnFromTable({ ...hooks, table, costs, costUnit, splitSeed: network.provenance.seed, runtime });
+}
+
+export interface LearnFromTableOptions extends LearnHooks {
+  /** Exit table of images that the network was not trained on. */
+  readonly table: ExitTable;
+  readonly costs: ExitCosts;
+  /** What the costs count, for example "MACs". */
+  readonly costUnit: string;
+  /** Decides which images fit and which select. */
+  readonly splitSeed: number;
+  readonly runtime?: Runtime;
+}
+
+/**
+ * The same from an exit table, wherever it came from.
+ *
+ * @throws {UserError} if there are too few images
+ */
+export async function learnFromTable(given: LearnFromTableOptions): Promise<LearnedPolicy> {
+  const { table, costs, costUnit, splitSeed, runtime = createNodeRuntime(), options, onProgress, signal } = given;
+  const { fit, selection } = halves(table.labels, splitSeed);
+  if (fit.length < LEAST_IMAGES)
+    throw new UserError(
+      `learn: at least ${2 * LEAST_IMAGES} images expected, found ${table.count}; half of them select, and yardsticks need ${LEAST_IMAGES}`,
+    );
+  const selected = tableSubset(table, selection);
+  const { agent } = await trainAgent(runtime, tableSubset(table, fit), selected, costs, {
+    ...options,
     ...(onProgress ? { onProgress } : {}),
     ...(signal ? { signal } : {}),
   });
+  return { agent, costs, costUnit, ...(await calibrated(runtime, agent, selected, costs)), validation: table };
+}
+
+/** What `prepareYardsticks` needs. */
+const LEAST_IMAGES = 50;
+
+/** The dial of an agent, from images that it was not fitted to. */
+async function calibrated(runtime: Runtime, agent: Agent, selected: ExitTable, costs: ExitCosts) {
   const calibration = await sweepLambda(runtime, agent, selected, costs);
-  const lambda = recommendedLambda(calibration, exitAccuracies(selected).at(-1)!);
-  return { agent, costs, lambda, calibration, validation };
+  return { calibration, lambda: recommendedLambda(calibration, exitAccuracies(selected).at(-1)!) };
+}
+
+/** Exits cost the decisions on the way, too: stages are timed with an agent of the right size that has not learned yet. */
+async function pricesOf(
+  runtime: Runtime,
+  network: TrainedNetwork,
+  samples: Samples,
+  validation: ExitTable,
+  cost: CostChoice,
+  { hidden, dueling, lambdaRange }: DqnOptions,
+): Promise<{ costs: ExitCosts; costUnit: string }> {
+  const { exits, classes } = validation;
+  if (typeof cost === "object") return { costs: costsOf(cost.costs, exits, "cost"), costUnit: cost.unit };
+  const costs = exitCosts(network.blueprint, classes, { hidden, dueling });
+  if (cost === "macs") return { costs, costUnit: "MACs" };
+  const weights = initialQWeights({ inputs: stateWidth(exits, classes) + 1, hidden, dueling }, 0);
+  const temperatures = costs.exitMacs.map(() => 1);
+  const agent: Agent = { weights, hidden, dueling, exits, classes, temperatures, lambdaRange };
+  const graphs = stageGraphs(network, { agent, costs, lambda: lambdaRange.from, calibration: [], validation });
+  const [image] = evaluationBatches(samples, 1, network.normalisation);
+  const feeds = { x: image!.images, lambda: Float32Array.of(lambdaRange.from) };
+  return { costs: await measureExitTimes(runtime, graphs, fullNetworkGraph(network), feeds), costUnit: "ms" };
+}
+
+export interface ContinueLearningOptions extends LearnHooks {
+  readonly policy: LearnedPolicy;
+  /** Exit table of new labelled images, which the network was not trained on. */
+  readonly feedback: ExitTable;
+  readonly runtime?: Runtime;
+}
+
+/**
+ * Learns on from new images. The old policy stays unless the new one is better on images that it neither learned from nor was
+ * selected on. A new policy's dial is calibrated on the selecting part; its validation table holds both parts that it knows.
+ *
+ * @throws {UserError} if there are too few images, or they are of another network
+ */
+export async function continueLearning(
+  given: ContinueLearningOptions,
+): Promise<{ policy: LearnedPolicy; judgement: Judgement }> {
+  const { policy, feedback, runtime = createNodeRuntime(), options = {}, onProgress, signal } = given;
+  const { costs } = policy;
+  const hooks = { ...(onProgress ? { onProgress } : {}), ...(signal ? { signal } : {}) };
+  const { agent, judgement, split } = await learnOn(runtime, policy.agent, feedback, costs, { ...options, ...hooks });
+  if (!judgement.better) return { policy, judgement };
+  const dial = await calibrated(runtime, agent, tableSubset(feedback, split.select), costs);
+  const known = Uint32Array.from([...split.learn, ...split.select]).sort();
+  return { policy: { ...policy, agent, ...dial, validation: tableSubset(feedback, known) }, judgement };
 }
 
 function heldOut({ provenance }: TrainedNetwork, { name, validation }: Dataset): Samples {
@@ -145,24 +245,55 @@ export interface EvaluateOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+/** What `evaluate --json` prints: "costMacs" is in `costUnit`. */
+export interface PricedFigures extends EvaluationFigures {
+  readonly costUnit: string;
+}
+
 /**
  * All figures of a policy on a split, beside every yardstick; the yardsticks are fitted on the fit half of validation.
  *
  * @throws {UserError} if there is no policy, no such split, no such decider, or lambda is outside the agent's range
  */
-export async function evaluate(options: EvaluateOptions): Promise<EvaluationFigures> {
-  const { network, policy, data, split = "test", decider = "dqn", seed = 1, runtime = createNodeRuntime() } = options;
+export async function evaluate(options: EvaluateOptions): Promise<PricedFigures> {
+  const { network, policy, data, split = "test", runtime = createNodeRuntime(), onProgress, ...others } = options;
   if (!policy)
     throw new UserError("evaluate: a model with a policy expected, found a network alone; run 'earlyexit learn' first");
-  const { agent, costs, validation, lambda: recommended } = policy;
-  const lambda = options.lambda ?? recommended;
-  checkLambda(agent, lambda);
+  checkLambda(policy.agent, options.lambda ?? policy.lambda);
   checkClasses(network, data);
   const samples = data[split];
   if (!samples)
     throw new UserError(`evaluate: a ${split} split expected, found none in ${data.name}; give the whole dataset`);
-  const table = await computeExitTable(runtime, network, samples, options.onProgress);
-  const { fit } = halves(validation.labels, network.provenance.seed);
+  return evaluateTable({
+    ...others,
+    policy,
+    table: await computeExitTable(runtime, network, samples, onProgress),
+    classes: network.classes,
+    dataset: { name: data.name, split, sha256: samples.sha256 },
+    splitSeed: network.provenance.seed,
+    runtime,
+  });
+}
+
+export interface EvaluateTableOptions extends Pick<EvaluateOptions, "decider" | "lambda" | "seed" | "runtime"> {
+  readonly policy: LearnedPolicy;
+  /** Images that nothing was fitted to or selected on. */
+  readonly table: ExitTable;
+  /** [K] names */
+  readonly classes: readonly string[];
+  readonly dataset: EvaluationFigures["dataset"];
+  /** What the policy was learned with: it tells the fit half, to which the yardsticks are fitted. */
+  readonly splitSeed: number;
+}
+
+/** The same from an exit table. @throws {UserError} if there is no such decider, or lambda is outside the agent's range */
+export async function evaluateTable(options: EvaluateTableOptions): Promise<PricedFigures> {
+  const { policy, table, classes, dataset, splitSeed } = options;
+  const { decider = "dqn", seed = 1, runtime = createNodeRuntime() } = options;
+  const { agent, costs, validation, costUnit = "MACs" } = policy;
+  const lambda = options.lambda ?? policy.lambda;
+  checkLambda(agent, lambda);
+  const { fit } = halves(validation.labels, splitSeed);
   const problem = await prepareYardsticks(runtime, tableSubset(validation, fit), agent.temperatures, costs);
   const dqn: Yardstick = { name: "dqn", decide: (images) => decide(runtime, agent, images, costs, lambda) };
   const all = [dqn, ...yardsticksFor(problem, lambda, seed)];
@@ -174,12 +305,13 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationFigu
   const { temperatures } = agent;
   const exits = await deciding.decide(table);
   return {
-    ...evaluateExits({ table, exits, costs, classes: network.classes, temperatures, seed }),
+    ...evaluateExits({ table, exits, costs, classes, temperatures, seed }),
     policy: { name: deciding.name, lambda },
     yardsticks: await evaluateYardsticks(all, table, costs, lambda),
-    dataset: { name: data.name, split, sha256: samples.sha256 },
+    dataset,
     seed,
     version: VERSION,
+    costUnit,
   };
 }
 
@@ -193,6 +325,7 @@ function checkClasses(network: TrainedNetwork, { classes, name }: Dataset): void
 /** An upper bound on cost, or a lower bound on accuracy. */
 export type Bound =
   | { readonly kind: "macs" /** mean per image, at most */; readonly macs: number }
+  | { readonly kind: "cost" /** mean per image, at most, in the unit of the policy's costs */; readonly cost: number }
   | { readonly kind: "savings" /** share of the full cost, at least */; readonly savings: number }
   | { readonly kind: "accuracy" /** 0..1, at least */; readonly accuracy: number };
 
@@ -200,14 +333,29 @@ export type Bound =
  * The point of the calibration (selection half of validation) that meets a bound: the most accurate one within a budget,
  * the cheapest one at an accuracy.
  *
- * @throws {UserError} saying what can be reached, if the bound cannot be met
+ * @throws {UserError} saying what can be reached, if the bound cannot be met or is in another unit than the policy's costs
  */
-export function pointWithin({ calibration }: LearnedPolicy, bound: Bound): LambdaPoint {
+export function pointWithin({ calibration, costUnit = "MACs" }: LearnedPolicy, bound: Bound): LambdaPoint {
+  if (bound.kind === "macs" && costUnit !== "MACs")
+    throw new UserError(
+      `budget: one in ${costUnit} expected (the unit of this policy's costs), found one in MACs; give it in ${costUnit}`,
+    );
+  if (bound.kind === "cost" && costUnit !== "MACs") return pointForCost(calibration, bound.cost, costUnit);
   const lambda =
-    bound.kind === "macs"
-      ? lambdaForBudget(calibration, bound.macs)
+    bound.kind === "macs" || bound.kind === "cost"
+      ? lambdaForBudget(calibration, bound.kind === "macs" ? bound.macs : bound.cost)
       : bound.kind === "savings"
         ? lambdaForSavings(calibration, bound.savings)
         : lambdaForAccuracy(calibration, bound.accuracy);
   return calibration.find((point) => point.lambda === lambda)!;
+}
+
+function pointForCost(calibration: readonly LambdaPoint[], cost: number, unit: string): LambdaPoint {
+  const found = calibration.find(({ meanMacs }) => meanMacs <= cost);
+  if (found) return found;
+  const least = Math.min(...calibration.map(({ meanMacs }) => meanMacs));
+  throw new UserError(
+    `budget: at least ${least.toPrecision(4)} ${unit} expected (the cheapest that this policy reaches), found ${cost}; ` +
+      "raise the budget, or train with larger lambdas",
+  );
 }

@@ -1,20 +1,57 @@
+import { createHash } from "node:crypto";
+import { mkdir, readFile } from "node:fs/promises";
+import { basename, extname, join } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
-import { loadModel, saveModel } from "../model/model-folder.ts";
+import type { Samples } from "../dataset/dataset.ts";
+import { UserError } from "../errors.ts";
+import { type LearnedPolicy, readTablePolicy, type TablePolicy, tablePolicyFiles } from "../model/model.ts";
+import { loadModel, readFileIfThere, saveModel, writeFileSafely } from "../model/model-folder.ts";
 import { appendMetrics } from "../model/run-folder.ts";
-import { learnPolicy } from "../pipeline.ts";
-import { DQN_DEFAULTS } from "../policy/dqn.ts";
-import { formatLambda } from "../report/format.ts";
+import { type CostChoice, continueLearning, evaluateTable, learnFromTable, learnPolicy } from "../pipeline.ts";
+import { DQN_DEFAULTS, type DqnOptions, type DqnProgress } from "../policy/dqn.ts";
+import { computeExitTable } from "../policy/exit-logits.ts";
+import type { ExitTable } from "../policy/exit-table.ts";
+import type { Judgement } from "../policy/feedback.ts";
+import { costsOf, decodeTableFile, increasingCosts, type TableFile } from "../policy/table-file.ts";
+import { formatCount, formatLambda } from "../report/format.ts";
+import { reportText } from "../report/text.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
+import type { TrainedNetwork } from "../training/train.ts";
+import { VERSION } from "../version.ts";
 import { abortOnInterrupt } from "./interrupt.ts";
-import { dataOption, datasetOption, number, openData, seedOption, sourceFor } from "./options.ts";
-import { createProgress } from "./progress.ts";
+import { dataOption, datasetOption, jsonOption, number, openData, readJson, seedOption, sourceFor } from "./options.ts";
+import { createProgress, type Progress } from "./progress.ts";
 
 const { from, to } = DQN_DEFAULTS.lambdaRange;
+const TABLE = ".safetensors";
 
 export function learnCommand() {
+  return learnOptions().action(async (flags) => {
+    checkTogether(flags);
+    const progress = createProgress();
+    if (flags.continue) await learnFurther(flags, progress);
+    else if (flags.table) await learnTable(flags.table, flags, progress);
+    else await learnNetwork(flags, progress);
+  });
+}
+
+function learnOptions() {
   return new Command("learn")
-    .description("Learn the exit policy for a trained network, from its validation split.")
-    .requiredOption("--model <dir>", "model or run folder; the policy is saved into it")
+    .description("Learn the exit policy for a trained network, or for an exit table that was made elsewhere.")
+    .option("--model <dir>", "model or run folder; the policy is saved into it")
+    .option("--table <file>", "in place of a model: safetensors with logits [N, E, K], labels [N] and costs [E]")
+    .option("--test-table <file>", "images that nothing is learned from: figures are printed for them")
+    .option("--out <dir>", "with --table: policy folder (default runs/<name of the table>)")
+    .option(
+      "--continue",
+      "go on from the model's policy with --feedback; the old one stays unless the new one is better",
+    )
+    .option("--feedback <file>", "exit table (.safetensors) of new labelled images, or what --data takes")
+    .option(
+      "--cost <what>",
+      "macs, latency (measured here, ms) or a JSON list, one rising number per exit (default macs)",
+    )
+    .option("--cost-unit <name>", "what the numbers of a --cost file or a table count, for example mJ")
     .addOption(dataOption())
     .addOption(datasetOption())
     .addOption(
@@ -27,31 +64,244 @@ export function learnCommand() {
       new Option("--steps <n>", "gradient steps").default(DQN_DEFAULTS.steps).argParser(number("steps", 1, 1e7, true)),
     )
     .addOption(seedOption())
-    .action(async (flags) => {
-      const progress = createProgress();
-      const model = await loadModel(flags.model);
-      const { network } = model;
-      const data = await openData(sourceFor(flags, network), network.provenance.seed, progress);
-      const policy = await abortOnInterrupt(progress, (signal) =>
-        learnPolicy({
-          network,
-          data,
-          runtime: createNodeRuntime(),
-          signal,
-          options: {
-            seed: flags.seed ?? 1,
-            steps: flags.steps,
-            ...(flags.lambda ? { lambdaRange: { from: flags.lambda, to: flags.lambda } } : {}),
-          },
-          onProgress: (one) => {
-            progress.learning(one);
-            appendMetrics(flags.model, { kind: "learn", ...one });
-          },
-        }),
-      );
-      await saveModel(flags.model, { network, policy });
-      progress.note(
-        `saved the policy into ${flags.model}; recommended lambda ${formatLambda(policy.lambda)}; next: earlyexit evaluate --model ${flags.model}`,
-      );
-    });
+    .addOption(jsonOption());
+}
+
+type LearnFlags = ReturnType<ReturnType<typeof learnOptions>["opts"]>;
+
+/** @throws {UserError} if options were given that do not go together */
+function checkTogether(flags: LearnFlags): void {
+  const wrong = (expected: string, found: string, advice: string): UserError =>
+    new UserError(`learn: ${expected} expected, found ${found}; ${advice}`);
+  if (!flags.model && !flags.table) throw wrong("--model or --table", "neither", "say what to learn for");
+  if (flags.model && flags.table) throw wrong("--model or --table", "both", "a table needs no model");
+  if (flags.continue && flags.table)
+    throw wrong("--continue with --model", "--table", "give the new table as --feedback");
+  if (flags.continue !== undefined && !flags.feedback)
+    throw wrong("--feedback with --continue", "none", "give the new images");
+  if (flags.feedback && !flags.continue) throw wrong("--continue with --feedback", "none", "add --continue");
+  if (flags.continue && (flags.cost || flags.lambda))
+    throw wrong("no --cost or --lambda with --continue", "one", "both stay as the agent learned them");
+  if (!flags.table && (flags.testTable || flags.out))
+    throw wrong("--table with --test-table or --out", "none", "a model's policy is saved into the model");
+  if (flags.costUnit && !flags.table && !isFile(flags.cost))
+    throw wrong("--cost-unit with a --cost file or a table", "neither", "macs and latency have units of their own");
+  if (flags.table && flags.cost && !isFile(flags.cost))
+    throw wrong("a file with one cost per exit", flags.cost, "a table has no network that could be counted or timed");
+  if (flags.json && !flags.continue && !flags.testTable)
+    throw wrong("--test-table or --continue with --json", "neither", "other figures come from 'earlyexit evaluate'");
+}
+
+function isFile(cost: string | undefined): cost is string {
+  return cost !== undefined && cost !== "macs" && cost !== "latency";
+}
+
+// ---- For a trained network ---------------------------------------------------------------------------------------------
+
+async function learnNetwork(flags: LearnFlags, progress: Progress): Promise<void> {
+  const folder = flags.model!;
+  const { network } = await loadModel(folder);
+  const cost = await costChoice(flags, network.blueprint.stages.length);
+  const data = await openData(sourceFor(flags, network), network.provenance.seed, progress);
+  const policy = await abortOnInterrupt(progress, (signal) =>
+    learnPolicy({ network, data, cost, runtime: createNodeRuntime(), signal, ...learning(flags, progress, folder) }),
+  );
+  await saveModel(folder, { network, policy });
+  noteCosts(policy, progress);
+  progress.note(
+    `saved the policy into ${folder}; recommended lambda ${formatLambda(policy.lambda)}; next: earlyexit evaluate --model ${folder}`,
+  );
+}
+
+async function costChoice({ cost = "macs", costUnit = "units" }: LearnFlags, exits: number): Promise<CostChoice> {
+  if (cost === "macs" || cost === "latency") return cost;
+  return { unit: costUnit, costs: costsOf(await readCosts(cost), exits, cost).exitMacs };
+}
+
+async function readCosts(path: string): Promise<number[]> {
+  return increasingCosts(await readJson(path), path);
+}
+
+/** The options of the learning, and what is shown and logged of it. @param folder where `metrics.jsonl` is, if anywhere */
+function learning(flags: LearnFlags, progress: Progress, folder?: string) {
+  const options: Partial<DqnOptions> = {
+    seed: flags.seed ?? 1,
+    steps: flags.steps,
+    ...(flags.lambda ? { lambdaRange: { from: flags.lambda, to: flags.lambda } } : {}),
+  };
+  const onProgress = (one: DqnProgress): void => {
+    progress.learning(one);
+    if (folder) appendMetrics(folder, { kind: "learn", ...one });
+  };
+  return { options, onProgress };
+}
+
+function noteCosts({ costs, costUnit = "MACs" }: LearnedPolicy, progress: Progress): void {
+  const shown = [...costs.exitMacs, costs.fullMacs].map((cost) => formatCost(cost, costUnit));
+  progress.note(`costs of the exits: ${shown.slice(0, -1).join(", ")}; without early exit: ${shown.at(-1)}`);
+}
+
+function formatCost(cost: number, unit: string): string {
+  return unit === "MACs" ? `${formatCount(Math.round(cost))} MACs` : `${Number(cost.toPrecision(4))} ${unit}`;
+}
+
+// ---- For an exit table that was made elsewhere -------------------------------------------------------------------------
+
+async function learnTable(path: string, flags: LearnFlags, progress: Progress): Promise<void> {
+  const { table, costs: ownCosts, dataset } = await readTableFile(path);
+  const list = flags.cost ? await readCosts(flags.cost) : ownCosts;
+  if (!list)
+    throw new UserError(`${path}: costs [${table.exits}] expected, found none; write them, or give --cost FILE`);
+  const costs = costsOf(list, table.exits, flags.cost ?? path);
+  const test = flags.testTable ? await readTestTable(flags.testTable, { table, costs: ownCosts }) : null;
+  const seed = flags.seed ?? 1;
+  const runtime = createNodeRuntime();
+  const policy = await abortOnInterrupt(progress, (signal) =>
+    learnFromTable({
+      table,
+      costs,
+      costUnit: flags.costUnit ?? (flags.cost ? "units" : "MACs"),
+      splitSeed: seed,
+      runtime,
+      signal,
+      ...learning(flags, progress),
+    }),
+  );
+  const figures = test && (await figuresOf(policy, test.table, test.dataset, seed, seed));
+  const folder = flags.out ?? join("runs", basename(path, extname(path)));
+  await savePolicy(folder, { policy, dataset, seed, version: VERSION, ...(figures ? { figures } : {}) });
+  noteCosts(policy, progress);
+  progress.note(`saved the policy into ${folder}; recommended lambda ${formatLambda(policy.lambda)}`);
+  if (!figures) progress.note("no --test-table: no figures");
+  else process.stdout.write(flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${reportText(figures)}\n`);
+}
+
+function figuresOf(
+  policy: LearnedPolicy,
+  table: ExitTable,
+  { name, sha256 }: TablePolicy["dataset"],
+  seed: number,
+  splitSeed: number,
+) {
+  const classes = Array.from({ length: table.classes }, (_, k) => String(k));
+  return evaluateTable({ policy, table, classes, dataset: { name, split: "test", sha256 }, splitSeed, seed });
+}
+
+async function readTableFile(path: string): Promise<TableFile & { dataset: TablePolicy["dataset"] }> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    throw new UserError(`${path}: an exit table expected, found none that can be read; check the path`, { cause });
+  }
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  return { ...decodeTableFile(bytes, path), dataset: { name: basename(path), sha256 } };
+}
+
+/** @throws {UserError} unless it fits the table that is learned from */
+async function readTestTable(path: string, { table, costs }: TableFile) {
+  const test = await readTableFile(path);
+  const shape = ({ exits, classes }: ExitTable): string => `${exits} exits and ${classes} classes`;
+  if (shape(test.table) !== shape(table))
+    throw new UserError(
+      `${path}: ${shape(table)} expected, as in the table, found ${shape(test.table)}; give images of the same network`,
+    );
+  if (costs && test.costs && costs.join() !== test.costs.join())
+    throw new UserError(
+      `${path}: costs ${costs.join(", ")} expected, as in the table, found ${test.costs.join(", ")}; leave them out or write the same`,
+    );
+  return test;
+}
+
+async function savePolicy(folder: string, given: TablePolicy): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const [name, bytes] of tablePolicyFiles(given)) await writeFileSafely(join(folder, name), bytes);
+}
+
+// ---- Learning on -------------------------------------------------------------------------------------------------------
+
+async function learnFurther(flags: LearnFlags, progress: Progress): Promise<void> {
+  const folder = flags.model!;
+  const isPolicyFolder = !(await readFileIfThere(join(folder, "model.json")));
+  const owner = isPolicyFolder && (await readFileIfThere(join(folder, "policy.json"))) ? "policy" : "model";
+  const before = owner === "policy" ? await loadPolicy(folder) : await loadModel(folder);
+  if (!before.policy)
+    throw new UserError(
+      `${folder}: a model with a policy expected, found a network alone; run 'earlyexit learn' without --continue first`,
+    );
+  const network = "network" in before ? before.network : null;
+  const feedback = await readFeedback(flags.feedback!, network, before.policy, progress);
+  const old = before.policy;
+  const { policy, judgement } = await abortOnInterrupt(progress, (signal) =>
+    continueLearning({ policy: old, feedback, signal, ...learning(flags, progress, network ? folder : undefined) }),
+  );
+  if (judgement.better) {
+    // the figures on the test split were those of the old one
+    if ("network" in before) await saveModel(folder, { network: before.network, policy });
+    else await savePolicy(folder, { policy, dataset: before.dataset, seed: before.seed, version: VERSION });
+  }
+  process.stdout.write(
+    flags.json ? `${JSON.stringify(judgement, null, 2)}\n` : `${judgementText(judgement, folder)}\n`,
+  );
+}
+
+function loadPolicy(folder: string): Promise<TablePolicy> {
+  return readTablePolicy((file) => readFileIfThere(join(folder, file)), folder);
+}
+
+/** The exit table in a file, or that of a dataset's images: its training part, or its test part where there is no other. */
+async function readFeedback(
+  source: string,
+  network: TrainedNetwork | null,
+  { agent }: LearnedPolicy,
+  progress: Progress,
+): Promise<ExitTable> {
+  if (source.endsWith(TABLE)) return (await readTableFile(source)).table;
+  if (!network)
+    throw new UserError(`feedback: a ${TABLE} file expected (there is no network here), found ${source}; give a table`);
+  const data = await openData(source, network.provenance.seed, progress);
+  if (data.classes.join() !== network.classes.join())
+    throw new UserError(
+      `feedback: images of the classes ${network.classes.join(", ")} expected, found ${data.classes.join(", ")}; give images of the same classes`,
+    );
+  const parts = data.train && data.validation ? [data.train, data.validation] : [data.test];
+  const known = new Set(Object.values(network.provenance.dataset.sha256));
+  if (parts.some(({ sha256 }) => known.has(sha256)))
+    throw new UserError(
+      `feedback: new images expected, found those of ${data.name} that the network was trained or is judged on; give others`,
+    );
+  const tables: ExitTable[] = [];
+  for (const part of parts) tables.push(await tableOf(network, part, progress));
+  return joined(tables, agent.exits, agent.classes);
+}
+
+function tableOf(network: TrainedNetwork, samples: Samples, progress: Progress): Promise<ExitTable> {
+  return computeExitTable(createNodeRuntime(), network, samples, (done, total) =>
+    progress.counting("feedback", done, total),
+  );
+}
+
+function joined(tables: readonly ExitTable[], exits: number, classes: number): ExitTable {
+  const count = tables.reduce((sum, one) => sum + one.count, 0);
+  const logits = new Float32Array(count * exits * classes);
+  const labels = new Uint16Array(count);
+  let row = 0;
+  for (const one of tables) {
+    logits.set(one.logits, row * exits * classes);
+    labels.set(one.labels, row);
+    row += one.count;
+  }
+  return { logits, labels, count, exits, classes };
+}
+
+function judgementText({ images, before, after, interval, better }: Judgement, folder: string): string {
+  const [low, high] = interval.map((value) => `${value < 0 ? "" : "+"}${value.toFixed(4)}`);
+  return [
+    `images: ${formatCount(images.learn)} learned from, ${formatCount(images.select)} selected on, ${formatCount(images.judge)} to judge`,
+    `mean return over all lambdas, on the images to judge: ${before.toFixed(4)} before, ${after.toFixed(4)} after`,
+    `difference: 95% interval ${low} to ${high} (paired bootstrap over images)`,
+    better
+      ? `the new policy is better: saved into ${folder}`
+      : `the new policy is not shown to be better: ${folder} keeps the old one`,
+  ].join("\n");
 }

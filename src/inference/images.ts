@@ -132,9 +132,14 @@ export function writeImages(
   let to = 0;
   for (const image of images) {
     if (image instanceof Float32Array) out.set(image, to);
-    else
-      for (let from = 0, lookup = 0; from < image.length; from += area, lookup = (lookup + 256) % table.length)
-        for (let i = 0; i < area; i++) out[to + from + i] = table[lookup + image[from + i]!]!;
+    else writeNormalised(out, to, image, table, area);
     to += image.length;
+  }
+}
+
+function writeNormalised(out: Float32Array, to: number, bytes: Uint8Array, table: Float32Array, area: number): void {
+  for (let from = 0, lookup = 0; from < bytes.length; from += area) {
+    for (let i = from; i < from + area; i++) out[to + i] = table[lookup + bytes[i]!]!;
+    lookup = (lookup + 256) % table.length;
   }
 }

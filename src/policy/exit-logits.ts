@@ -34,7 +34,7 @@ export async function computeExitTable(
   try {
     for (const batch of evaluationBatches(samples, BATCH, network.normalisation)) {
       const result = await program.run({ images: batch.images });
-      logits.set(result["logits"]!, batch.first * row);
+      logits.set(result.logits!, batch.first * row);
       onProgress?.(batch.first + batch.count, samples.count);
     }
   } finally {

@@ -34,8 +34,8 @@ function stageBlock({ threads, full, stages, emptyRunMs, pathOverhead }: Benchma
       ],
       [...rows, ["full network", formatMs(p50Ms), "", formatMs(meanMs), formatMs(meanMs)]],
     ),
-    `All stages one after the other: ${signedPercent(pathOverhead)} against the full network. ` +
-      `A run that computes nothing: ${formatMs(emptyRunMs)} ms.`,
+    `All stages one after the other: ${signedPercent(pathOverhead)} against the full network.`,
+    `A run that computes nothing: ${formatMs(emptyRunMs)} ms.`,
   ].join("\n");
 }
 

@@ -36,7 +36,7 @@ test("a policy's return is the sum of its rewards, less the first exit's price",
       fc.array(fc.tuple(fc.nat(1), fc.nat(1), fc.nat(1), fc.nat(2)), { minLength: 1, maxLength: 30 }),
       fc.double({ min: 0, max: 3, noNaN: true }),
       (images, lambda) => {
-        const correct = Uint8Array.from(images.flatMap(([a, b, c]) => [a, b, c]));
+        const correct = Uint8Array.from(images.flatMap((one) => one.slice(0, 3)));
         const sum = images.reduce((total, [, , , chosen], image) => {
           let episode = 0;
           for (let exit = 0; exit < chosen; exit++)

@@ -170,13 +170,13 @@ function exactReturn(
   const width = episodes.states.length / episodes.count / episodes.exits;
   const key = (image: number) =>
     episodes.states.subarray(image * episodes.exits * width, (image * episodes.exits + 1) * width).join();
-  const valueOf = new Map(
+  const bestAt = new Map(
     states
       .filter(({ exit }) => exit === 0)
       .map(({ image, qContinue, qExit }) => [key(image), Math.max(qContinue, qExit)]),
   );
   let sum = 0;
-  for (let image = 0; image < episodes.count; image++) sum += valueOf.get(key(image))!;
+  for (let image = 0; image < episodes.count; image++) sum += bestAt.get(key(image))!;
   return sum / episodes.count - lambda * episodes.shares[0]!;
 }
 

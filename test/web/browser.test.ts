@@ -66,6 +66,7 @@ describe.skipIf(missing.length > 0)(`in a browser${missing.length > 0 ? ` (no ${
   let server: Server;
   let browser: Browser;
   let node: AdaptiveClassifier;
+  let plain: Page;
 
   beforeAll(async () => {
     await saveModel(join(folder, "dist", "model"), tinyModel());
@@ -97,6 +98,7 @@ describe.skipIf(missing.length > 0)(`in a browser${missing.length > 0 ? ` (no ${
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     browser = await playwright!.chromium.launch({ executablePath: CHROMIUM!, args: ARGUMENTS });
     node = await AdaptiveClassifier.load(join(folder, "dist", "model"), { threads: 1 });
+    plain = await open("plain");
   }, 60_000);
 
   afterAll(async () => {
@@ -127,7 +129,7 @@ describe.skipIf(missing.length > 0)(`in a browser${missing.length > 0 ? ` (no ${
   test.each(["plain", "isolated"] as const)("the same pixels, the same classes and exits: %s page", async (mode) => {
     const expected = await node.classifyBatch(pictures);
     expect(new Set(expected.map(({ exit }) => exit)).size).toBeGreaterThan(2);
-    const page = await open(mode);
+    const page = mode === "plain" ? plain : await open(mode);
     expect(await page.evaluate("crossOriginIsolated")).toBe(mode === "isolated");
     const found = await call<Answers>(page, "classifyAll", asked(mode === "isolated" ? { threads: 2 } : {}));
     expect(found.results.map(({ label, exit, costMacs }) => ({ label, exit, costMacs }))).toEqual(
@@ -144,9 +146,8 @@ describe.skipIf(missing.length > 0)(`in a browser${missing.length > 0 ? ` (no ${
   });
 
   test("a file, by address, as a blob or as bytes, is decoded to what Node reads", async () => {
-    const page = await open("plain");
     const found = await call<{ classIndex: number; exit: number; confidence: number }[]>(
-      page,
+      plain,
       "classifyFile",
       "model",
       "waves.png",
@@ -161,9 +162,8 @@ describe.skipIf(missing.length > 0)(`in a browser${missing.length > 0 ? ` (no ${
   });
 
   test("nothing falls back in silence", async () => {
-    const page = await open("plain");
     const failure = (options: object) =>
-      call<Answers>(page, "classifyAll", asked(options)).then(
+      call<Answers>(plain, "classifyAll", asked(options)).then(
         () => "no error",
         (error: Error) => error.message,
       );
@@ -174,6 +174,6 @@ describe.skipIf(missing.length > 0)(`in a browser${missing.length > 0 ? ` (no ${
     expect(await failure({ threads: 2 })).toContain("threads: 1 expected on a page that is not cross-origin isolated");
     expect(await failure({ lambda: 7 })).toContain("lambda: 0.01 to 1 expected");
     const missingModel = { ...asked({}), address: "elsewhere" };
-    await expect(call(page, "classifyAll", missingModel)).rejects.toThrow("a model folder with model.json expected");
+    await expect(call(plain, "classifyAll", missingModel)).rejects.toThrow("a model folder with model.json expected");
   });
 });

@@ -1,0 +1,72 @@
+/** What each part of the agent is worth: one option changed at a time. Only validation images are used. */
+
+import { DQN_DEFAULTS, type DqnOptions, trainAgent } from "../src/policy/dqn.ts";
+import { type ExitCosts, type ExitTable, tableSubset } from "../src/policy/exit-table.ts";
+import { imageReturns, splitFeedback } from "../src/policy/feedback.ts";
+import { lambdaGrid } from "../src/policy/lambda-calibration.ts";
+import type { Runtime } from "../src/runtime/runtime.ts";
+import { average } from "./policy-returns.ts";
+
+const NOTHING: Partial<DqnOptions> = {
+  double: false,
+  dueling: false,
+  huberDelta: 1e9,
+  target: { kind: "copy", every: 100 },
+  averaging: 0,
+  decay: 0,
+};
+
+/** What differs from the defaults. */
+export const VARIANTS: Readonly<Record<string, Partial<DqnOptions>>> = {
+  "as it is": {},
+  "double: no": { double: false },
+  "dueling: no": { dueling: false },
+  "squared loss for Huber": { huberDelta: 1e9 },
+  "target: copy every 100 for polyak 0.01": { target: { kind: "copy", every: 100 } },
+  "updates: allActions for sampled": { updates: "allActions" },
+  "averaging: no": { averaging: 0 },
+  "decay: no": { decay: 0 },
+  "replay of 2,000 for 20,000": { replaySize: 2000 },
+  "replay of 100,000 for 20,000": { replaySize: 100_000 },
+  nothing: NOTHING,
+};
+
+export interface VariantFigures {
+  readonly name: string;
+  /** mean over seeds of the held-out return, which is a mean over nine lambdas */
+  readonly mean: number;
+  /** mean over seeds of the difference to "as it is" on the same images */
+  readonly difference: number;
+  /** of that difference, over seeds */
+  readonly std: number;
+}
+
+/** Every seed has a split of its own: half of validation is learned from, a quarter selects, a quarter judges. */
+export async function ablate(
+  runtime: Runtime,
+  validation: ExitTable,
+  costs: ExitCosts,
+  seeds: readonly number[],
+  options: Partial<DqnOptions>,
+  say: (text: string) => void,
+): Promise<VariantFigures[]> {
+  const lambdas = lambdaGrid(DQN_DEFAULTS.lambdaRange, 9);
+  const all: { name: string; returns: number[] }[] = [];
+  for (const [name, changed] of Object.entries(VARIANTS)) {
+    const returns: number[] = [];
+    for (const seed of seeds) {
+      const { learn, select, judge } = splitFeedback(validation.labels, seed);
+      const [fit, selection, held] = [learn, select, judge].map((part) => tableSubset(validation, part));
+      const { agent } = await trainAgent(runtime, fit!, selection!, costs, { ...options, ...changed, seed });
+      returns.push(average([...(await imageReturns(runtime, agent, held!, costs, lambdas))]));
+    }
+    say(`${name}: ${returns.map((one) => one.toFixed(4)).join(" ")}`);
+    all.push({ name, returns });
+  }
+  return all.map(({ name, returns }) => {
+    const differences = returns.map((one, s) => one - all[0]!.returns[s]!);
+    const difference = average(differences);
+    const std = Math.sqrt(average(differences.map((one) => (one - difference) ** 2)));
+    return { name, mean: average(returns), difference, std };
+  });
+}

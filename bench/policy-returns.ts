@@ -1,0 +1,309 @@
+/**
+ * What every policy is worth at nine prices, on images that none of them has seen.
+ *
+ *     R(policy) = accuracy - lambda * mean cost / full cost
+ *
+ * The environment counts cost in shares of the last exit (c_{E-1}), which costs more than the full network by the heads on the
+ * way. So a policy asked for lambda * c_{E-1} / full cost in the environment's unit maximises exactly R.
+ * Letters: N images, E exits, L lambdas, P policies.
+ */
+import { greedyExits, qValues } from "../src/policy/agent.ts";
+import { fitTemperatures } from "../src/policy/calibration.ts";
+import { type DqnOptions, trainAgent } from "../src/policy/dqn.ts";
+import { correctAnswers } from "../src/policy/environment.ts";
+import { type Episodes, prepareEpisodes } from "../src/policy/episodes.ts";
+import type { ExitCosts, ExitTable } from "../src/policy/exit-table.ts";
+import { lambdaPoint } from "../src/policy/lambda-calibration.ts";
+import { solveStopping, stoppingExits } from "../src/policy/optimal-stopping.ts";
+import { columnMeans, pairedBootstrap } from "../src/policy/paired-bootstrap.ts";
+import { SCORES } from "../src/policy/thresholds.ts";
+import {
+  fixedExit,
+  optimalStopping,
+  oracle,
+  patience,
+  prepareYardsticks,
+  tunedThreshold,
+  type Yardstick,
+  type YardstickProblem,
+} from "../src/policy/yardsticks.ts";
+import type { Runtime } from "../src/runtime/runtime.ts";
+
+export const SAVINGS = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8] as const;
+/** Where lambdas are looked for, in the environment's unit. */
+const SEARCHED = { from: 1e-3, to: 4 };
+const CLOSE_ENOUGH = 0.005;
+const HALVINGS = 9;
+
+export interface Tables {
+  /** the two halves of validation */
+  readonly fit: ExitTable;
+  readonly selection: ExitTable;
+  readonly test: ExitTable;
+  readonly costs: ExitCosts;
+}
+
+export interface Price {
+  /** of the full network, in units of one correct answer */
+  readonly lambda: number;
+  /** the same for the environment: lambda * c_{E-1} / full cost */
+  readonly environmentLambda: number;
+  /** what optimal stopping saves there, on the selection half */
+  readonly savings: number;
+  readonly wantedSavings: number;
+}
+
+export const POLICIES = [
+  "dqn",
+  "dqnOneLambda",
+  "optimal",
+  "oracle",
+  "thresholdConfidence",
+  "thresholdMargin",
+  "thresholdEntropy",
+  "patience",
+  "bestFixed",
+] as const;
+type PolicyName = (typeof POLICIES)[number];
+
+export interface Worth {
+  /** of R, over seeds; what has no seed has std 0 */
+  readonly mean: number;
+  readonly std: number;
+  /** 0..1, mean over seeds */
+  readonly accuracy: number;
+  /** 1 - mean cost / full cost, mean over seeds */
+  readonly savings: number;
+}
+
+type Interval = readonly [low: number, high: number];
+
+export interface Point extends Price {
+  readonly returns: Readonly<Record<PolicyName, Worth>>;
+  /** (R(dqn) - R(best fixed)) / (R(optimal) - R(best fixed)) */
+  readonly gain: number;
+  /** 95%, paired bootstrap over images */
+  readonly gainInterval: Interval;
+  /** R(dqn) - R(the best of the three tuned thresholds on these images) */
+  readonly aboveThresholds: number;
+  readonly aboveThresholdsInterval: Interval;
+}
+
+export interface Comparison {
+  readonly seeds: readonly number[];
+  readonly lambdas: readonly number[];
+  readonly points: readonly Point[];
+  /** means over the lambdas, with their intervals */
+  readonly average: Readonly<
+    Record<"gain" | "aboveThresholds" | "aboveOneLambda", { mean: number; interval: Interval }>
+  >;
+  /** of one conditioned agent: the slowest of the seeds */
+  readonly trainSeconds: number;
+}
+
+/** The prices at which optimal stopping, fitted on the fit half, saves about so much of the full cost on the selection half. */
+export async function pricesFor(
+  problem: YardstickProblem,
+  selection: Episodes,
+  wanted: readonly number[] = SAVINGS,
+): Promise<Price[]> {
+  const { costs } = problem;
+  const known: { lambda: number; savings: number }[] = [];
+  const look = (lambda: number) => {
+    const exits = stoppingExits(selection, solveStopping(problem.stopping, lambda));
+    const { savings } = lambdaPoint(lambda, exits, selection.correct, costs);
+    known.push({ lambda, savings });
+    known.sort((a, b) => a.lambda - b.lambda);
+  };
+  look(SEARCHED.from);
+  look(SEARCHED.to);
+  return wanted.map((wantedSavings) => {
+    const nearest = () =>
+      known.reduce((a, b) => (Math.abs(b.savings - wantedSavings) < Math.abs(a.savings - wantedSavings) ? b : a));
+    for (let n = 0; n < HALVINGS && Math.abs(nearest().savings - wantedSavings) > CLOSE_ENOUGH; n++) {
+      const above = known.findIndex(({ savings }) => savings > wantedSavings);
+      if (above < 1) break; // not within the range searched: the end nearest to it is taken
+      look(Math.sqrt(known[above - 1]!.lambda * known[above]!.lambda));
+    }
+    const { lambda, savings } = nearest();
+    const share = costs.exitMacs.at(-1)! / costs.fullMacs;
+    return { lambda: lambda / share, environmentLambda: lambda, savings, wantedSavings };
+  });
+}
+
+/** [N] exits, once per seed. */
+type Decisions = readonly Uint8Array[];
+
+export async function compare(
+  runtime: Runtime,
+  tables: Tables,
+  seeds: readonly number[],
+  options: Partial<DqnOptions>,
+  oneLambdaOptions: Partial<DqnOptions>,
+  say: (text: string) => void,
+): Promise<Comparison> {
+  const { fit, selection, test, costs } = tables;
+  const temperatures = fitTemperatures(fit);
+  const problem = await prepareYardsticks(runtime, fit, temperatures, costs);
+  const prices = await pricesFor(problem, await prepareEpisodes(runtime, selection, temperatures, costs));
+  const asked = prices.map(({ environmentLambda }) => environmentLambda);
+  say(`lambdas ${prices.map(({ lambda }) => lambda.toPrecision(3)).join(", ")}`);
+  const lambdaRange = { from: Math.min(0.01, ...asked), to: Math.max(1, ...asked) };
+
+  const conditioned: Uint8Array[][] = asked.map(() => []); // [L] of [seeds]
+  const seconds: number[] = [];
+  for (const seed of seeds) {
+    const begun = performance.now();
+    const { agent } = await trainAgent(runtime, fit, selection, costs, { ...options, lambdaRange, seed });
+    seconds.push((performance.now() - begun) / 1000);
+    const q = await qValues(runtime, agent, test, costs, asked);
+    for (const [l, values] of q.entries()) conditioned[l]!.push(greedyExits(values, test.exits));
+    say(`agent of seed ${seed}: ${seconds.at(-1)!.toFixed(1)} s`);
+  }
+  const decisions: Record<PolicyName, Decisions>[] = [];
+  for (const [l, lambda] of asked.entries()) {
+    const single: Uint8Array[] = [];
+    for (const seed of seeds) {
+      const range = { from: lambda, to: lambda };
+      const { agent } = await trainAgent(runtime, fit, selection, costs, {
+        ...options,
+        ...oneLambdaOptions,
+        lambdaRange: range,
+        seed,
+      });
+      const [q] = await qValues(runtime, agent, test, costs, [lambda]);
+      single.push(greedyExits(q!, test.exits));
+    }
+    decisions.push(await decisionsAt(problem, tables, lambda, conditioned[l]!, single));
+    say(`lambda ${prices[l]!.lambda.toPrecision(3)}: all policies have decided`);
+  }
+  return { ...judge(prices, decisions, test, costs), seeds, trainSeconds: Math.max(...seconds) };
+}
+
+async function decisionsAt(
+  problem: YardstickProblem,
+  { selection, test, costs }: Tables,
+  lambda: number,
+  dqn: Decisions,
+  dqnOneLambda: Decisions,
+): Promise<Record<PolicyName, Decisions>> {
+  const by = async (one: Yardstick): Promise<Decisions> => [await one.decide(test)];
+  const [confidence, margin, entropy] = SCORES.map((score) => tunedThreshold(problem, score, lambda));
+  return {
+    dqn,
+    dqnOneLambda,
+    optimal: await by(optimalStopping(problem, lambda)),
+    oracle: await by(oracle(costs, lambda)),
+    thresholdConfidence: await by(confidence!),
+    thresholdMargin: await by(margin!),
+    thresholdEntropy: await by(entropy!),
+    patience: await by(patience(problem, lambda)),
+    bestFixed: await by(fixedExit(bestFixedExit(problem.episodes, selection, lambda))),
+  };
+}
+
+/** The best one on all of validation. */
+function bestFixedExit({ correct, shares, count }: Episodes, selection: ExitTable, lambda: number): number {
+  const other = correctAnswers(selection);
+  const worth = shares.map((share, k) => {
+    const right = (all: Uint8Array): number =>
+      all.reduce((sum, one, at) => sum + (at % shares.length === k ? one : 0), 0);
+    return (right(correct) + right(other)) / (count + selection.count) - lambda * share;
+  });
+  return worth.indexOf(Math.max(...worth));
+}
+
+/** Everything that follows from the decisions. @param decisions [L] */
+export function judge(
+  prices: readonly Price[],
+  decisions: readonly Readonly<Record<PolicyName, Decisions>>[],
+  test: ExitTable,
+  costs: ExitCosts,
+): Pick<Comparison, "lambdas" | "points" | "average"> {
+  const correct = correctAnswers(test);
+  const width = COMPARED.length;
+  const columns = prices.length * width;
+  const values = new Float64Array(test.count * columns); // what bootstraps need: [N, L, compared]
+  const returns = prices.map(({ lambda }, l) => {
+    const of = (name: PolicyName): Worth => worthOf(decisions[l]![name], correct, costs, lambda);
+    const all = Object.fromEntries(POLICIES.map((name) => [name, of(name)])) as Record<PolicyName, Worth>;
+    const best = THRESHOLDS.reduce((a, b) => (all[b].mean > all[a].mean ? b : a));
+    const compared: PolicyName[] = ["dqn", "dqnOneLambda", "optimal", "bestFixed", best];
+    compared.forEach((name, c) => {
+      addReturns(values, l * width + c, columns, decisions[l]![name], correct, costs, lambda);
+    });
+    return all;
+  });
+  const figures = (means: Float64Array): number[] => {
+    const perLambda = prices.map((_, l) => differences(means.subarray(l * width, (l + 1) * width)));
+    const flat = perLambda.flat();
+    const averages = [0, 1, 2].map((f) => perLambda.reduce((sum, one) => sum + one[f]! / prices.length, 0));
+    return [...flat, ...averages];
+  };
+  const found = figures(columnMeans(values, columns));
+  const intervals = pairedBootstrap(values, columns, figures, 1);
+  const points = prices.map((price, l) => ({
+    ...price,
+    returns: returns[l]!,
+    gain: found[3 * l]!,
+    gainInterval: intervals[3 * l]!,
+    aboveThresholds: found[3 * l + 1]!,
+    aboveThresholdsInterval: intervals[3 * l + 1]!,
+  }));
+  const average = (f: number) => ({ mean: found[3 * prices.length + f]!, interval: intervals[3 * prices.length + f]! });
+  return {
+    lambdas: prices.map(({ lambda }) => lambda),
+    points,
+    average: { gain: average(0), aboveThresholds: average(1), aboveOneLambda: average(2) },
+  };
+}
+
+const THRESHOLDS = ["thresholdConfidence", "thresholdMargin", "thresholdEntropy"] as const;
+/** The columns of one lambda. */
+const COMPARED = ["dqn", "dqnOneLambda", "optimal", "bestFixed", "bestThreshold"] as const;
+
+/** gain, above the best threshold, above the agents of one lambda. @param means [compared] */
+function differences(means: Float64Array): [number, number, number] {
+  const [dqn, oneLambda, optimal, bestFixed, bestThreshold] = means as unknown as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  return [(dqn - bestFixed) / (optimal - bestFixed), dqn - bestThreshold, dqn - oneLambda];
+}
+
+function worthOf(decisions: Decisions, correct: Uint8Array, costs: ExitCosts, lambda: number): Worth {
+  const points = decisions.map((chosen) => lambdaPoint(lambda, chosen, correct, costs));
+  const worth = points.map(({ accuracy, savings }) => accuracy - lambda * (1 - savings));
+  const mean = average(worth);
+  return {
+    mean,
+    std: Math.sqrt(average(worth.map((one) => (one - mean) ** 2))),
+    accuracy: average(points.map(({ accuracy }) => accuracy)),
+    savings: average(points.map(({ savings }) => savings)),
+  };
+}
+
+/** Writes R of every image, averaged over seeds, into one column. */
+function addReturns(
+  values: Float64Array,
+  column: number,
+  columns: number,
+  decisions: Decisions,
+  correct: Uint8Array,
+  { exitMacs, fullMacs }: ExitCosts,
+  lambda: number,
+): void {
+  const exits = exitMacs.length;
+  for (const chosen of decisions)
+    chosen.forEach((exit, i) => {
+      const worth = correct[i * exits + exit]! - (lambda * exitMacs[exit]!) / fullMacs;
+      values[i * columns + column]! += worth / decisions.length;
+    });
+}
+
+export function average(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
