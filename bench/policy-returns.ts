@@ -16,17 +16,7 @@ import type { ExitCosts, ExitTable } from "../src/policy/exit-table.ts";
 import { lambdaPoint } from "../src/policy/lambda-calibration.ts";
 import { solveStopping, stoppingExits } from "../src/policy/optimal-stopping.ts";
 import { columnMeans, pairedBootstrap } from "../src/policy/paired-bootstrap.ts";
-import { SCORES } from "../src/policy/thresholds.ts";
-import {
-  fixedExit,
-  optimalStopping,
-  oracle,
-  patience,
-  prepareYardsticks,
-  tunedThreshold,
-  type Yardstick,
-  type YardstickProblem,
-} from "../src/policy/yardsticks.ts";
+import { prepareYardsticks, type YardstickProblem, yardsticksFor } from "../src/policy/yardsticks.ts";
 import type { Runtime } from "../src/runtime/runtime.ts";
 
 export const SAVINGS = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8] as const;
@@ -101,7 +91,10 @@ export interface Comparison {
   readonly trainSeconds: number;
 }
 
-/** The prices at which optimal stopping, fitted on the fit half, saves about so much of the full cost on the selection half. */
+/**
+ * The prices at which optimal stopping, fitted on the fit half, saves about so much of the full cost on the selection half.
+ * Of savings that no price in the range searched leads to, the end of the range stands for the nearest ones, once.
+ */
 export async function pricesFor(
   problem: YardstickProblem,
   selection: Episodes,
@@ -117,7 +110,8 @@ export async function pricesFor(
   };
   look(SEARCHED.from);
   look(SEARCHED.to);
-  return wanted.map((wantedSavings) => {
+  const share = costs.exitMacs.at(-1)! / costs.fullMacs;
+  const prices = wanted.map((wantedSavings) => {
     const nearest = () =>
       known.reduce((a, b) => (Math.abs(b.savings - wantedSavings) < Math.abs(a.savings - wantedSavings) ? b : a));
     for (let n = 0; n < HALVINGS && Math.abs(nearest().savings - wantedSavings) > CLOSE_ENOUGH; n++) {
@@ -126,9 +120,15 @@ export async function pricesFor(
       look(Math.sqrt(known[above - 1]!.lambda * known[above]!.lambda));
     }
     const { lambda, savings } = nearest();
-    const share = costs.exitMacs.at(-1)! / costs.fullMacs;
     return { lambda: lambda / share, environmentLambda: lambda, savings, wantedSavings };
   });
+  const closest = (one: Price): boolean =>
+    prices.every((other) => other.lambda !== one.lambda || distance(one) < distance(other) || other === one);
+  return prices.filter(closest);
+}
+
+function distance({ savings, wantedSavings }: Price): number {
+  return Math.abs(savings - wantedSavings);
 }
 
 /** [N] exits, once per seed. */
@@ -182,23 +182,23 @@ export async function compare(
 
 async function decisionsAt(
   problem: YardstickProblem,
-  { selection, test, costs }: Tables,
+  { selection, test }: Tables,
   lambda: number,
   dqn: Decisions,
   dqnOneLambda: Decisions,
 ): Promise<Record<PolicyName, Decisions>> {
-  const by = async (one: Yardstick): Promise<Decisions> => [await one.decide(test)];
-  const [confidence, margin, entropy] = SCORES.map((score) => tunedThreshold(problem, score, lambda));
+  const yardsticks = new Map(yardsticksFor(problem, lambda).map((one) => [one.name, one]));
+  const by = async (name: string): Promise<Decisions> => [await yardsticks.get(name)!.decide(test)];
   return {
     dqn,
     dqnOneLambda,
-    optimal: await by(optimalStopping(problem, lambda)),
-    oracle: await by(oracle(costs, lambda)),
-    thresholdConfidence: await by(confidence!),
-    thresholdMargin: await by(margin!),
-    thresholdEntropy: await by(entropy!),
-    patience: await by(patience(problem, lambda)),
-    bestFixed: await by(fixedExit(bestFixedExit(problem.episodes, selection, lambda))),
+    optimal: await by("optimal"),
+    oracle: await by("oracle"),
+    thresholdConfidence: await by("threshold:confidence"),
+    thresholdMargin: await by("threshold:margin"),
+    thresholdEntropy: await by("threshold:entropy"),
+    patience: await by("patience"),
+    bestFixed: await by(`exit:${bestFixedExit(problem.episodes, selection, lambda) + 1}`),
   };
 }
 

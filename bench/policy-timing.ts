@@ -3,7 +3,6 @@ import type { GraphDefinition } from "../src/graph/onnx.ts";
 import { type Shape, sizeOf } from "../src/graph/tensor.ts";
 import { stageGraphs } from "../src/inference/stage-programs.ts";
 import type { LearnedPolicy } from "../src/model/model.ts";
-import { featureCount } from "../src/policy/observation.ts";
 import { median } from "../src/policy/stage-times.ts";
 import { normal, seededRandom } from "../src/random.ts";
 import { Program, type Values } from "../src/runtime/program.ts";
@@ -83,9 +82,4 @@ function firstFeeds({ blueprint }: TrainedNetwork, { lambda }: LearnedPolicy, ba
 function nextFeeds(results: Values, { lambda }: Values): Values {
   const next = { x: results["next:x"]!, topClass: results["next:topClass"]!, lambda: lambda! };
   return results["next:history"] ? { ...next, history: results["next:history"]! } : next;
-}
-
-/** Columns that the agent looks at, for the text. */
-export function observedColumns(exits: number, classes: number): number {
-  return exits + 2 + exits * featureCount(classes);
 }

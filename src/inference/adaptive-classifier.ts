@@ -2,7 +2,7 @@ import { normalisationTable } from "../dataset/augmentation.ts";
 import type { ImageShape } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
 import { sizeOf } from "../graph/tensor.ts";
-import type { LearnedPolicy, Model } from "../model/model.ts";
+import { exitCosts, type LearnedPolicy, type Model } from "../model/model.ts";
 import { checkLambda } from "../policy/agent.ts";
 import { lambdaForBudget } from "../policy/lambda-calibration.ts";
 import { Program, type Values } from "../runtime/program.ts";
@@ -22,7 +22,7 @@ export type ToPixels<Image> = (image: Image, shape: ImageShape) => Promise<Uint8
 export interface Dial {
   /** Price of the full network in units of one correct answer; default: the model's recommended one. */
   readonly lambda?: number;
-  /** Mean MACs per image, at most, judged on validation: the smallest lambda that keeps within it is taken. */
+  /** Mean MACs per image, at most, judged on validation: the smallest lambda that keeps within it is taken. Needs a policy priced in MACs. */
   readonly budgetMacs?: number;
 }
 
@@ -57,6 +57,8 @@ export class AdaptiveClassifier<Image> {
   readonly #stages: readonly Program[];
   readonly #table: Float32Array;
   readonly #toPixels: ToPixels<Image>;
+  /** [E] counted, whatever unit the policy was priced in */
+  readonly #exitMacs: readonly number[];
   /** [E] of one image */
   readonly #stageTimes: readonly RecentTimes[];
   #lambda: number;
@@ -77,6 +79,7 @@ export class AdaptiveClassifier<Image> {
     this.#stages = stages;
     this.#table = normalisationTable(network.normalisation);
     this.#toPixels = toPixels;
+    this.#exitMacs = exitCosts(network.blueprint, network.classes.length, policy.agent).exitMacs;
     this.#stageTimes = stages.map(() => recentTimes());
     this.#lambda = lambda;
   }
@@ -257,7 +260,7 @@ export class AdaptiveClassifier<Image> {
       confidence,
       exit,
       stoppedBy: stoppedBy(results, row),
-      costMacs: this.policy.costs.exitMacs[exit]!,
+      costMacs: this.#exitMacs[exit]!,
       trace,
     };
   }
@@ -282,7 +285,13 @@ function lambdaOf(policy: LearnedPolicy, { lambda, budgetMacs }: Dial): number {
     throw new UserError(
       `classifier: lambda or budgetMacs expected, found both (${lambda} and ${budgetMacs}); one follows from the other, leave one out`,
     );
-  if (budgetMacs !== undefined) return lambdaForBudget(policy.calibration, budgetMacs);
+  if (budgetMacs !== undefined) {
+    if ((policy.costUnit ?? "MACs") !== "MACs")
+      throw new UserError(
+        `classifier: a policy priced in MACs expected for budgetMacs, found ${policy.costUnit}; give a lambda`,
+      );
+    return lambdaForBudget(policy.calibration, budgetMacs);
+  }
   if (lambda === undefined) return policy.lambda;
   checkLambda(policy.agent, lambda);
   return lambda;

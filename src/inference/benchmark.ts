@@ -4,7 +4,8 @@ import { normalise } from "../dataset/batches.ts";
 import type { Samples } from "../dataset/dataset.ts";
 import { scale } from "../graph/elementwise.ts";
 import { input } from "../graph/tensor.ts";
-import type { LearnedPolicy, Model } from "../model/model.ts";
+import { exitCosts, type LearnedPolicy, type Model } from "../model/model.ts";
+import type { ExitCosts } from "../policy/exit-table.ts";
 import { lambdaGrid } from "../policy/lambda-calibration.ts";
 import { permutation, seededRandom } from "../random.ts";
 import { Program, type Values } from "../runtime/program.ts";
@@ -177,7 +178,8 @@ async function compare(
       for (const [k, ms] of times.entries()) stageTimes[k]!.push(ms / batch);
     },
   };
-  const tallies = lambdas.map(() => tally(images, batch, policy.costs.exitMacs.length));
+  const costs = exitCosts(network.blueprint, network.classes.length, policy.agent); // in MACs, whatever the policy was priced in
+  const tallies = lambdas.map(() => tally(images, batch, network.blueprint.stages.length));
   const adaptive = lambdas.map(
     (lambda, i): Contestant<Classification[]> => ({
       run: (pixels) => {
@@ -208,7 +210,7 @@ async function compare(
     full: { batch, ...withoutTimes(fullTime) },
     stages,
     adaptive: adaptiveTimes.map((times, i) =>
-      adaptiveFigures(lambdas[i]!, batch, times, tallies[i]!.result(), policy, stages, fullTime),
+      adaptiveFigures(lambdas[i]!, batch, times, tallies[i]!.result(), costs, stages, fullTime),
     ),
     emptyRunMs: emptyTime.p50Ms * batch,
   };
@@ -275,7 +277,7 @@ function adaptiveFigures(
   batch: number,
   measured: Measured,
   { accuracy, exitShares }: { accuracy: number; exitShares: number[] },
-  { costs }: LearnedPolicy,
+  costs: ExitCosts,
   stages: readonly StageTime[],
   full: Measured,
 ): AdaptiveTime {

@@ -1,4 +1,5 @@
 import { UserError } from "../errors.ts";
+import type { Weights } from "../network/weights.ts";
 import type { LambdaRange } from "./agent.ts";
 
 /**
@@ -60,6 +61,8 @@ export interface DqnOptions {
   readonly selectionLambdas: number;
   /** Decides initial weights, acting and sampling: same seed, same bytes. */
   readonly seed: number;
+  /** Weights to go on from, of a Q-network of the same shape; default: fresh ones. */
+  readonly start?: Weights;
   /** Called after each look at the selection half. */
   readonly onProgress?: (progress: DqnProgress) => void;
   /** Ends learning with the signal's reason as the error. */

@@ -68,7 +68,7 @@ export async function trainAgent(
   const judged = await prepareEpisodes(runtime, selection, temperatures, costs);
   const width = stateWidth(fit.exits, fit.classes);
   const shape: QNetworkShape = { inputs: width + 1, hidden, dueling };
-  const initial = initialQWeights(shape, seed);
+  const initial = startingWeights(options.start, initialQWeights(shape, seed));
   const learner = await Program.compile(runtime, trainingGraph(options, shape, initial), ONE_THREAD);
   const actor = await Program.compile(runtime, actingGraph(shape, initial), ONE_THREAD);
   try {
@@ -80,6 +80,17 @@ export async function trainAgent(
     await learner.close();
     await actor.close();
   }
+}
+
+/** @throws {RangeError} if weights to go on from are not of this network's shapes */
+function startingWeights(start: Weights | undefined, fresh: Weights): Weights {
+  if (!start) return fresh;
+  for (const [name, { shape }] of fresh)
+    if (start.get(name)?.shape.join() !== shape.join())
+      throw new RangeError(
+        `trainAgent: start with ${name} of shape [${shape}] expected, found [${start.get(name)?.shape ?? "none"}]`,
+      );
+  return start;
 }
 
 /** Graphs this small lose more by waking a second thread than they gain. */

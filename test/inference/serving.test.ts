@@ -161,6 +161,21 @@ describe("the dial in MACs", () => {
     expect(classifier.lambda).toBe(0.01);
   });
 
+  test("needs a policy priced in MACs; what is spent is counted in MACs anyway", async () => {
+    const model = modelOf(mixed);
+    const costs = { exitMacs: [0.1, 0.2, 0.4], fullMacs: 0.35 };
+    const priced = { ...model, policy: { ...model.policy, costs, costUnit: "ms" } };
+    const decode = () => Promise.reject(new Error("no decoder expected"));
+    const runtime = createNodeRuntime({ threads: 1 });
+    await expect(AdaptiveClassifier.create<never>(runtime, priced, decode, { budgetMacs: 1e6 })).rejects.toThrow(
+      "classifier: a policy priced in MACs expected for budgetMacs, found ms; give a lambda",
+    );
+    const classifier = await AdaptiveClassifier.create<never>(runtime, priced, decode);
+    open.push(classifier);
+    const { exit, costMacs } = await classifier.classify(image(0));
+    expect(costMacs).toBe(model.policy.costs.exitMacs[exit]);
+  });
+
   test("is not turned twice", async () => {
     await expect(create(mixed, [], { lambda: 0.1, budgetMacs: 1e6 })).rejects.toThrow(
       "classifier: lambda or budgetMacs expected, found both",

@@ -1,0 +1,123 @@
+/**
+ * How much the agent regains when pictures change: `npm run bench:policy-shift -- --model DIR --data PATH [--json]`.
+ *
+ * The validation images, darker, noisy or blurred, are the feedback; the test images, changed likewise, are what is scored: they
+ * are in neither part that is learned from, selected on or judged on. Optimal stopping is solved on all changed validation images.
+ *
+ *     regained = (return of the adapted agent - return of the old one) / (return of optimal stopping - return of the old one)
+ *
+ * Returns are means over nine lambdas.
+ */
+import { parseArgs } from "node:util";
+import { openDataset } from "../src/dataset/open.ts";
+import { UserError } from "../src/errors.ts";
+import type { LearnedPolicy } from "../src/model/model.ts";
+import { loadModel } from "../src/model/model-folder.ts";
+import { continueLearning } from "../src/pipeline.ts";
+import { fitTemperatures } from "../src/policy/calibration.ts";
+import { correctAnswers } from "../src/policy/environment.ts";
+import { computeExitTable } from "../src/policy/exit-logits.ts";
+import type { ExitTable } from "../src/policy/exit-table.ts";
+import { imageReturns } from "../src/policy/feedback.ts";
+import { lambdaGrid } from "../src/policy/lambda-calibration.ts";
+import { costShares } from "../src/policy/observation.ts";
+import { columnMeans, pairedBootstrap } from "../src/policy/paired-bootstrap.ts";
+import { optimalStopping, prepareYardsticks } from "../src/policy/yardsticks.ts";
+import { createNodeRuntime } from "../src/runtime/node.ts";
+import { SHIFTS, shifted } from "./policy-images.ts";
+import { average } from "./policy-returns.ts";
+import { markdownTable } from "./policy-text.ts";
+
+const { values: flags } = parseArgs({
+  options: {
+    model: { type: "string" },
+    data: { type: "string" },
+    seeds: { type: "string", default: "5" },
+    steps: { type: "string" },
+    json: { type: "boolean", default: false },
+  },
+});
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+const runtime = createNodeRuntime();
+const seeds = Array.from({ length: Number(flags.seeds) }, (_, i) => i + 1);
+
+/** [N] what optimal stopping, solved on `fit`, is worth on each image, averaged over the lambdas. */
+async function optimalReturns({ costs }: LearnedPolicy, fit: ExitTable, test: ExitTable, lambdas: readonly number[]) {
+  const problem = await prepareYardsticks(runtime, fit, fitTemperatures(fit), costs);
+  const correct = correctAnswers(test);
+  const shares = costShares(costs);
+  const returns = new Float64Array(test.count);
+  for (const lambda of lambdas) {
+    const exits = await optimalStopping(problem, lambda).decide(test);
+    for (const [i, exit] of exits.entries())
+      returns[i]! += (correct[i * test.exits + exit]! - lambda * shares[exit]!) / lambdas.length;
+  }
+  return returns;
+}
+
+async function measureShift(name: string, policy: LearnedPolicy, feedback: ExitTable, test: ExitTable) {
+  const { agent, costs } = policy;
+  const lambdas = lambdaGrid(agent.lambdaRange, 9);
+  const old = await imageReturns(runtime, agent, test, costs, lambdas);
+  const optimal = await optimalReturns(policy, feedback, test, lambdas);
+  const adapted = new Float64Array(test.count);
+  const perSeed: number[] = [];
+  const taken: boolean[] = [];
+  for (const seed of seeds) {
+    const options = { seed, ...(flags.steps ? { steps: Number(flags.steps) } : {}) };
+    const result = await continueLearning({ policy, feedback, runtime, options });
+    const returns = await imageReturns(runtime, result.policy.agent, test, costs, lambdas);
+    for (const [i, value] of returns.entries()) adapted[i]! += value / seeds.length;
+    perSeed.push(average([...returns]));
+    taken.push(result.judgement.better);
+    const { before, after, interval, better } = result.judgement;
+    const ends = interval.map((end) => end.toFixed(4)).join(" to ");
+    say(
+      `${name}, seed ${seed}: judged ${before.toFixed(4)} -> ${after.toFixed(4)} (${ends}): ${better ? "new" : "old"} one`,
+    );
+  }
+  const values = new Float64Array(3 * test.count);
+  for (let i = 0; i < test.count; i++) values.set([old[i]!, adapted[i]!, optimal[i]!], 3 * i);
+  const regainedOf = (means: Float64Array): number => (means[1]! - means[0]!) / (means[2]! - means[0]!);
+  const means = columnMeans(values, 3);
+  const [interval] = pairedBootstrap(values, 3, (drawn) => [regainedOf(drawn)], 1);
+  const mean = average(perSeed);
+  const std = Math.sqrt(average(perSeed.map((one) => (one - mean) ** 2)));
+  return {
+    shift: name,
+    old: means[0]!,
+    adapted: { mean, std },
+    optimal: means[2]!,
+    newOnesTaken: taken.filter(Boolean).length,
+    regained: regainedOf(means),
+    interval: interval!,
+  };
+}
+
+if (!flags.model)
+  throw new UserError("bench:policy-shift: --model DIR expected, found none; give a model with a policy");
+const { network, policy } = await loadModel(flags.model);
+if (!policy) throw new UserError(`bench:policy-shift: a policy in ${flags.model} expected, found none; learn one`);
+const { name: dataset } = network.provenance.dataset;
+const data = await openDataset(flags.data ?? dataset, { seed: network.provenance.seed });
+const rows = [];
+for (const [name, shift] of Object.entries(SHIFTS)) {
+  const [feedback, test] = await Promise.all(
+    [data.validation!, data.test].map((split) =>
+      computeExitTable(runtime, network, shifted(split, data.imageShape, shift)),
+    ),
+  );
+  rows.push(await measureShift(name, policy, feedback!, test!));
+}
+const text = markdownTable(
+  ["pictures", "old agent", "adapted", "optimal stopping", "regained (95%)", "new one taken"],
+  rows.map((row) => [
+    row.shift,
+    row.old.toFixed(4),
+    `${row.adapted.mean.toFixed(4)} ± ${row.adapted.std.toFixed(4)}`,
+    row.optimal.toFixed(4),
+    `${(100 * row.regained).toFixed(0)}% (${row.interval.map((end) => (100 * end).toFixed(0)).join(" to ")})`,
+    `${row.newOnesTaken} of ${seeds.length}`,
+  ]),
+);
+process.stdout.write(flags.json ? `${JSON.stringify({ seeds, shifts: rows }, null, 2)}\n` : `${text}\n`);
