@@ -1,11 +1,12 @@
 /** The package in headless Chromium, bundled by Vite: the same pixels, the same answers as in Node. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
-import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
+import { type Browser, chromium, type Page } from "playwright-core";
 import sharp from "sharp";
+import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AdaptiveClassifier } from "../../src/load-classifier.ts";
 import { saveModel } from "../../src/model/model-folder.ts";
@@ -14,36 +15,7 @@ import { TINY_SIDE, tinyModel, wavyPicture } from "../inference/tiny-model.ts";
 const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
 const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"];
 
-/** What is used of playwright-core and Vite. */
-interface Page {
-  goto(url: string): Promise<unknown>;
-  evaluate<Result>(script: string): Promise<Result>;
-  on(event: "pageerror", listener: (error: Error) => void): void;
-}
-interface Browser {
-  newPage(): Promise<Page>;
-  close(): Promise<void>;
-}
-interface Playwright {
-  chromium: { launch(options: { executablePath: string; args: string[] }): Promise<Browser> };
-}
-interface Vite {
-  build(config: object): Promise<unknown>;
-}
-
-const require = createRequire(import.meta.url);
-function optionalPackage<Module>(name: string): Module | null {
-  try {
-    return require(name) as Module;
-  } catch {
-    return null;
-  }
-}
-const playwright = optionalPackage<Playwright>("playwright-core");
-const vite = optionalPackage<Vite>("vite");
-const missing = [!CHROMIUM && "Chromium", !playwright && "playwright-core", !vite && "vite"].filter(Boolean);
-if (missing.length > 0)
-  console.warn(`The browser test is skipped: ${missing.join(", ")} not found. Install it to run it.`);
+if (!CHROMIUM) console.warn("The browser test is skipped: Chromium not found. Install it to run it.");
 
 const TYPES: Record<string, string> = {
   ".html": "text/html",
@@ -60,7 +32,7 @@ const pictures = [
   wavyPicture(20, 90, 101),
 ];
 
-describe.skipIf(missing.length > 0)(`in a browser${missing.length > 0 ? ` (no ${missing.join(", ")})` : ""}`, () => {
+describe.skipIf(!CHROMIUM)(`in a browser${CHROMIUM ? "" : " (Chromium not found)"}`, () => {
   const folder = mkdtempSync(join(tmpdir(), "earlyexit-web-"));
   const errors: string[] = [];
   let server: Server;
@@ -72,7 +44,7 @@ describe.skipIf(missing.length > 0)(`in a browser${missing.length > 0 ? ` (no ${
     await saveModel(join(folder, "dist", "model"), tinyModel());
     writeFileSync(join(folder, "index.html"), '<!doctype html><script type="module" src="./page.js"></script>');
     writeFileSync(join(folder, "page.js"), `import ${JSON.stringify(new URL("page.ts", import.meta.url).pathname)};`);
-    await vite!.build({
+    await build({
       root: folder,
       configFile: false,
       base: "./",
@@ -96,7 +68,7 @@ describe.skipIf(missing.length > 0)(`in a browser${missing.length > 0 ? ` (no ${
       return response.end(readFileSync(file));
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    browser = await playwright!.chromium.launch({ executablePath: CHROMIUM!, args: ARGUMENTS });
+    browser = await chromium.launch({ executablePath: CHROMIUM!, args: ARGUMENTS });
     node = await AdaptiveClassifier.load(join(folder, "dist", "model"), { threads: 1 });
     plain = await open("plain");
   }, 60_000);
