@@ -1,4 +1,4 @@
-import { add, compare, exp, log, multiply, negate, scale, subtract } from "./elementwise.ts";
+import { add, compare, exp, multiply, negate, scale, subtract } from "./elementwise.ts";
 import { reduceMax, reduceMean, reduceSum } from "./reduce.ts";
 import { differentiable, node, sameShape, scalar, show, stopGradient, type Tensor } from "./tensor.ts";
 
@@ -7,11 +7,10 @@ function checkSame(where: string, a: Tensor, b: Tensor): void {
     throw new RangeError(`${where}: two tensors of one shape expected, found ${show(a.shape)} and ${show(b.shape)}`);
 }
 
-/** x - log(sum(exp(x))) over the last axis; the largest value is taken off first, so that nothing overflows. */
+/** x - log(sum(exp(x))) over the last axis, safe from overflow; dx = dy - exp(y) sum(dy) */
 export function logSoftmax(x: Tensor): Tensor {
   const last = [x.shape.length - 1];
-  const shifted = subtract(x, reduceMax(x, last, true));
-  const y = subtract(shifted, log(reduceSum(exp(shifted), last, true)));
+  const y = node("LogSoftmax", [x], { axis: -1 }, x.shape);
   return differentiable(y, [x], (dy) => [subtract(dy, multiply(exp(y), reduceSum(dy, last, true)))]);
 }
 

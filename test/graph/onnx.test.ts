@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { batchNorm, batchNormInference } from "../../src/graph/batchnorm.ts";
 import { conv2d } from "../../src/graph/conv.ts";
 import { dropout } from "../../src/graph/dropout.ts";
-import { add, compare, exp, gelu, maximum, multiply, relu, silu, sqrt } from "../../src/graph/elementwise.ts";
+import { add, compare, exp, gelu, log, maximum, multiply, relu, silu, sqrt } from "../../src/graph/elementwise.ts";
 import { gradients } from "../../src/graph/gradients.ts";
 import { concat, expand, gather, reshape, slice, transpose } from "../../src/graph/layout.ts";
 import { linear } from "../../src/graph/linear.ts";
@@ -47,7 +47,13 @@ function trainingStep(): GraphDefinition {
   const third = averagePool(silu(conv2d(second, pointwise))); // [2, 4, 1, 1]
   const mixed = gather(slice(globalMaxPool(second), 1, 1, 4), integers([2, 1, 1, 0]), 1);
   const features = concat(
-    [reshape(third, [2, 4]), globalAveragePool(second), globalMaxPool(first), mixed, sqrt(exp(globalMaxPool(second)))],
+    [
+      reshape(third, [2, 4]),
+      globalAveragePool(second),
+      globalMaxPool(first),
+      mixed,
+      sqrt(log(exp(exp(globalMaxPool(second))))),
+    ],
     1,
   );
   const logits = linear(dropout(features, 0.1, "coins"), head);

@@ -23,6 +23,7 @@ export const STANDARD_OPERATORS: readonly string[] = [
   "Identity",
   "Less",
   "Log",
+  "LogSoftmax",
   "MatMul",
   "Max",
   "MaxPool",
