@@ -2,7 +2,7 @@ import { Command } from "@commander-js/extra-typings";
 import { saveModel } from "../model/model-folder.ts";
 import { evaluate, learnPolicy } from "../pipeline.ts";
 import { reportText } from "../report/text.ts";
-import { abortOnInterrupt } from "./interrupt.ts";
+import { abortOnInterrupt, RESUME_HINT } from "./interrupt.ts";
 import { jsonOption } from "./options.ts";
 import { createProgress } from "./progress.ts";
 import { trainInFolder, trainingOptions } from "./train.ts";
@@ -17,22 +17,27 @@ export function runCommand() {
     .action(async (flags) => {
       const progress = createProgress();
       const started = performance.now();
-      const { data, network, folder, runtime } = await abortOnInterrupt(progress, (signal) =>
-        trainInFolder(flags, progress, signal),
+      const { data, network, folder, runtime } = await abortOnInterrupt(
+        progress,
+        (signal) => trainInFolder(flags, progress, signal),
+        RESUME_HINT,
       );
       progress.note("learning the exit policy");
-      const policy = await abortOnInterrupt(progress, (signal) =>
-        learnPolicy({
-          network,
-          data,
-          runtime,
-          signal,
-          options: { seed: network.provenance.seed },
-          onProgress: (one) => {
-            progress.learning(one);
-            folder.log({ kind: "learn", ...one });
-          },
-        }),
+      const policy = await abortOnInterrupt(
+        progress,
+        (signal) =>
+          learnPolicy({
+            network,
+            data,
+            runtime,
+            signal,
+            options: { seed: network.provenance.seed },
+            onProgress: (one) => {
+              progress.learning(one);
+              folder.log({ kind: "learn", ...one });
+            },
+          }),
+        RESUME_HINT,
       );
       const figures = await evaluate({
         network,

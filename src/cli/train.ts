@@ -8,7 +8,7 @@ import { createNodeRuntime } from "../runtime/node.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { recipeNames } from "../training/recipe.ts";
 import type { TrainedNetwork } from "../training/train.ts";
-import { abortOnInterrupt } from "./interrupt.ts";
+import { abortOnInterrupt, RESUME_HINT } from "./interrupt.ts";
 import {
   dataOption,
   datasetOption,
@@ -84,7 +84,8 @@ export async function trainInFolder(flags: TrainingFlags, progress: Progress, si
 export function trainCommand() {
   return trainingOptions(new Command("train").description("Train the network only.")).action(async (flags) => {
     const progress = createProgress();
-    const { path } = (await abortOnInterrupt(progress, (signal) => trainInFolder(flags, progress, signal))).folder;
+    const { path } = (await abortOnInterrupt(progress, (signal) => trainInFolder(flags, progress, signal), RESUME_HINT))
+      .folder;
     progress.note(`saved ${path}; next: earlyexit learn --model ${path}`);
   });
 }

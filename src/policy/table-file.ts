@@ -95,7 +95,7 @@ function labelsOf(
       `${where}: labels int32 or int64 [${count}], one per image, expected, found ${describe({ ...stored, shape })}; give one per image`,
     );
   const wide = stored.data;
-  const value = (i: number): number => (halves ? wide[2 * i]! + 2 ** 32 * wide[2 * i + 1]! : wide[i]!);
+  const value = (i: number): number => (halves ? (wide[2 * i]! >>> 0) + 2 ** 32 * wide[2 * i + 1]! : wide[i]!);
   return Uint16Array.from({ length: count }, (_, i) => {
     const label = value(i);
     if (label >= 0 && label < classes) return label;

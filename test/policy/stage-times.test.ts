@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { matmul } from "../../src/graph/linear.ts";
+import { matMul } from "../../src/graph/linear.ts";
 import { constant, input } from "../../src/graph/tensor.ts";
 import { measureExitTimes, median, runningSums } from "../../src/policy/stage-times.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
@@ -13,7 +13,7 @@ function stage(products: number, isLast: boolean) {
     [WIDTH, WIDTH],
   );
   let y = input("x", [1, WIDTH]);
-  for (let n = 0; n < products; n++) y = matmul(y, matrix);
+  for (let n = 0; n < products; n++) y = matMul(y, matrix);
   return { outputs: isLast ? { y } : { "next:x": y }, anyBatch: true };
 }
 
