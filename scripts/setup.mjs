@@ -19,5 +19,6 @@ function run(command, args) {
   });
 }
 
-if (isOlder(installed, "package-lock.json")) run("npm", ["ci", "--no-audit", "--no-fund"]);
+// Not `npm ci`: it refuses a lock file that lacks the optional binaries of other platforms. The locked versions are taken all the same.
+if (isOlder(installed, "package-lock.json")) run("npm", ["install", "--no-save", "--no-audit", "--no-fund"]);
 run("npm", ["run", "--silent", "build"]);
