@@ -19,10 +19,14 @@ import { columnMeans, pairedBootstrap } from "../src/policy/paired-bootstrap.ts"
 import { prepareYardsticks, type YardstickProblem, yardsticksFor } from "../src/policy/yardsticks.ts";
 import type { Runtime } from "../src/runtime/runtime.ts";
 
-export const SAVINGS = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8] as const;
+const SAVINGS = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8] as const;
+/** In place of those that no price leads to: early exits that are as good as the last one are taken for nothing. */
+const SUBSTITUTES = [0.45, 0.55, 0.65, 0.75, 0.35, 0.25, 0.15] as const;
 /** Where lambdas are looked for, in the environment's unit. */
 const SEARCHED = { from: 1e-3, to: 4 };
 const CLOSE_ENOUGH = 0.005;
+/** Farther from what is wanted than this, a price counts as not found. */
+const ABOUT = 0.025;
 const HALVINGS = 9;
 
 export interface Tables {
@@ -92,15 +96,17 @@ export interface Comparison {
 }
 
 /**
- * The prices at which optimal stopping, fitted on the fit half, saves about so much of the full cost on the selection half.
- * Of savings that no price in the range searched leads to, the end of the range stands for the nearest ones, once.
+ * The prices at which optimal stopping, fitted on the fit half, saves about so much of the full cost on the selection half,
+ * rising. Where no price of the range searched does, one of the substitutes takes its place.
  */
 export async function pricesFor(
   problem: YardstickProblem,
   selection: Episodes,
   wanted: readonly number[] = SAVINGS,
+  substitutes: readonly number[] = SUBSTITUTES,
 ): Promise<Price[]> {
   const { costs } = problem;
+  const share = costs.exitMacs.at(-1)! / costs.fullMacs;
   const known: { lambda: number; savings: number }[] = [];
   const look = (lambda: number) => {
     const exits = stoppingExits(selection, solveStopping(problem.stopping, lambda));
@@ -110,25 +116,21 @@ export async function pricesFor(
   };
   look(SEARCHED.from);
   look(SEARCHED.to);
-  const share = costs.exitMacs.at(-1)! / costs.fullMacs;
-  const prices = wanted.map((wantedSavings) => {
+  const prices = new Map<number, Price>();
+  for (const wantedSavings of [...wanted, ...substitutes]) {
+    if (prices.size === wanted.length) break;
     const nearest = () =>
       known.reduce((a, b) => (Math.abs(b.savings - wantedSavings) < Math.abs(a.savings - wantedSavings) ? b : a));
     for (let n = 0; n < HALVINGS && Math.abs(nearest().savings - wantedSavings) > CLOSE_ENOUGH; n++) {
       const above = known.findIndex(({ savings }) => savings > wantedSavings);
-      if (above < 1) break; // not within the range searched: the end nearest to it is taken
+      if (above < 1) break; // not within the range searched
       look(Math.sqrt(known[above - 1]!.lambda * known[above]!.lambda));
     }
     const { lambda, savings } = nearest();
-    return { lambda: lambda / share, environmentLambda: lambda, savings, wantedSavings };
-  });
-  const closest = (one: Price): boolean =>
-    prices.every((other) => other.lambda !== one.lambda || distance(one) < distance(other) || other === one);
-  return prices.filter(closest);
-}
-
-function distance({ savings, wantedSavings }: Price): number {
-  return Math.abs(savings - wantedSavings);
+    if (Math.abs(savings - wantedSavings) > ABOUT) continue;
+    prices.set(lambda, { lambda: lambda / share, environmentLambda: lambda, savings, wantedSavings });
+  }
+  return [...prices.values()].sort((a, b) => a.lambda - b.lambda);
 }
 
 /** [N] exits, once per seed. */

@@ -13,12 +13,11 @@ import { openDataset } from "../src/dataset/open.ts";
 import { UserError } from "../src/errors.ts";
 import type { LearnedPolicy } from "../src/model/model.ts";
 import { loadModel } from "../src/model/model-folder.ts";
-import { continueLearning } from "../src/pipeline.ts";
 import { fitTemperatures } from "../src/policy/calibration.ts";
 import { correctAnswers } from "../src/policy/environment.ts";
 import { computeExitTable } from "../src/policy/exit-logits.ts";
 import type { ExitTable } from "../src/policy/exit-table.ts";
-import { imageReturns } from "../src/policy/feedback.ts";
+import { imageReturns, learnOn } from "../src/policy/feedback.ts";
 import { lambdaGrid } from "../src/policy/lambda-calibration.ts";
 import { costShares } from "../src/policy/observation.ts";
 import { columnMeans, pairedBootstrap } from "../src/policy/paired-bootstrap.ts";
@@ -34,12 +33,17 @@ const { values: flags } = parseArgs({
     data: { type: "string" },
     seeds: { type: "string", default: "5" },
     steps: { type: "string" },
+    shift: { type: "string" },
     json: { type: "boolean", default: false },
   },
 });
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 const runtime = createNodeRuntime();
 const seeds = Array.from({ length: Number(flags.seeds) }, (_, i) => i + 1);
+
+function percents(share: number, interval: readonly [number, number]): string {
+  return `${(100 * share).toFixed(0)}% (${interval.map((end) => (100 * end).toFixed(0)).join(" to ")})`;
+}
 
 /** [N] what optimal stopping, solved on `fit`, is worth on each image, averaged over the lambdas. */
 async function optimalReturns({ costs }: LearnedPolicy, fit: ExitTable, test: ExitTable, lambdas: readonly number[]) {
@@ -60,14 +64,16 @@ async function measureShift(name: string, policy: LearnedPolicy, feedback: ExitT
   const lambdas = lambdaGrid(agent.lambdaRange, 9);
   const old = await imageReturns(runtime, agent, test, costs, lambdas);
   const optimal = await optimalReturns(policy, feedback, test, lambdas);
-  const adapted = new Float64Array(test.count);
+  const [adapted, learned] = [new Float64Array(test.count), new Float64Array(test.count)];
   const perSeed: number[] = [];
   const taken: boolean[] = [];
   for (const seed of seeds) {
     const options = { seed, ...(flags.steps ? { steps: Number(flags.steps) } : {}) };
-    const result = await continueLearning({ policy, feedback, runtime, options });
-    const returns = await imageReturns(runtime, result.policy.agent, test, costs, lambdas);
+    const result = await learnOn(runtime, agent, feedback, costs, options);
+    const ungated = await imageReturns(runtime, result.learned, test, costs, lambdas);
+    const returns = result.judgement.better ? ungated : old;
     for (const [i, value] of returns.entries()) adapted[i]! += value / seeds.length;
+    for (const [i, value] of ungated.entries()) learned[i]! += value / seeds.length;
     perSeed.push(average([...returns]));
     taken.push(result.judgement.better);
     const { before, after, interval, better } = result.judgement;
@@ -76,21 +82,25 @@ async function measureShift(name: string, policy: LearnedPolicy, feedback: ExitT
       `${name}, seed ${seed}: judged ${before.toFixed(4)} -> ${after.toFixed(4)} (${ends}): ${better ? "new" : "old"} one`,
     );
   }
-  const values = new Float64Array(3 * test.count);
-  for (let i = 0; i < test.count; i++) values.set([old[i]!, adapted[i]!, optimal[i]!], 3 * i);
-  const regainedOf = (means: Float64Array): number => (means[1]! - means[0]!) / (means[2]! - means[0]!);
-  const means = columnMeans(values, 3);
-  const [interval] = pairedBootstrap(values, 3, (drawn) => [regainedOf(drawn)], 1);
+  const values = new Float64Array(4 * test.count);
+  for (let i = 0; i < test.count; i++) values.set([old[i]!, optimal[i]!, adapted[i]!, learned[i]!], 4 * i);
+  const regainedOf = (means: Float64Array): number[] =>
+    [means[2]!, means[3]!].map((one) => (one - means[0]!) / (means[1]! - means[0]!));
+  const means = columnMeans(values, 4);
+  const [interval, learnedInterval] = pairedBootstrap(values, 4, regainedOf, 1);
+  const [regained, learnedRegained] = regainedOf(means);
   const mean = average(perSeed);
   const std = Math.sqrt(average(perSeed.map((one) => (one - mean) ** 2)));
   return {
     shift: name,
     old: means[0]!,
     adapted: { mean, std },
-    optimal: means[2]!,
+    optimal: means[1]!,
     newOnesTaken: taken.filter(Boolean).length,
-    regained: regainedOf(means),
+    regained: regained!,
     interval: interval!,
+    /** if the new one were taken in any case */
+    learned: { mean: means[3]!, regained: learnedRegained!, interval: learnedInterval! },
   };
 }
 
@@ -102,6 +112,7 @@ const { name: dataset } = network.provenance.dataset;
 const data = await openDataset(flags.data ?? dataset, { seed: network.provenance.seed });
 const rows = [];
 for (const [name, shift] of Object.entries(SHIFTS)) {
+  if (flags.shift && flags.shift !== name) continue;
   const [feedback, test] = await Promise.all(
     [data.validation!, data.test].map((split) =>
       computeExitTable(runtime, network, shifted(split, data.imageShape, shift)),
@@ -110,14 +121,23 @@ for (const [name, shift] of Object.entries(SHIFTS)) {
   rows.push(await measureShift(name, policy, feedback!, test!));
 }
 const text = markdownTable(
-  ["pictures", "old agent", "adapted", "optimal stopping", "regained (95%)", "new one taken"],
+  [
+    "pictures",
+    "old agent",
+    "adapted",
+    "optimal stopping",
+    "regained (95%)",
+    "new one taken",
+    "regained if always taken",
+  ],
   rows.map((row) => [
     row.shift,
     row.old.toFixed(4),
     `${row.adapted.mean.toFixed(4)} ± ${row.adapted.std.toFixed(4)}`,
     row.optimal.toFixed(4),
-    `${(100 * row.regained).toFixed(0)}% (${row.interval.map((end) => (100 * end).toFixed(0)).join(" to ")})`,
+    percents(row.regained, row.interval),
     `${row.newOnesTaken} of ${seeds.length}`,
+    percents(row.learned.regained, row.learned.interval),
   ]),
 );
 process.stdout.write(flags.json ? `${JSON.stringify({ seeds, shifts: rows }, null, 2)}\n` : `${text}\n`);

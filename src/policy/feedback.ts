@@ -39,6 +39,8 @@ export interface Judgement {
 export interface FeedbackResult {
   /** The new agent if it is better, else the old one itself. */
   readonly agent: Agent;
+  /** The new agent in either case. */
+  readonly learned: Agent;
   readonly judgement: Judgement;
   readonly split: FeedbackSplit;
 }
@@ -99,6 +101,7 @@ export async function learnOn(
   const images = { learn: learn.count, select: select.count, judge: judge.count };
   return {
     agent: judgement.better ? learned.agent : agent,
+    learned: learned.agent,
     judgement: { images, lambdas, ...judgement },
     split,
   };

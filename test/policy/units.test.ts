@@ -11,7 +11,7 @@ import { COSTS, syntheticTable } from "./synthetic.ts";
 const runtime = createNodeRuntime({ threads: 1 });
 const table = syntheticTable(600, 1);
 const held = { table: syntheticTable(800, 2), dataset: { name: "t", split: "test", sha256: "0" } };
-const OPTIONS = { steps: 120, selectEvery: 60, seed: 1 };
+const OPTIONS = { steps: 500, selectEvery: 100, seed: 1 };
 const classes = Array.from({ length: 10 }, (_, k) => String(k));
 /** Proportional to the MACs of `COSTS`. */
 const MILLIJOULES = COSTS.exitMacs.map((macs) => macs / 1e8);
@@ -37,14 +37,22 @@ test("the unit changes the numbers of the costs and nothing of the decisions", a
 });
 
 test("another price list leads to other decisions", async () => {
-  const late = await learn([0.97, 0.98, 0.99, 1], "mJ"); // going on is nearly free
-  const shares = await Promise.all(
-    [policy, late].map(async (one) => {
-      const { exits } = await evaluateTable({ ...held, policy: one, classes, splitSeed: 1, runtime, lambda: 0.3 });
-      return exits.at(-1)!.share;
+  const flat = await learn([0.97, 0.98, 0.99, 1], "mJ"); // going on is nearly free
+  const [steep, nearlyFree] = await Promise.all(
+    [policy, flat].map(async (one) => {
+      const { exits, yardsticks } = await evaluateTable({
+        ...held,
+        policy: one,
+        classes,
+        splitSeed: 1,
+        runtime,
+        lambda: 0.5,
+      });
+      return { first: exits[0]!.share, optimal: yardsticks.find(({ name }) => name === "optimal")!.accuracy };
     }),
   );
-  expect(shares[1]!).toBeGreaterThan(shares[0]! + 0.2);
+  expect(steep!.first - nearlyFree!.first).toBeGreaterThan(0.2);
+  expect(nearlyFree!.optimal - steep!.optimal).toBeGreaterThan(0.02);
 });
 
 test("a budget is in the policy's unit", () => {
