@@ -91,6 +91,11 @@ export interface Comparison {
   readonly average: Readonly<
     Record<"gain" | "aboveThresholds" | "aboveOneLambda", { mean: number; interval: Interval }>
   >;
+  /**
+   * The gain of the mean returns: sum of (R(dqn) - R(best fixed)) / sum of (R(optimal) - R(best fixed)). Unlike the mean of the
+   * gains it is not governed by a lambda at which there is next to nothing to gain.
+   */
+  readonly pooledGain: { mean: number; interval: Interval };
   /** of one conditioned agent: the slowest of the seeds */
   readonly trainSeconds: number;
 }
@@ -221,7 +226,7 @@ export function judge(
   decisions: readonly Readonly<Record<PolicyName, Decisions>>[],
   test: ExitTable,
   costs: ExitCosts,
-): Pick<Comparison, "lambdas" | "points" | "average"> {
+): Pick<Comparison, "lambdas" | "points" | "average" | "pooledGain"> {
   const correct = correctAnswers(test);
   const width = COMPARED.length;
   const columns = prices.length * width;
@@ -240,7 +245,8 @@ export function judge(
     const perLambda = prices.map((_, l) => differences(means.subarray(l * width, (l + 1) * width)));
     const flat = perLambda.flat();
     const averages = [0, 1, 2].map((f) => perLambda.reduce((sum, one) => sum + one[f]! / prices.length, 0));
-    return [...flat, ...averages];
+    const pooled = means.slice(0, width).map((_, c) => prices.reduce((sum, _, l) => sum + means[l * width + c]!, 0));
+    return [...flat, ...averages, differences(pooled)[0]];
   };
   const found = figures(columnMeans(values, columns));
   const intervals = pairedBootstrap(values, columns, figures, 1);
@@ -256,6 +262,7 @@ export function judge(
   return {
     lambdas: prices.map(({ lambda }) => lambda),
     points,
+    pooledGain: average(3),
     average: { gain: average(0), aboveThresholds: average(1), aboveOneLambda: average(2) },
   };
 }

@@ -36,7 +36,7 @@ export function classifyCommand() {
                 `${formatMacs(result.costMacs)}, ${result.latencyMs.toFixed(1)} ms\n`,
             );
         }
-        if (flags.json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
+        if (flags.json) process.stdout.write(`${JSON.stringify({ images: results }, null, 2)}\n`);
         else
           process.stdout.write(
             `The answer is always one of ${network.classes.join(", ")}, whatever a picture shows. Lambda ${formatLambda(classifier.lambda)}.\n`,

@@ -88,8 +88,8 @@ function checkTogether(flags: LearnFlags): void {
     throw wrong("--cost-unit with a --cost file or a table", "neither", "macs and latency have units of their own");
   if (flags.table && flags.cost && !isFile(flags.cost))
     throw wrong("a file with one cost per exit", flags.cost, "a table has no network that could be counted or timed");
-  if (flags.json && !flags.continue && !flags.testTable)
-    throw wrong("--test-table or --continue with --json", "neither", "other figures come from 'earlyexit evaluate'");
+  if (flags.json && flags.table && !flags.testTable)
+    throw wrong("--test-table with --table and --json", "none", "there is nothing to print without it");
 }
 
 function isFile(cost: string | undefined): cost is string {
@@ -108,6 +108,9 @@ async function learnNetwork(flags: LearnFlags, progress: Progress): Promise<void
   );
   await saveModel(folder, { network, policy });
   noteCosts(policy, progress);
+  const { costs, lambda, calibration } = policy;
+  if (flags.json)
+    process.stdout.write(`${JSON.stringify({ folder, lambda, costs, calibration, version: VERSION }, null, 2)}\n`);
   progress.note(
     `saved the policy into ${folder}; recommended lambda ${formatLambda(policy.lambda)}; next: earlyexit evaluate --model ${folder}`,
   );

@@ -1,18 +1,21 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import type { Dataset } from "../dataset/dataset.ts";
 import { saveModel } from "../model/model-folder.ts";
-import { openRunFolder, type RunFolder } from "../model/run-folder.ts";
+import { freeFolder, openRunFolder, type RunFolder } from "../model/run-folder.ts";
 import { blueprintNames } from "../network/blueprints.ts";
+import { networkCost } from "../network/cost.ts";
 import { trainNetwork } from "../pipeline.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { recipeNames } from "../training/recipe.ts";
 import type { TrainedNetwork } from "../training/train.ts";
+import { VERSION } from "../version.ts";
 import { abortOnInterrupt, RESUME_HINT } from "./interrupt.ts";
 import {
   dataOption,
   datasetOption,
   deviceOption,
+  jsonOption,
   number,
   openData,
   seedOption,
@@ -36,7 +39,7 @@ export function trainingOptions(command: Command) {
       ),
     )
     .addOption(seedOption())
-    .option("--out <dir>", "run folder (default runs/<data>-<blueprint>)")
+    .option("--out <dir>", "run folder, a new one (default runs/<data>-<blueprint>, with a number if that exists)")
     .option("--resume", "go on from the folder's checkpoint, with the same options")
     .addOption(deviceOption())
     .addOption(threadsOption());
@@ -57,7 +60,8 @@ export async function trainInFolder(flags: TrainingFlags, progress: Progress, si
   const config = await resolveRunConfig({ ...flags, source: sourceOf(flags) });
   const runtime = createNodeRuntime({ device: flags.device, ...(flags.threads ? { threads: flags.threads } : {}) });
   const data = await openData(config.data, config.seed, progress);
-  const path = flags.out ?? `runs/${data.name}-${config.blueprint.name}`;
+  const base = `runs/${data.name}-${config.blueprint.name}`;
+  const path = flags.out ?? (flags.resume ? base : freeFolder(base));
   const folder = await openRunFolder(path, config, flags.resume ?? false);
   const checkpoint = flags.resume ? await folder.loadCheckpoint() : null;
   progress.note(
@@ -82,10 +86,16 @@ export async function trainInFolder(flags: TrainingFlags, progress: Progress, si
 }
 
 export function trainCommand() {
-  return trainingOptions(new Command("train").description("Train the network only.")).action(async (flags) => {
-    const progress = createProgress();
-    const { path } = (await abortOnInterrupt(progress, (signal) => trainInFolder(flags, progress, signal), RESUME_HINT))
-      .folder;
-    progress.note(`saved ${path}; next: earlyexit learn --model ${path}`);
-  });
+  return trainingOptions(new Command("train").description("Train the network only."))
+    .addOption(jsonOption())
+    .action(async (flags) => {
+      const progress = createProgress();
+      const work = (signal: AbortSignal) => trainInFolder(flags, progress, signal);
+      const { config, folder, network } = await abortOnInterrupt(progress, work, RESUME_HINT);
+      progress.note(`saved ${folder.path}; next: earlyexit learn --model ${folder.path}`);
+      if (!flags.json) return;
+      const { exitMacs, fullMacs, parameters } = networkCost(network.blueprint, network.classes.length);
+      const summary = { folder: folder.path, ...config, costMacs: { exits: exitMacs, full: fullMacs }, parameters };
+      process.stdout.write(`${JSON.stringify({ ...summary, version: VERSION }, null, 2)}\n`);
+    });
 }

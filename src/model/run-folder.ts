@@ -1,5 +1,5 @@
-import { appendFileSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { appendFileSync, existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { decodeSafetensors, encodeSafetensors, floatArray, type StoredArray } from "../runtime/safetensors.ts";
@@ -22,21 +22,23 @@ export interface RunFolder {
  * Opens or makes a run folder.
  *
  * @param config what decides the result; stored as `config.json`
- * @param resume go on in a folder that was begun with the same config; otherwise the folder starts afresh
- * @throws {UserError} if there is nothing to resume, or it was begun with another config
+ * @param resume go on in a folder that was begun with the same config; otherwise the folder must not hold a run or a model yet
+ * @throws {UserError} if there is nothing to resume, it was begun with another config, or something would be overwritten
  */
 export async function openRunFolder(path: string, config: object, resume: boolean): Promise<RunFolder> {
   const text = `${JSON.stringify(config, null, 2)}\n`;
   const configPath = join(path, "config.json");
-  const metricsPath = join(path, "metrics.jsonl");
   const checkpointPath = join(path, "checkpoint", "state.safetensors");
-  await mkdir(join(path, "checkpoint"), { recursive: true });
   const begun = await readFileIfThere(configPath);
   if (resume) checkSameConfig(begun && new TextDecoder().decode(begun), text, path);
-  else {
-    await rm(checkpointPath, { force: true }); // it may be of another config
+  else if (begun || existsSync(join(path, "model.json")))
+    throw new UserError(
+      `out: a new folder expected, found a run or a model in ${path}; give another --out, or --resume`,
+    );
+  await makeFolder(join(path, "checkpoint"));
+  if (!resume) {
     await writeFileSafely(configPath, text);
-    await writeFileSafely(metricsPath, "");
+    await writeFileSafely(join(path, "metrics.jsonl"), "");
   }
   return {
     path,
@@ -51,6 +53,27 @@ export async function openRunFolder(path: string, config: object, resume: boolea
       return bytes && readCheckpoint(bytes, checkpointPath);
     },
   };
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (cause) {
+    throw new UserError(
+      `out: a folder that can be made expected, found ${(cause as Error).message}; give another --out`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** `base`, or the first of base-2, base-3, ... that does not exist. */
+export function freeFolder(base: string): string {
+  for (let n = 1; ; n++) {
+    const path = n === 1 ? base : `${base}-${n}`;
+    if (!existsSync(path)) return path;
+  }
 }
 
 /** Adds one line to a folder's `metrics.jsonl`. */

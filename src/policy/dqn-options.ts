@@ -1,6 +1,7 @@
 import { UserError } from "../errors.ts";
 import type { Weights } from "../network/weights.ts";
 import type { LambdaRange } from "./agent.ts";
+import type { ExitTable } from "./exit-table.ts";
 
 /**
  * The options of `trainAgent`. Defaults were chosen by held-out return on synthetic tables of 2500 images (see
@@ -184,4 +185,13 @@ export function dqnOptions(given: Partial<DqnOptions>): DqnOptions {
     if (!holds)
       throw new UserError(`dqn: ${name}: ${expected} expected, found ${JSON.stringify(found)}; change the option`);
   return options;
+}
+
+/** @throws {RangeError} unless both halves hold images of the same exits and classes */
+export function checkTables(fit: ExitTable, selection: ExitTable): void {
+  if (fit.count === 0 || selection.count === 0 || fit.exits !== selection.exits || fit.classes !== selection.classes)
+    throw new RangeError(
+      `trainAgent: two tables of at least 1 image, equal exits and equal classes expected, ` +
+        `found [${fit.count}, ${fit.exits}, ${fit.classes}] and [${selection.count}, ${selection.exits}, ${selection.classes}]`,
+    );
 }

@@ -24,13 +24,20 @@ import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Agent, greedyExits, type LambdaRange } from "./agent.ts";
 import { fitTemperatures } from "./calibration.ts";
-import { type DqnOptions, dqnOptions } from "./dqn-options.ts";
+import { checkTables, type DqnOptions, dqnOptions } from "./dqn-options.ts";
 import { type Action, CONTINUE, EXIT, mayContinue, returnOf, reward, step } from "./environment.ts";
 import { type Episodes, prepareEpisodes } from "./episodes.ts";
 import type { ExitCosts, ExitTable } from "./exit-table.ts";
 import { lambdaGrid } from "./lambda-calibration.ts";
 import { observation, stateWidth } from "./observation.ts";
-import { ACTIONS, initialQWeights, type Parameter, type QNetworkShape, qNetwork } from "./q-network.ts";
+import {
+  ACTIONS,
+  checkedQWeights,
+  initialQWeights,
+  type Parameter,
+  type QNetworkShape,
+  qNetwork,
+} from "./q-network.ts";
 import { createReplay, type Replay, remember, sampleSlots } from "./replay.ts";
 
 export { DQN_DEFAULTS, type DqnOptions, type DqnProgress } from "./dqn-options.ts";
@@ -68,7 +75,7 @@ export async function trainAgent(
   const judged = await prepareEpisodes(runtime, selection, temperatures, costs);
   const width = stateWidth(fit.exits, fit.classes);
   const shape: QNetworkShape = { inputs: width + 1, hidden, dueling };
-  const initial = startingWeights(options.start, initialQWeights(shape, seed));
+  const initial = options.start ? checkedQWeights(options.start, shape) : initialQWeights(shape, seed);
   const learner = await Program.compile(runtime, trainingGraph(options, shape, initial), ONE_THREAD);
   const actor = await Program.compile(runtime, actingGraph(shape, initial), ONE_THREAD);
   try {
@@ -82,27 +89,8 @@ export async function trainAgent(
   }
 }
 
-/** @throws {RangeError} if weights to go on from are not of this network's shapes */
-function startingWeights(start: Weights | undefined, fresh: Weights): Weights {
-  if (!start) return fresh;
-  for (const [name, { shape }] of fresh)
-    if (start.get(name)?.shape.join() !== shape.join())
-      throw new RangeError(
-        `trainAgent: start with ${name} of shape [${shape}] expected, found [${start.get(name)?.shape ?? "none"}]`,
-      );
-  return start;
-}
-
 /** Graphs this small lose more by waking a second thread than they gain. */
 const ONE_THREAD = { threads: 1 };
-
-function checkTables(fit: ExitTable, selection: ExitTable): void {
-  if (fit.count === 0 || selection.count === 0 || fit.exits !== selection.exits || fit.classes !== selection.classes)
-    throw new RangeError(
-      `trainAgent: two tables of at least 1 image, equal exits and equal classes expected, ` +
-        `found [${fit.count}, ${fit.exits}, ${fit.classes}] and [${selection.count}, ${selection.exits}, ${selection.classes}]`,
-    );
-}
 
 // ---- The TD target and one gradient step -------------------------------------------------------------------------------
 

@@ -46,6 +46,18 @@ export function initialQWeights(shape: QNetworkShape, seed: number): Map<string,
   return weights;
 }
 
+/** The same weights. @throws {RangeError} if they are not those of a network of this shape */
+export function checkedQWeights(weights: Weights, shape: QNetworkShape): Weights {
+  for (const [name, { shape: expected }] of initialQWeights(shape, 0)) {
+    const found = weights.get(name);
+    if (found?.shape.join() !== expected.join())
+      throw new RangeError(
+        `trainAgent: start with ${name} of shape [${expected}] expected, found [${found?.shape ?? "none"}]`,
+      );
+  }
+  return weights;
+}
+
 /** The weights as constants, for a graph that only decides. */
 export function constantParameters(weights: Weights): Parameter {
   return (name, shape) => {

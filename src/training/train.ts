@@ -118,7 +118,7 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainedNetwor
       const done = step + 1;
       checkLoss(loss![0]!, done, learningRate);
       const speed = clock(steps - done);
-      const isLookedAt = done === steps || done % Math.round(recipe.validateEvery * perEpoch) === 0;
+      const isLookedAt = done === steps || done % Math.max(1, Math.round(recipe.validateEvery * perEpoch)) === 0;
       const validationAccuracy = isLookedAt ? await options.validate?.(network()) : undefined;
       options.onProgress?.({
         kind: "train",

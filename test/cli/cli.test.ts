@@ -152,6 +152,8 @@ describe("the main job", () => {
     for (const line of lines.slice(0, 3))
       expect(line).toMatch(/: \w+ \([\d.]+%\), exit [1-4] of 4, [\d.]+ M MACs, [\d.]+ ms$/);
     expect(lines[3]).toContain("always one of circle,");
+    const json = await earlyexit("classify", "--model", run, files[0]!, "--json");
+    expect(JSON.parse(json.stdout).images[0].label).toBe(lines[0]!.split(": ")[1]!.split(" ")[0]);
   });
 });
 
@@ -176,6 +178,17 @@ describe("training, interrupted", () => {
     const resumed = await earlyexit(...options, "--out", parts, "--resume");
     expect(resumed.stderr).toMatch(/from step \d+/);
     expect(readFileSync(join(parts, "network.safetensors"))).toEqual(readFileSync(join(whole, "network.safetensors")));
+  });
+
+  test("a run is never overwritten, and --json says what was trained", async () => {
+    const folder = join(run, "..", "whole");
+    const again = await earlyexit(...options, "--out", folder);
+    expect(again.code).toBe(2);
+    expect(again.stderr).toMatch(/out: a new folder expected, found a run/);
+    const trained = await earlyexit(...options.slice(0, -1), "0.2", "--out", `${folder}-json`, "--json");
+    expect(JSON.parse(trained.stdout)).toMatchObject({ seed: 1, blueprint: { name: "tiny" }, version: VERSION });
+    const learned = await earlyexit("learn", "--model", `${folder}-json`, "--data", data, "--steps", "20", "--json");
+    expect(JSON.parse(learned.stdout).costs.exitMacs).toHaveLength(4);
   });
 
   test("--resume with other options is refused", async () => {

@@ -1,10 +1,10 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../../src/errors.ts";
 import { writeFileSafely } from "../../src/model/model-folder.ts";
-import { openRunFolder } from "../../src/model/run-folder.ts";
+import { freeFolder, openRunFolder } from "../../src/model/run-folder.ts";
 import { encodeSafetensors } from "../../src/runtime/safetensors.ts";
 import { recorder, train } from "../training/small.ts";
 
@@ -53,15 +53,34 @@ describe("a run folder", () => {
     expect(await readFile(join(folder, "metrics.jsonl"), "utf8")).toBe('{"step":1}\n{"step":2}\n');
   });
 
-  test("starts afresh without resume: nothing of the run before is left to go on from", async () => {
+  test("never starts afresh over a run: everything stays as it was", async () => {
     const before = await openRunFolder(folder, config, false);
     before.log({ step: 1 });
     await before.saveCheckpoint({ step: 1, variables });
-    const other = { ...config, seed: 2 };
-    await openRunFolder(folder, other, false);
-    expect(await readFile(join(folder, "metrics.jsonl"), "utf8")).toBe("");
-    const resumed = await openRunFolder(folder, other, true);
-    expect(await resumed.loadCheckpoint()).toBeNull();
+    const again = openRunFolder(folder, { ...config, seed: 2 }, false);
+    await expect(again).rejects.toThrow(UserError);
+    await expect(again).rejects.toThrow(
+      `out: a new folder expected, found a run or a model in ${folder}; give another`,
+    );
+    expect(await readFile(join(folder, "metrics.jsonl"), "utf8")).toBe('{"step":1}\n');
+    const resumed = await openRunFolder(folder, config, true);
+    expect((await resumed.loadCheckpoint())!.step).toBe(1);
+  });
+
+  test("a file in the way is the user's mistake", async () => {
+    const file = join(folder, "file");
+    await mkdir(folder, { recursive: true });
+    await writeFile(file, "");
+    await expect(openRunFolder(join(file, "run"), config, false)).rejects.toThrow(UserError);
+  });
+
+  test("the first free folder: the name itself, then numbered from 2", async () => {
+    const base = join(folder, "runs", "a");
+    expect(freeFolder(base)).toBe(base);
+    await mkdir(base, { recursive: true });
+    expect(freeFolder(base)).toBe(`${base}-2`);
+    await mkdir(`${base}-2`);
+    expect(freeFolder(base)).toBe(`${base}-3`);
   });
 
   test("refuses to go on with other options, and says which", async () => {

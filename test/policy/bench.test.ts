@@ -47,7 +47,7 @@ test("R is accuracy - lambda * mean cost / full cost, and the environment's retu
 });
 
 test("gain and differences follow from R, and lie within their intervals", () => {
-  const { points, average } = judge([PRICE], [decisions()], held, COSTS);
+  const { points, average, pooledGain } = judge([PRICE], [decisions()], held, COSTS);
   const { returns, gain, gainInterval, aboveThresholds } = points[0]!;
   const { dqn, optimal, bestFixed, thresholdMargin } = returns;
   expect(gain).toBeCloseTo((dqn.mean - bestFixed.mean) / (optimal.mean - bestFixed.mean), 9);
@@ -55,7 +55,17 @@ test("gain and differences follow from R, and lie within their intervals", () =>
   expect(gainInterval[0]).toBeLessThan(gain);
   expect(gainInterval[1]).toBeGreaterThan(gain);
   expect(average.gain.mean).toBeCloseTo(gain, 12);
+  expect(pooledGain.mean).toBeCloseTo(gain, 12);
   expect(average.aboveOneLambda.mean).toBeCloseTo(dqn.mean - returns.dqnOneLambda.mean, 9);
+});
+
+test("a price at which next to nothing is to be gained does not move the gain of the mean returns", () => {
+  const still = { ...decisions(), optimal: [always(0)], dqn: [always(0)] }; // all as the best fixed exit: 0 / 0
+  const nearly = { ...still, optimal: [always(0).with(7, 1)], dqn: [always(0).with(7, 3)] };
+  const alone = judge([PRICE], [decisions()], held, COSTS);
+  const both = judge([PRICE, { ...PRICE, lambda: 1e-3 }], [decisions(), nearly], held, COSTS);
+  expect(Math.abs(both.pooledGain.mean - alone.pooledGain.mean)).toBeLessThan(0.05);
+  expect(both.points[0]!.gain).toBeCloseTo(alone.points[0]!.gain, 12);
 });
 
 test("prices are found at which optimal stopping saves what is wanted; a substitute where none does", async () => {
