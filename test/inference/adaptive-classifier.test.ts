@@ -10,6 +10,7 @@ import { computeExitTable } from "../../src/policy/exit-logits.ts";
 import type { ExitTable } from "../../src/policy/exit-table.ts";
 import { policyMacs } from "../../src/policy/q-network.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
 import { STANDARD_OPERATORS } from "../graph/operators.ts";
 import { CLASSES, EXITS, handMadeAgent, IMAGE_SIZE, modelOf, network, wavyPixels } from "./small.ts";
 
@@ -77,6 +78,35 @@ describe("where images leave", () => {
     }
     await classifier.classifyPixels(pixels);
     expect(classifier.imagesComputed).toEqual(reached.map((count) => 2 * count)); // since the start
+  });
+
+  test("and that is what ONNX Runtime is asked for: one run per stage reached, of the images that had not yet left", async () => {
+    const runs: { stage: number; images: number }[] = [];
+    let stages = 0;
+    const counting: Runtime = {
+      ...runtime,
+      createSession: async (...args) => {
+        const session = await runtime.createSession(...args);
+        const stage = stages++;
+        const run = session.run.bind(session);
+        session.run = (feeds: Record<string, { dims: readonly number[] }>, ...rest: never[]) => {
+          runs.push({ stage, images: feeds.x!.dims[0]! });
+          return run(feeds as never, ...rest);
+        };
+        return session;
+      },
+    };
+    const classifier = await AdaptiveClassifier.create(counting, modelOf(mixed), async (one: Uint8Array) => one);
+    open.push(classifier);
+    runs.length = 0; // the runs that warmed it up
+    const exits = exitsOf(await classifier.classifyPixels(pixels));
+    const reached = [0, 1, 2].map((k) => exits.filter((exit) => exit >= k).length);
+    expect(runs).toEqual(reached.map((images, stage) => ({ stage, images })));
+    for (const early of [0, 1]) {
+      runs.length = 0;
+      await classifier.classify(image(exits.indexOf(early)));
+      expect(runs).toEqual([0, 1].slice(0, early + 1).map((stage) => ({ stage, images: 1 })));
+    }
   });
 
   test("a batch and its images one by one give the same answers", async () => {
