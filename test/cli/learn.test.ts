@@ -206,7 +206,7 @@ describe("the user's mistakes: exit code 2 and one line that says what to do", (
     [["--table", "/nowhere.safetensors"], /\/nowhere\.safetensors: an exit table expected, found none/],
     [["--table", at("test.safetensors")], /costs \[4\] expected, found none; write them, or give --cost FILE/],
     [["--table", table, "--cost", "latency"], /a file with one cost per exit expected, found latency/],
-    [["--table", table, "--json"], /--test-table or --continue with --json expected/],
+    [["--table", table, "--json"], /--test-table with --table and --json expected, found none/],
     [["--table", table, "--test-table", at("network.json")], /not a safetensors file/],
     [["--model", run, "--cost", at("network.json"), "--data", data], /each larger than the one before, expected/],
     [["--model", run, "--cost", at("four.json"), "--data", data], /3 costs, one per exit, expected, found 4/],
