@@ -245,17 +245,12 @@ export interface EvaluateOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** What `evaluate --json` prints: "costMacs" is in `costUnit`. */
-export interface PricedFigures extends EvaluationFigures {
-  readonly costUnit: string;
-}
-
 /**
  * All figures of a policy on a split, beside every yardstick; the yardsticks are fitted on the fit half of validation.
  *
  * @throws {UserError} if there is no policy, no such split, no such decider, or lambda is outside the agent's range
  */
-export async function evaluate(options: EvaluateOptions): Promise<PricedFigures> {
+export async function evaluate(options: EvaluateOptions): Promise<EvaluationFigures> {
   const { network, policy, data, split = "test", runtime = createNodeRuntime(), onProgress, ...others } = options;
   if (!policy)
     throw new UserError("evaluate: a model with a policy expected, found a network alone; run 'earlyexit learn' first");
@@ -287,7 +282,7 @@ export interface EvaluateTableOptions extends Pick<EvaluateOptions, "decider" | 
 }
 
 /** The same from an exit table. @throws {UserError} if there is no such decider, or lambda is outside the agent's range */
-export async function evaluateTable(options: EvaluateTableOptions): Promise<PricedFigures> {
+export async function evaluateTable(options: EvaluateTableOptions): Promise<EvaluationFigures> {
   const { policy, table, classes, dataset, splitSeed } = options;
   const { decider = "dqn", seed = 1, runtime = createNodeRuntime() } = options;
   const { agent, costs, validation, costUnit = "MACs" } = policy;

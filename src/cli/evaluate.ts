@@ -2,7 +2,7 @@ import { Command, Option } from "@commander-js/extra-typings";
 import type { LearnedPolicy } from "../model/model.ts";
 import { loadModel } from "../model/model-folder.ts";
 import { type Bound, evaluate, POLICY_NAMES, pointWithin } from "../pipeline.ts";
-import { formatLambda, formatMacs, formatPercent } from "../report/format.ts";
+import { formatCost, formatLambda, formatPercent } from "../report/format.ts";
 import { reportText } from "../report/text.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
 import {
@@ -34,6 +34,14 @@ export function evaluateCommand() {
         "price of the full network in units of one correct answer (default: the recommended one)",
       )
         .argParser(number("lambda", 0, 100))
+        .conflicts(["budget", "budgetMacs", "budgetSavings", "minAccuracy"]),
+    )
+    .addOption(
+      new Option(
+        "--budget <c>",
+        "spend at most so much a picture on average, in the unit of the policy's costs, judged on validation",
+      )
+        .argParser(number("budget", 0, 1e15))
         .conflicts(["budgetMacs", "budgetSavings", "minAccuracy"]),
     )
     .addOption(
@@ -78,12 +86,14 @@ export function evaluateCommand() {
 }
 
 interface BoundFlags {
+  budget?: number | undefined;
   budgetMacs?: number | undefined;
   budgetSavings?: number | undefined;
   minAccuracy?: number | undefined;
 }
 
-function boundOf({ budgetMacs, budgetSavings, minAccuracy }: BoundFlags): Bound | null {
+function boundOf({ budget, budgetMacs, budgetSavings, minAccuracy }: BoundFlags): Bound | null {
+  if (budget !== undefined) return { kind: "cost", cost: budget };
   if (budgetMacs !== undefined) return { kind: "macs", macs: budgetMacs * 1e6 };
   if (budgetSavings !== undefined) return { kind: "savings", savings: budgetSavings / 100 };
   if (minAccuracy !== undefined) return { kind: "accuracy", accuracy: minAccuracy / 100 };
@@ -95,7 +105,7 @@ function lambdaMeeting(bound: Bound | null, policy: LearnedPolicy | null, progre
   if (!bound || !policy) return undefined;
   const { lambda, accuracy, meanMacs, savings } = pointWithin(policy, bound);
   progress.note(
-    `lambda ${formatLambda(lambda)} meets it on validation: accuracy ${formatPercent(accuracy)}, ${formatMacs(meanMacs)}, savings ${formatPercent(savings)}`,
+    `lambda ${formatLambda(lambda)} meets it on validation: accuracy ${formatPercent(accuracy)}, ${formatCost(meanMacs, policy.costUnit ?? "MACs")}, savings ${formatPercent(savings)}`,
   );
   return lambda;
 }

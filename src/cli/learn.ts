@@ -13,7 +13,7 @@ import { computeExitTable } from "../policy/exit-logits.ts";
 import type { ExitTable } from "../policy/exit-table.ts";
 import type { Judgement } from "../policy/feedback.ts";
 import { costsOf, decodeTableFile, increasingCosts, type TableFile } from "../policy/table-file.ts";
-import { formatCount, formatLambda } from "../report/format.ts";
+import { formatCost, formatCount, formatLambda } from "../report/format.ts";
 import { reportText } from "../report/text.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
 import type { TrainedNetwork } from "../training/train.ts";
@@ -142,10 +142,6 @@ function learning(flags: LearnFlags, progress: Progress, folder?: string) {
 function noteCosts({ costs, costUnit = "MACs" }: LearnedPolicy, progress: Progress): void {
   const shown = [...costs.exitMacs, costs.fullMacs].map((cost) => formatCost(cost, costUnit));
   progress.note(`costs of the exits: ${shown.slice(0, -1).join(", ")}; without early exit: ${shown.at(-1)}`);
-}
-
-function formatCost(cost: number, unit: string): string {
-  return unit === "MACs" ? `${formatCount(Math.round(cost))} MACs` : `${Number(cost.toPrecision(4))} ${unit}`;
 }
 
 // ---- For an exit table that was made elsewhere -------------------------------------------------------------------------

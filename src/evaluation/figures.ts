@@ -64,6 +64,8 @@ export interface DecisionFigures {
 export interface EvaluationFigures extends DecisionFigures {
   readonly policy: { readonly name: string; readonly lambda: number };
   readonly yardsticks: readonly YardstickFigures[];
+  /** What `costMacs` counts everywhere in here, for example "ms"; absent: MACs. */
+  readonly costUnit?: string;
   readonly dataset: { readonly name: string; readonly split: string; readonly sha256: string };
   readonly seed: number;
   readonly version: string;

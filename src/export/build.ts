@@ -56,10 +56,15 @@ export async function buildExport(model: Model, { to, batch, lambda }: BuildOpti
   return { manifest, files };
 }
 
-/** @throws {UserError} if there is none */
+/** @throws {UserError} if there is none, or its costs are not MACs, which is what the exported files say they are */
 function policyOf({ policy }: Model): LearnedPolicy {
-  if (policy) return policy;
-  throw new UserError("export: a model with a policy expected, found a network alone; run 'earlyexit learn' first");
+  if (!policy)
+    throw new UserError("export: a model with a policy expected, found a network alone; run 'earlyexit learn' first");
+  if (policy.costUnit && policy.costUnit !== "MACs")
+    throw new UserError(
+      `export: a policy priced in MACs expected, found one in ${policy.costUnit}; run 'earlyexit learn --cost macs' first`,
+    );
+  return policy;
 }
 
 function checkBatch(to: ExportTarget, batch: number | undefined): void {

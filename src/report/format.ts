@@ -18,6 +18,21 @@ export function formatMacs(macs: number): string {
   return `${formatMillions(macs)} M MACs`;
 }
 
+/** A cost in whatever a policy's costs count. @param unit "MACs", "ms", ... */
+export function formatCost(cost: number, unit: string): string {
+  return unit === "MACs" ? formatMacs(cost) : `${formatCostNumber(cost, unit)} ${unit}`;
+}
+
+/** The same without its unit, for a column headed by `costHeading`: four digits, or millions of MACs. */
+export function formatCostNumber(cost: number, unit: string): string {
+  return unit === "MACs" ? formatMillions(cost) : String(Number(cost.toPrecision(4)));
+}
+
+/** The unit that `formatCostNumber` leaves out. */
+export function costHeading(unit: string): string {
+  return unit === "MACs" ? "M MACs" : unit;
+}
+
 /** The same without its unit, for a column headed "M MACs": three decimals below 1 M, two below 10 M, then one. */
 export function formatMillions(macs: number): string {
   const millions = macs / 1e6;

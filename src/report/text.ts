@@ -6,10 +6,12 @@ import type { EvaluationFigures } from "../evaluation/figures.ts";
 import { returnAt } from "../evaluation/outcome.ts";
 import { isCifar10, PUBLISHED } from "../evaluation/published.ts";
 import {
+  costHeading,
+  formatCost,
+  formatCostNumber,
   formatCount,
   formatDecimal,
   formatLambda,
-  formatMacs,
   formatMillions,
   formatPercent,
   formatPercentInterval,
@@ -24,6 +26,7 @@ const MANY_EXITS = 5;
 const NAME_WIDTH = 20;
 const YARDSTICK_WIDTH = 36;
 const HASH_WIDTH = 12;
+const MACS = "MACs";
 
 /** What `run` and `evaluate` print; blocks are separated by an empty line, and no line end follows the last. */
 export function reportText(figures: EvaluationFigures): string {
@@ -34,7 +37,8 @@ export function reportText(figures: EvaluationFigures): string {
     classBlock(figures),
     yardstickBlock(figures),
   ];
-  if (isCifar10(figures.classes.map(({ name }) => name))) blocks.push(publishedBlock(figures));
+  const isCounted = (figures.costUnit ?? MACS) === MACS; // what was published is in MACs
+  if (isCounted && isCifar10(figures.classes.map(({ name }) => name))) blocks.push(publishedBlock(figures));
   return blocks.join("\n\n");
 }
 
@@ -46,14 +50,14 @@ function origin({ dataset, samples, policy, seed, version }: EvaluationFigures):
   ].join("\n");
 }
 
-function exitBlock({ exits }: EvaluationFigures): string {
+function exitBlock({ exits, costUnit = MACS }: EvaluationFigures): string {
   return formatTable(
     [
       { title: "exit", align: "left" },
       { title: "share" },
       { title: "accuracy" },
       { title: "if always" },
-      { title: "cost (M MACs)" },
+      { title: `cost (${costHeading(costUnit)})` },
       { title: "mean confidence" },
       { title: "std" },
       { title: "ECE" },
@@ -63,7 +67,7 @@ function exitBlock({ exits }: EvaluationFigures): string {
       formatPercent(exit.share),
       formatPercent(exit.accuracy),
       formatPercent(exit.accuracyIfAlways),
-      formatMillions(exit.costMacs),
+      formatCostNumber(exit.costMacs, costUnit),
       formatDecimal(exit.meanConfidence, 3),
       formatDecimal(exit.stdConfidence, 3),
       formatDecimal(exit.ece, 3),
@@ -73,9 +77,11 @@ function exitBlock({ exits }: EvaluationFigures): string {
 
 function summaryBlock(figures: EvaluationFigures): string {
   const { accuracy, costMacs, savings, effectiveness, depthSavings, depthEffectiveness, intervals, exits } = figures;
+  const { costUnit = MACS } = figures;
   const [low, high] = intervals.costMacs;
   const [worst, best] = intervals.effectiveness;
-  const full = `of ${formatMacs(costMacs.full)} in full`;
+  const full = `of ${formatCost(costMacs.full, costUnit)} in full`;
+  const between = [low, high].map((cost) => formatCostNumber(cost, costUnit)).join(" to ");
   const depth = `published definition: exit 1 of ${exits.length} saves 100%`;
   return formatTable(
     [
@@ -86,7 +92,7 @@ function summaryBlock(figures: EvaluationFigures): string {
     ],
     [
       ["accuracy", formatPercent(accuracy, 2), formatPercentInterval(intervals.accuracy, 2), ""],
-      ["mean cost", formatMacs(costMacs.mean), `${formatMillions(low)} to ${formatMillions(high)}`, full],
+      ["mean cost", formatCost(costMacs.mean, costUnit), between, full],
       ["savings", formatPercent(savings), formatPercentInterval(intervals.savings), "1 - mean cost / full cost"],
       [
         "effectiveness",
@@ -131,7 +137,8 @@ function classBlock({ classes, exits }: EvaluationFigures): string {
 }
 
 /** The policy first, then what it is to be compared with. */
-function yardstickBlock({ policy, accuracy, savings, costMacs, exits, yardsticks }: EvaluationFigures): string {
+function yardstickBlock(figures: EvaluationFigures): string {
+  const { policy, accuracy, savings, costMacs, exits, yardsticks, costUnit = MACS } = figures;
   const own = { accuracy, costMacs: costMacs.mean };
   const rows = [
     { name: policy.name, ...own, savings, return: returnAt(policy.lambda, own, exits.at(-1)!.costMacs) },
@@ -142,14 +149,14 @@ function yardstickBlock({ policy, accuracy, savings, costMacs, exits, yardsticks
       { title: "policy", align: "left" },
       { title: "accuracy" },
       { title: "savings" },
-      { title: "cost (M MACs)" },
+      { title: `cost (${costHeading(costUnit)})` },
       { title: `return at lambda ${formatLambda(policy.lambda)}` },
     ],
     rows.map((row) => [
       clip(row.name, YARDSTICK_WIDTH),
       formatPercent(row.accuracy, 2),
       formatPercent(row.savings),
-      formatMillions(row.costMacs),
+      formatCostNumber(row.costMacs, costUnit),
       formatDecimal(row.return, 4),
     ]),
   );

@@ -124,6 +124,9 @@ describe("from an exit table that was made elsewhere", () => {
     expect(outcome.stderr).toContain("1 units, 2 units, 3 units, 50 units");
     expect(outcome.stdout).toContain("test.safetensors, test split: 500 images");
     expect(outcome.stdout).toContain("threshold:confidence");
+    expect(outcome.stdout).toContain("cost (units)");
+    expect(outcome.stdout).toContain("of 50 units in full");
+    expect(outcome.stdout).not.toContain("MACs");
     expect(json(join(at("priced"), "policy.json")).policy.costs.exitMacs).toEqual([1, 2, 3, 50]);
   });
 
@@ -170,6 +173,10 @@ describe("for a network", () => {
     expect(costs.exitMacs[1]).toBeGreaterThan(costs.exitMacs[0]);
     expect(costs.exitMacs[2]).toBeGreaterThan(costs.exitMacs[1]);
     expect(costs.fullMacs).toBeLessThan(costs.exitMacs[2]); // one session, no heads on the way, no decisions
+    const budget = (value: string) =>
+      earlyexit("evaluate", "--model", run, "--data", data, "--json", "--budget", value);
+    expect((await budget("1000")).stderr).toMatch(/lambda [\d.]+ meets it on validation: accuracy [\d.]+%, [\d.]+ ms,/);
+    expect((await budget("1e-9")).stderr).toMatch(/budget: at least [\d.]+ ms expected/);
     const { stdout } = await earlyexit("evaluate", "--model", run, "--data", data, "--json");
     expect(JSON.parse(stdout)).toMatchObject({ costUnit: "ms", costMacs: { full: costs.fullMacs } });
   });

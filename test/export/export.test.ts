@@ -257,4 +257,11 @@ describe("earlyexit export", () => {
       /export: a model with a policy expected, found a network alone; run 'earlyexit learn' first/,
     );
   });
+
+  test("a policy priced in another unit is refused: the files would call it MACs", async () => {
+    await saveModel(join(folder, "timed"), { network, policy: { ...model.policy!, costUnit: "ms" } });
+    const { code, stderr } = await cli("--model", join(folder, "timed"), "--to", "onnx", "--out", join(folder, "x"));
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/export: a policy priced in MACs expected, found one in ms; run/);
+  });
 });
