@@ -255,6 +255,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationFigu
   if (!policy)
     throw new UserError("evaluate: a model with a policy expected, found a network alone; run 'earlyexit learn' first");
   checkLambda(policy.agent, options.lambda ?? policy.lambda);
+  deciderName(options.decider, policy.agent.exits); // before the images are run through the network
   checkClasses(network, data);
   const samples = data[split];
   if (!samples)
@@ -284,30 +285,36 @@ export interface EvaluateTableOptions extends Pick<EvaluateOptions, "decider" | 
 /** The same from an exit table. @throws {UserError} if there is no such decider, or lambda is outside the agent's range */
 export async function evaluateTable(options: EvaluateTableOptions): Promise<EvaluationFigures> {
   const { policy, table, classes, dataset, splitSeed } = options;
-  const { decider = "dqn", seed = 1, runtime = createNodeRuntime() } = options;
+  const { seed = 1, runtime = createNodeRuntime() } = options;
   const { agent, costs, validation, costUnit = "MACs" } = policy;
   const lambda = options.lambda ?? policy.lambda;
   checkLambda(agent, lambda);
+  const name = deciderName(options.decider, agent.exits);
   const { fit } = halves(validation.labels, splitSeed);
   const problem = await prepareYardsticks(runtime, tableSubset(validation, fit), agent.temperatures, costs);
   const dqn: Yardstick = { name: "dqn", decide: (images) => decide(runtime, agent, images, costs, lambda) };
   const all = [dqn, ...yardsticksFor(problem, lambda, seed)];
-  const deciding = all.find(({ name }) => name === (decider === "threshold" ? "threshold:confidence" : decider));
-  if (!deciding)
-    throw new UserError(
-      `policy: ${POLICY_NAMES.join(", ")} or exit:1 to exit:${agent.exits} expected, found ${decider}; choose one of them`,
-    );
   const { temperatures } = agent;
-  const exits = await deciding.decide(table);
+  const exits = await all.find((one) => one.name === name)!.decide(table);
   return {
     ...evaluateExits({ table, exits, costs, classes, temperatures, seed }),
-    policy: { name: deciding.name, lambda },
+    policy: { name, lambda },
     yardsticks: await evaluateYardsticks(all, table, costs, lambda),
     dataset,
     seed,
     version: VERSION,
     costUnit,
   };
+}
+
+/** The name of a yardstick or "dqn". @throws {UserError} if nothing of that name decides */
+function deciderName(given: string | undefined, exits: number): string {
+  const name = given === "threshold" ? "threshold:confidence" : (given ?? "dqn");
+  const names: readonly string[] = [...POLICY_NAMES, ...Array.from({ length: exits }, (_, k) => `exit:${k + 1}`)];
+  if (names.includes(name)) return name;
+  throw new UserError(
+    `policy: ${POLICY_NAMES.join(", ")} or exit:1 to exit:${exits} expected, found ${given}; choose one of them`,
+  );
 }
 
 function checkClasses(network: TrainedNetwork, { classes, name }: Dataset): void {
@@ -335,22 +342,11 @@ export function pointWithin({ calibration, costUnit = "MACs" }: LearnedPolicy, b
     throw new UserError(
       `budget: one in ${costUnit} expected (the unit of this policy's costs), found one in MACs; give it in ${costUnit}`,
     );
-  if (bound.kind === "cost" && costUnit !== "MACs") return pointForCost(calibration, bound.cost, costUnit);
   const lambda =
     bound.kind === "macs" || bound.kind === "cost"
-      ? lambdaForBudget(calibration, bound.kind === "macs" ? bound.macs : bound.cost)
+      ? lambdaForBudget(calibration, bound.kind === "macs" ? bound.macs : bound.cost, costUnit)
       : bound.kind === "savings"
         ? lambdaForSavings(calibration, bound.savings)
         : lambdaForAccuracy(calibration, bound.accuracy);
   return calibration.find((point) => point.lambda === lambda)!;
-}
-
-function pointForCost(calibration: readonly LambdaPoint[], cost: number, unit: string): LambdaPoint {
-  const found = calibration.find(({ meanMacs }) => meanMacs <= cost);
-  if (found) return found;
-  const least = Math.min(...calibration.map(({ meanMacs }) => meanMacs));
-  throw new UserError(
-    `budget: at least ${least.toPrecision(4)} ${unit} expected (the cheapest that this policy reaches), found ${cost}; ` +
-      "raise the budget, or train with larger lambdas",
-  );
 }

@@ -6,7 +6,6 @@ import { benchmark } from "../inference/benchmark.ts";
 import type { Meters } from "../inference/stopwatch.ts";
 import { loadModel } from "../model/model-folder.ts";
 import { benchText } from "../report/bench-text.ts";
-import { createNodeRuntime } from "../runtime/node.ts";
 import type { TrainedNetwork } from "../training/train.ts";
 import {
   dataOption,
@@ -15,6 +14,7 @@ import {
   jsonOption,
   number,
   openData,
+  runtimeOf,
   seedOption,
   sourceFor,
   threadsOption,
@@ -45,7 +45,7 @@ export function benchCommand() {
       const { network } = model;
       const data = await openData(sourceFor(flags, network), network.provenance.seed, progress, true);
       checkImages(network, data);
-      const runtime = createNodeRuntime({ device: flags.device, ...(flags.threads ? { threads: flags.threads } : {}) });
+      const runtime = runtimeOf(flags);
       const figures = await benchmark(runtime, model, data.test, nodeMeters(), {
         images: flags.images,
         seed: flags.seed ?? 1,

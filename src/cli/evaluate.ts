@@ -4,7 +4,6 @@ import { loadModel } from "../model/model-folder.ts";
 import { type Bound, evaluate, POLICY_NAMES, pointWithin } from "../pipeline.ts";
 import { formatCost, formatLambda, formatPercent } from "../report/format.ts";
 import { reportText } from "../report/text.ts";
-import { createNodeRuntime } from "../runtime/node.ts";
 import {
   dataOption,
   datasetOption,
@@ -12,6 +11,7 @@ import {
   jsonOption,
   number,
   openData,
+  runtimeOf,
   seedOption,
   sourceFor,
   threadsOption,
@@ -66,6 +66,7 @@ export function evaluateCommand() {
     .addOption(jsonOption())
     .action(async (flags) => {
       const progress = createProgress();
+      const runtime = runtimeOf(flags);
       const model = await loadModel(flags.model);
       const lambda = flags.lambda ?? lambdaMeeting(boundOf(flags), model.policy, progress);
       const testOnly = flags.split === "test";
@@ -77,7 +78,7 @@ export function evaluateCommand() {
         decider: flags.policy,
         ...(lambda === undefined ? {} : { lambda }),
         seed: flags.seed ?? 1,
-        runtime: createNodeRuntime({ device: flags.device, ...(flags.threads ? { threads: flags.threads } : {}) }),
+        runtime,
         onProgress: (done, total) => progress.counting("evaluate", done, total),
       });
       progress.stop();

@@ -4,6 +4,8 @@ import { Option } from "@commander-js/extra-typings";
 import type { Dataset } from "../dataset/dataset.ts";
 import { openDataset } from "../dataset/open.ts";
 import { UserError } from "../errors.ts";
+import { createNodeRuntime } from "../runtime/node.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import type { TrainedNetwork } from "../training/train.ts";
 import type { Progress } from "./progress.ts";
 
@@ -33,6 +35,11 @@ export const threadsOption = () =>
     number("threads", 1, 1024, true),
   );
 export const jsonOption = () => new Option("--json", "print one JSON object on stdout and nothing else");
+
+/** The runtime that `--device` and `--threads` ask for. @throws {UserError} if the device is unknown */
+export function runtimeOf({ device, threads }: { device: string; threads?: number | undefined }): Runtime {
+  return createNodeRuntime({ device, ...(threads ? { threads } : {}) });
+}
 
 /** Opens what `--data` or `--dataset` names, with a progress line for a download. */
 export async function openData(source: string, seed: number, progress: Progress, testOnly = false): Promise<Dataset> {

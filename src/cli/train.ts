@@ -5,7 +5,6 @@ import { freeFolder, openRunFolder, type RunFolder } from "../model/run-folder.t
 import { blueprintNames } from "../network/blueprints.ts";
 import { networkCost } from "../network/cost.ts";
 import { trainNetwork } from "../pipeline.ts";
-import { createNodeRuntime } from "../runtime/node.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { recipeNames } from "../training/recipe.ts";
 import type { TrainedNetwork } from "../training/train.ts";
@@ -18,6 +17,7 @@ import {
   jsonOption,
   number,
   openData,
+  runtimeOf,
   seedOption,
   sourceOf,
   threadsOption,
@@ -58,7 +58,7 @@ export interface Trained {
 /** What `train` does, and `run` begins with. The network is saved into the run folder. */
 export async function trainInFolder(flags: TrainingFlags, progress: Progress, signal: AbortSignal): Promise<Trained> {
   const config = await resolveRunConfig({ ...flags, source: sourceOf(flags) });
-  const runtime = createNodeRuntime({ device: flags.device, ...(flags.threads ? { threads: flags.threads } : {}) });
+  const runtime = runtimeOf(flags);
   const data = await openData(config.data, config.seed, progress);
   const base = `runs/${data.name}-${config.blueprint.name}`;
   const path = flags.out ?? (flags.resume ? base : freeFolder(base));

@@ -59,13 +59,21 @@ export function lambdaPoint(
   return { lambda, accuracy: right / chosen.length, meanMacs, savings: 1 - meanMacs / fullMacs, exitShares };
 }
 
-/** The smallest lambda whose mean cost is within the budget. @throws {UserError} if no lambda of the sweep is that cheap */
-export function lambdaForBudget(points: readonly LambdaPoint[], budgetMacs: number): number {
-  const found = points.find(({ meanMacs }) => meanMacs <= budgetMacs);
+/**
+ * The smallest lambda whose mean cost is within the budget.
+ *
+ * @param budget mean cost per image, at most, in `unit`
+ * @param unit what the policy's costs count; default "MACs"
+ * @throws {UserError} if no lambda of the sweep is that cheap
+ */
+export function lambdaForBudget(points: readonly LambdaPoint[], budget: number, unit = "MACs"): number {
+  const found = points.find(({ meanMacs }) => meanMacs <= budget);
   if (found) return found.lambda;
   const least = Math.min(...points.map(({ meanMacs }) => meanMacs));
+  const show = (cost: number): string =>
+    unit === "MACs" ? `${(cost / 1e6).toFixed(2)} million MACs` : `${cost.toPrecision(4)} ${unit}`;
   throw new UserError(
-    `budget: at least ${showMacs(least)} expected (the cheapest that this policy reaches), found ${showMacs(budgetMacs)}; ` +
+    `budget: at least ${show(least)} expected (the cheapest that this policy reaches), found ${show(budget)}; ` +
       "raise the budget, or train with larger lambdas",
   );
 }
@@ -101,10 +109,6 @@ export function lambdaForAccuracy(points: readonly LambdaPoint[], accuracy: numb
 export function recommendedLambda(points: readonly LambdaPoint[], lastExitAccuracy: number): number {
   const enough = lastExitAccuracy - TOLERATED_LOSS - 1e-12; // accuracies are quotients
   return (points.findLast(({ accuracy }) => accuracy >= enough) ?? points[0]!).lambda;
-}
-
-function showMacs(macs: number): string {
-  return `${(macs / 1e6).toFixed(2)} million MACs`;
 }
 
 function percent(share: number): string {

@@ -26,7 +26,6 @@ export function createNodeRuntime({
     threads,
     createSession: (model, options) => createSession(device, model, { threads, ...options }),
     tensor: (data, shape) => new Tensor("float32", data, shape),
-    integerTensor: (data, shape) => new Tensor("int32", data, shape),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { InferenceSession, Tensor as OrtTensor, TypedTensor } from "onnxruntime-common";
+import type { InferenceSession, TypedTensor } from "onnxruntime-common";
 
 export type Device = "cpu" | "webgpu" | "cuda" | "wasm";
 
@@ -20,5 +20,4 @@ export interface Runtime {
   readonly threads: number;
   createSession(model: Uint8Array, options?: SessionOptions): Promise<InferenceSession>;
   tensor(data: Float32Array, shape: readonly number[]): TypedTensor<"float32">;
-  integerTensor(data: Int32Array, shape: readonly number[]): OrtTensor;
 }

@@ -63,7 +63,6 @@ export async function createWebRuntime(options: WebRuntimeOptions = {}): Promise
         extra: { session: { force_spinning_stop: "1" } },
       }),
     tensor: (data, shape) => new ort.Tensor("float32", data, shape),
-    integerTensor: (data, shape) => new ort.Tensor("int32", data, shape),
   };
 }
 
