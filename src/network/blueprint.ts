@@ -7,6 +7,11 @@ type Stride = 1 | 2;
 /** Layers take and give [B, C, H, W], or [B, features] after a global pool. */
 export type Layer =
   | { type: "conv"; channels: number; kernel?: 1 | 3; stride?: Stride; groups?: number; bias?: boolean }
+  /**
+   * Only as the very first layer: a 3x3 convolution whose filters are not trained but are the leading principal components of the
+   * training images' patches, scaled to variance 1, each with both signs; only its bias is trained. See `whiteningFilters`.
+   */
+  | { type: "whitening"; channels: number; stride?: Stride }
   /** one 3x3 kernel per channel */
   | { type: "depthwiseConv"; stride?: Stride; bias?: boolean }
   /** bias by default */
@@ -49,6 +54,7 @@ const layerSchema: z.ZodType<Layer | Separable, LayerInput> = z.lazy(() =>
       groups: count.optional(),
       bias,
     }),
+    z.strictObject({ type: z.literal("whitening"), channels: count.multipleOf(2), stride }),
     z.strictObject({ type: z.literal("depthwiseConv"), stride, bias }),
     z.strictObject({ type: z.literal("linear"), features: z.union([count, z.literal("classes")]), bias }),
     z.strictObject({

@@ -31,6 +31,7 @@ export function buildInferenceStage(
     classes,
     training: false,
     parameter: (name, shape) => constant(valuesOf(name, shape, weights), shape),
+    fixed: (name, shape) => constant(valuesOf(name, shape, weights), shape),
     batchNorm: (value, path) => {
       const [gamma, beta, mean, variance] = ["gamma", "beta", "mean", "variance"].map((suffix) =>
         context.parameter(`${path}.${suffix}`, [value.shape[1]!]),

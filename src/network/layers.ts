@@ -12,6 +12,8 @@ export interface LayerContext {
   /** Nothing is fused for us: take the cheaper of two equal orders. */
   readonly training: boolean;
   parameter(name: string, shape: Shape): Tensor;
+  /** Weights that are not trained. */
+  fixed(name: string, shape: Shape): Tensor;
   batchNorm(x: Tensor, path: string): Tensor;
   dropout(x: Tensor, layer: Extract<Layer, { type: "dropout" }>, path: string): Tensor;
 }
@@ -40,6 +42,8 @@ function applyLayer(layer: Layer, x: Tensor, path: string, context: LayerContext
     switch (layer.type) {
       case "conv":
         return applyConv(layer, x, path, context);
+      case "whitening":
+        return applyWhitening(layer, x, path, context);
       case "depthwiseConv":
         return applyConv({ ...layer, type: "conv", channels: x.shape[1]!, groups: x.shape[1]! }, x, path, context);
       case "linear":
@@ -99,6 +103,21 @@ function applyConv(layer: Extract<Layer, { type: "conv" }>, x: Tensor, path: str
   const weight = context.parameter(`${path}.weight`, [channels, Math.floor(x.shape[1]! / groups), kernel, kernel]);
   const bias = layer.bias ? { bias: context.parameter(`${path}.bias`, [channels]) } : {};
   return conv2d(x, weight, { stride, groups, ...bias });
+}
+
+function applyWhitening(
+  { channels, stride = 1 }: Extract<Layer, { type: "whitening" }>,
+  x: Tensor,
+  path: string,
+  context: LayerContext,
+): Tensor {
+  const inputs = x.shape[1]!;
+  if (path !== "stages.0.layers.0" || channels > 18 * inputs)
+    throw new RangeError(
+      `whitening: the first layer of the network expected, with at most ${18 * inputs} channels, found ${channels}`,
+    );
+  const weight = context.fixed(`${path}.weight`, [channels, inputs, 3, 3]);
+  return conv2d(x, weight, { stride, bias: context.parameter(`${path}.bias`, [channels]) });
 }
 
 function applyLinear(

@@ -5,7 +5,7 @@ import type { Update } from "../graph/optimizer.ts";
 import { type Shape, sameShape, show, type Tensor, type Variable, variable } from "../graph/tensor.ts";
 import type { Blueprint } from "./blueprint.ts";
 import { applyLayers, type LayerContext } from "./layers.ts";
-import { initialValues, type Weights } from "./weights.ts";
+import { type Initialisation, initialValues, type Weights } from "./weights.ts";
 
 /** Share of the new batch in the running statistics. */
 const STATISTICS_MOMENTUM = 0.1;
@@ -17,6 +17,8 @@ export interface TrainingGraph {
   readonly stageFeatures: readonly Tensor[];
   /** What the optimizer changes. */
   readonly parameters: readonly Variable[];
+  /** What it does not: the filters of a whitening layer. */
+  readonly fixed: readonly Variable[];
   /** running <- 0.9 running + 0.1 batch, for the mean and the unbiased variance of every batch norm. */
   readonly statistics: readonly Update[];
 }
@@ -31,12 +33,13 @@ export function buildTrainingGraph(
   blueprint: Blueprint,
   classes: number,
   images: Tensor,
-  { seed = 0, start }: { seed?: number; start?: Weights } = {},
+  { seed = 0, initialisation = "he", start }: { seed?: number; initialisation?: Initialisation; start?: Weights } = {},
 ): TrainingGraph {
   const parameters: Variable[] = [];
+  const fixed: Variable[] = [];
   const statistics: Update[] = [];
   const create = (name: string, shape: Shape): Variable =>
-    variable(name, shape, () => start?.get(name)?.data ?? initialValues(name, shape, seed));
+    variable(name, shape, () => start?.get(name)?.data ?? initialValues(name, shape, seed, initialisation));
   const context: LayerContext = {
     classes,
     training: true,
@@ -44,6 +47,11 @@ export function buildTrainingGraph(
       const parameter = create(name, shape);
       parameters.push(parameter);
       return parameter;
+    },
+    fixed: (name, shape) => {
+      const one = create(name, shape);
+      fixed.push(one);
+      return one;
     },
     batchNorm: (x, path) => {
       const channels = [x.shape[1]!];
@@ -74,5 +82,5 @@ export function buildTrainingGraph(
       );
     logits.push(answer);
   });
-  return { logits, stageFeatures, parameters, statistics };
+  return { logits, stageFeatures, parameters, fixed, statistics };
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { UserError } from "../errors.ts";
+import { initialisations } from "../network/weights.ts";
 
 const share = z.number().min(0).max(1);
 const positive = z.number().positive();
@@ -48,9 +49,11 @@ export const recipeSchema = z.strictObject({
   optimizer: optimizerSchema.prefault({ name: "sgd", weightDecay: 5e-4 }),
   /** Peak. */
   learningRate: positive.default(0.1),
-  /** Times the learning rate, for batch norm's gamma and beta and for biases; these never decay. */
+  /** Times the learning rate, for biases and for batch norm's offsets, which never decay. */
   biasRateFactor: positive.default(1),
   schedule: scheduleSchema.prefault({ name: "triangular" }),
+  /** First values of the convolutions, see `Initialisation`. */
+  initialisation: z.enum(initialisations).default("he"),
   /** Weight of each exit's loss, moving in a straight line from start to end of the training; normalised to sum 1. Default: all equal. */
   exitWeights: z.strictObject({ start: exitShares, end: exitShares }).optional(),
   /** Every exit but the last also learns from the last one: (1 - weight) cross entropy + weight KL to it at this temperature. */

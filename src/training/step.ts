@@ -23,11 +23,15 @@ export function buildTrainingStep(
   blueprint: Blueprint,
   classes: number,
   recipe: Recipe,
-  { seed = 0, start }: { seed?: number; start?: Weights } = {},
+  { seed = 0, start }: { seed?: number; start?: Weights | undefined } = {},
 ): GraphDefinition {
   const images = input("images", [recipe.batchSize, ...blueprint.input]);
   const targets = input("targets", [recipe.batchSize, classes]);
-  const network = buildTrainingGraph(blueprint, classes, images, { seed, ...(start ? { start } : {}) });
+  const network = buildTrainingGraph(blueprint, classes, images, {
+    seed,
+    initialisation: recipe.initialisation,
+    ...(start ? { start } : {}),
+  });
   const loss = weightedLoss(network.logits, targets, recipe);
   const raw = gradients(loss, network.parameters);
   const { clipped, norm } = clipByGlobalNorm(raw, recipe.gradientNorm ?? Number.MAX_VALUE);
@@ -75,8 +79,8 @@ function weightedLoss(logits: readonly Tensor[], targets: Tensor, recipe: Recipe
   return reduceSum(multiply(perExit, input("exitWeights", [logits.length])));
 }
 
-/** Batch norm's parameters and biases have their own rate and do not decay. */
+/** Biases, batch norm's among them, have their own rate; neither they nor batch norm's slopes decay. */
 function groupOf({ source }: Variable, recipe: Recipe): Pick<Trained, "rateFactor" | "decay"> {
   if (source.name.endsWith(".weight")) return { decay: recipe.optimizer.weightDecay };
-  return { rateFactor: recipe.biasRateFactor };
+  return source.name.endsWith(".gamma") ? {} : { rateFactor: recipe.biasRateFactor };
 }

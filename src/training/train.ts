@@ -2,7 +2,7 @@ import { channelStatistics, type Normalisation } from "../dataset/augmentation.t
 import { type BatchOptions, type BatchSource, inlineBatches, stepsPerEpoch } from "../dataset/batches.ts";
 import type { Dataset, Samples } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
-import { input } from "../graph/tensor.ts";
+import { input, type Variable } from "../graph/tensor.ts";
 import type { Blueprint } from "../network/blueprint.ts";
 import { checkBlueprint } from "../network/cost.ts";
 import { buildTrainingGraph } from "../network/training-graph.ts";
@@ -13,6 +13,7 @@ import { VERSION } from "../version.ts";
 import type { Recipe } from "./recipe.ts";
 import { averageDecayAt, exitWeightsAt, learningRateAt } from "./schedule.ts";
 import { buildTrainingStep } from "./step.ts";
+import { startingWeights } from "./whitening.ts";
 
 /** A network with trained weights and what is needed to use it. */
 export interface TrainedNetwork {
@@ -93,7 +94,8 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainedNetwor
   const perEpoch = stepsPerEpoch(train.count, recipe.batchSize);
   const steps = Math.round(recipe.epochs * perEpoch);
   const firstStep = resumeFrom?.step ?? 0;
-  const definition = buildTrainingStep(blueprint, classes, recipe, { seed });
+  const start = startingWeights(blueprint, train, dataset.imageShape, normalisation);
+  const definition = buildTrainingStep(blueprint, classes, recipe, { seed, start });
   const program = await Program.compile(runtime, definition, { seed, optimizeFor: "training" });
   for (const [name, { data }] of resumeFrom?.variables ?? []) program.write(name, data);
   const source = batchSource(options, train, normalisation, firstStep);
@@ -217,14 +219,15 @@ function checkLoss(loss: number, step: number, learningRate: number): void {
 /** The weights that inference uses: the averages where the recipe keeps them, else the last ones. */
 function keptWeights(program: Program, blueprint: Blueprint, classes: number, recipe: Recipe): Weights {
   const images = input("images", [1, ...blueprint.input]);
-  const { parameters, statistics } = buildTrainingGraph(blueprint, classes, images);
+  const { parameters, fixed, statistics } = buildTrainingGraph(blueprint, classes, images);
   const suffix = recipe.averageDecay === null ? "" : ".average";
-  return new Map(
-    [...parameters, ...statistics.map(({ variable }) => variable)].map(({ source, shape }) => [
-      source.name,
-      { shape, data: program.read(source.name + suffix).slice() },
-    ]),
-  );
+  const kept = (variables: readonly Variable[], suffix: string) =>
+    variables.map(({ source: { name }, shape }): [string, NamedArray] => [
+      name,
+      { shape, data: program.read(name + suffix).slice() },
+    ]);
+  const changed = [...parameters, ...statistics.map(({ variable }) => variable)];
+  return new Map([...kept(fixed, ""), ...kept(changed, suffix)]);
 }
 
 /** Speed over the last 20 steps, and the time left at that speed. */

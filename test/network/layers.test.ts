@@ -111,3 +111,39 @@ describe("the training graph", () => {
     expect(parameters.map(({ source }) => source.name)).toContain("stages.1.layers.0.weight");
   });
 });
+
+describe("whitening", () => {
+  test("is a convolution with a trained bias and weights that are not trained", () => {
+    const names = { parameter: [] as string[], fixed: [] as string[] };
+    const context = plainContext(true);
+    const watched = {
+      ...context,
+      parameter: (name: string, size: readonly number[]) => {
+        names.parameter.push(name);
+        return context.parameter(name, size);
+      },
+      fixed: (name: string, size: readonly number[]) => {
+        names.fixed.push(name);
+        return context.fixed(name, size);
+      },
+    };
+    const y = applyLayers(
+      [{ type: "whitening", channels: 6, stride: 2 }],
+      input("x", shape),
+      "stages.0.layers",
+      watched,
+    );
+    expect(y.shape).toEqual([2, 6, 4, 4]);
+    expect(names).toEqual({ parameter: ["stages.0.layers.0.bias"], fixed: ["stages.0.layers.0.weight"] });
+  });
+
+  test("stands first or nowhere, and has no more channels than signed components", () => {
+    const put = (path: string, channels: number) => () =>
+      applyLayers([{ type: "whitening", channels }], input("x", shape), path, plainContext(true));
+    expect(put("stages.1.layers", 6)).toThrow(
+      "stages.1.layers.0: whitening: the first layer of the network expected, with at most 54 channels, found 6",
+    );
+    expect(put("stages.0.layers", 56)).toThrow("at most 54 channels, found 56");
+    expect(put("stages.0.layers", 54)).not.toThrow();
+  });
+});

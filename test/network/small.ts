@@ -33,6 +33,7 @@ export function plainContext(training: boolean, classes = 3): LayerContext {
     classes,
     training,
     parameter: (name, shape): Tensor => constant(initialValues(name, shape, 1), shape),
+    fixed: (name, shape): Tensor => constant(initialValues(name, shape, 1), shape),
     batchNorm: (x) => x,
     dropout: (x) => x,
   };

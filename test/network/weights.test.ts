@@ -55,4 +55,11 @@ describe("initialValues", () => {
       expect(Math.abs(correlation)).toBeLessThan(0.24); // 4 / sqrt(288)
     }
   });
+
+  test("dirac: the first channels pass through, the others stay random", () => {
+    const shape = [6, 4, 3, 3];
+    const [he, dirac] = [initialValues("a.weight", shape, 1), initialValues("a.weight", shape, 1, "dirac")];
+    for (let o = 0; o < 4; o++) for (let i = 0; i < 36; i++) expect(dirac[o * 36 + i]).toBe(i === o * 9 + 4 ? 1 : 0);
+    expect([...dirac.slice(4 * 36)]).toEqual([...he.slice(4 * 36)]);
+  });
 });

@@ -2,11 +2,13 @@ import { describe, expect, test } from "vitest";
 import type { Dataset } from "../../src/dataset/dataset.ts";
 import { createSamples } from "../../src/dataset/dataset.ts";
 import { UserError } from "../../src/errors.ts";
+import type { Layer } from "../../src/network/blueprint.ts";
 import type { Weights } from "../../src/network/weights.ts";
 import { computeExitTable, exitAccuracies } from "../../src/policy/exit-logits.ts";
 import type { RecipeInput } from "../../src/training/recipe.ts";
 import { averageDecayAt } from "../../src/training/schedule.ts";
 import type { Checkpoint, TrainingProgress, TrainOptions } from "../../src/training/train.ts";
+import { whiteningFilters } from "../../src/training/whitening.ts";
 import { CLASSES, dataset, recorder, runtime, smallBlueprint, smallRecipe, train } from "./small.ts";
 
 /** All that a recipe can ask for. */
@@ -24,6 +26,20 @@ function differs(a: Weights, b: Weights): boolean {
 }
 
 describe("learning", () => {
+  test("a whitening layer keeps its filters, computed from the training images, and trains its bias", async () => {
+    const { stages, ...rest } = smallBlueprint(0);
+    const [first, ...others] = stages;
+    const layers: Layer[] = [{ type: "whitening", channels: 6 }, { type: "relu" }, ...first!.layers];
+    const network = await train({
+      blueprint: { ...rest, stages: [{ ...first!, layers }, ...others] },
+      recipe: smallRecipe({ epochs: 3, averageDecay: 0.9, initialisation: "dirac" }),
+    });
+    const filters = network.weights.get("stages.0.layers.0.weight")!;
+    const { imageShape } = dataset;
+    expect(filters.data).toEqual(whiteningFilters(dataset.train!, imageShape, network.normalisation, 6));
+    expect(network.weights.get("stages.0.layers.0.bias")!.data.some((one) => one !== 0)).toBe(true);
+  });
+
   test("32 images of noise are learned by heart at every exit", async () => {
     const losses: number[] = [];
     const network = await train({
