@@ -49,20 +49,33 @@ const poolBoth: LayerInput = {
   branches: [[{ type: "globalAveragePool" }], [{ type: "globalMaxPool" }]],
 };
 
-/** A strided convolution sees more than a pool alone: early heads need it. */
-function head(channels: number): LayerInput[] {
-  return [{ type: "maxPool" }, ...conv(channels), poolBoth, { type: "linear", features: "classes" }];
+/** The largest of four neighbours, before batch norm and rectifier: these then work on a quarter of the map. */
+function convThenPool(channels: number): LayerInput[] {
+  return [{ type: "conv", channels }, { type: "maxPool" }, { type: "batchNorm" }, { type: "relu" }];
 }
 
-/** A first design of our own: few channels where maps are large, heads that see enough. */
+/** Early features say little about classes by themselves: a head that convolves on sees more than one that only pools. */
+function head(...channels: number[]): LayerInput[] {
+  return [
+    ...channels.flatMap((one): LayerInput[] => [{ type: "maxPool" }, ...conv(one)]),
+    poolBoth,
+    { type: "linear", features: "classes" },
+  ];
+}
+
+/**
+ * Ours: accuracy for little. Half the resolution at once, by whitened patches, which lose nothing (48 numbers for 27); few
+ * channels where maps are large; no map below 8x8 outside the heads; heads that see enough. Without heads 7.4, 35.7, 54.6
+ * and 87.6 M MACs.
+ */
 const compact: BlueprintInput = {
   name: "compact",
   input: [3, 32, 32],
   stages: [
-    { layers: [...conv(32), ...conv(64, 2)], head: head(96) },
-    { layers: residual(64), head: head(128) },
-    { layers: [...conv(128, 2), ...residual(128)], head: head(192) },
-    { layers: [...residual(128), ...conv(256)], head: [poolBoth, { type: "linear", features: "classes" }] },
+    { layers: [{ type: "whitening", channels: 48, stride: 2 }, { type: "relu" }, ...conv(64)], head: head(96, 128) },
+    { layers: [...convThenPool(128), ...conv(128)], head: head(128) },
+    { layers: residual(128), head: head(160) },
+    { layers: [...residual(128), ...conv(192)], head: head() },
   ],
 };
 

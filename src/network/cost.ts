@@ -1,6 +1,6 @@
 import { UserError } from "../errors.ts";
 import { multiplyAccumulates } from "../graph/cost.ts";
-import { input, sizeOf } from "../graph/tensor.ts";
+import { input, sizeOf, type Variable } from "../graph/tensor.ts";
 import type { Blueprint } from "./blueprint.ts";
 import { buildTrainingGraph } from "./training-graph.ts";
 
@@ -13,7 +13,7 @@ export interface NetworkCost {
   readonly fullMacs: number;
   /** [E] trainable parameters needed to answer at exit k. */
   readonly parameters: readonly number[];
-  /** [E] bytes of these parameters in float32. */
+  /** [E] bytes of these in float32, with the filters of a whitening layer, which are not trained. */
   readonly bytes: readonly number[];
 }
 
@@ -24,18 +24,18 @@ export interface NetworkCost {
  */
 export function networkCost(blueprint: Blueprint, classes: number): NetworkCost {
   const images = input("images", [1, ...blueprint.input]);
-  const { logits, stageFeatures, parameters } = buildTrainingGraph(blueprint, classes, images);
+  const { logits, stageFeatures, parameters, fixed } = buildTrainingGraph(blueprint, classes, images);
   const exits = blueprint.stages.map((_, k) => k);
-  const upTo = (k: number): number =>
-    parameters
+  const upTo = (k: number, variables: readonly Variable[]): number =>
+    variables
       .filter(({ source }) => Number(source.name.split(".")[1]) <= k)
       .reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   return {
     exitMacs: exits.map((k) => multiplyAccumulates(logits.slice(0, k + 1))),
     backboneMacs: exits.map((k) => multiplyAccumulates([stageFeatures[k]!])),
     fullMacs: multiplyAccumulates([logits.at(-1)!]),
-    parameters: exits.map(upTo),
-    bytes: exits.map((k) => 4 * upTo(k)),
+    parameters: exits.map((k) => upTo(k, parameters)),
+    bytes: exits.map((k) => 4 * upTo(k, [...parameters, ...fixed])),
   };
 }
 

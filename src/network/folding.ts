@@ -7,6 +7,7 @@ import type { NamedArray, Weights } from "./weights.ts";
  * Batch norm with fixed statistics is y = a x + b per channel, so it can disappear into its neighbours:
  * into the convolution or linear layer before it, W' = a W and bias' = a bias + b,
  * or into the linear layer after it, W' = W diag(a) and bias' = bias + W b.
+ * A max pool may stand between it and the layer before where no a is negative: max(a x + b) = a max(x) + b.
  * What disappears becomes an `identity`, so that every other layer keeps its name. One that fits neither case stays.
  *
  * @throws {UserError} if a weight is missing
@@ -25,12 +26,14 @@ function foldList(layers: readonly Layer[], path: string, weights: Map<string, N
   for (let i = 0; i < result.length; i++) {
     if (result[i]!.type !== "batchNorm") continue;
     const affine = affineOf(`${path}.${i}`, weights);
-    const before = result[i - 1];
+    const isRising = affine.slope.every((one) => one >= 0);
+    const at = isRising && result[i - 1]?.type === "maxPool" ? i - 2 : i - 1;
+    const before = result[at];
     const after = result.findIndex(({ type }, j) => j > i && type !== "identity" && type !== "dropout");
     const next = result[after];
     if (before?.type === "conv" || before?.type === "depthwiseConv" || before?.type === "linear") {
-      foldIntoPrevious(`${path}.${i - 1}`, affine, weights);
-      result[i - 1] = { ...before, bias: true };
+      foldIntoPrevious(`${path}.${at}`, affine, weights);
+      result[at] = { ...before, bias: true };
     } else if (next?.type === "linear") {
       foldIntoNext(`${path}.${after}`, affine, weights);
       result[after] = { ...next, bias: true };

@@ -51,11 +51,21 @@ export const recipeSchema = z.strictObject({
   learningRate: positive.default(0.1),
   /** Times the learning rate, for biases and for batch norm's offsets, which never decay. */
   biasRateFactor: positive.default(1),
+  /**
+   * Times the learning rate, for the weights of linear layers: nothing normalises them, so that they bear a lower rate than
+   * convolutions before a batch norm.
+   */
+  linearRateFactor: positive.default(1),
   schedule: scheduleSchema.prefault({ name: "triangular" }),
   /** First values of the convolutions, see `Initialisation`. */
   initialisation: z.enum(initialisations).default("he"),
-  /** Weight of each exit's loss, moving in a straight line from start to end of the training; normalised to sum 1. Default: all equal. */
-  exitWeights: z.strictObject({ start: exitShares, end: exitShares }).optional(),
+  /**
+   * Weight of each exit's loss, normalised to sum 1: "equal"; "rising", in proportion to 1, 2, 3, ...; or one number per exit,
+   * moving in a straight line from start to end of the training.
+   */
+  exitWeights: z
+    .union([z.enum(["equal", "rising"]), z.strictObject({ start: exitShares, end: exitShares })])
+    .default("equal"),
   /** Every exit but the last also learns from the last one: (1 - weight) cross entropy + weight KL to it at this temperature. */
   distillation: z.strictObject({ weight: share, temperature: positive.default(2) }).optional(),
   labelSmoothing: share.default(0),
@@ -95,28 +105,39 @@ const published: RecipeInput = {
   augmentation: { padding: 4, flip: true, cutout: 0 },
 };
 
-/** Ours: SGD with momentum, label smoothing, a moving average of the weights, distillation from the last exit. */
+/**
+ * Ours, for photographs: after Keller Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU" (2024): SGD with Nesterov
+ * momentum, dirac initialisation, biases at a higher rate, a moving average of the weights. The rates are for batches of
+ * 128, linear layers have a lower rate where the paper scales their output, and early exits also learn from the last one.
+ */
 const standard: RecipeInput = {
   epochs: 20,
   batchSize: 128,
-  optimizer: { name: "sgd", momentum: 0.9, weightDecay: 4e-3 },
+  optimizer: { name: "sgd", momentum: 0.9, weightDecay: 1e-2 },
   learningRate: 0.1,
-  schedule: { name: "triangular", warmup: 0.2, end: 0 },
+  biasRateFactor: 8,
+  linearRateFactor: 0.08,
+  schedule: { name: "triangular", warmup: 0.1, end: 0 },
+  initialisation: "dirac",
+  exitWeights: "rising",
   labelSmoothing: 0.1,
-  distillation: { weight: 0.3, temperature: 2 },
-  gradientNorm: 5,
+  distillation: { weight: 0.2, temperature: 2 },
   augmentation: { padding: 3, flip: true, cutout: 6 },
   averageDecay: 0.995,
 };
 
 /** For the drawn set, where every view is new anyway. */
 const quick: RecipeInput = {
-  ...standard,
   epochs: 8,
   batchSize: 64,
+  optimizer: { name: "sgd", momentum: 0.9, weightDecay: 4e-3 },
   learningRate: 0.05,
+  schedule: { name: "triangular", warmup: 0.2, end: 0 },
   labelSmoothing: 0.05,
+  distillation: { weight: 0.3, temperature: 2 },
+  gradientNorm: 5,
   augmentation: { padding: 2, flip: true, cutout: 0 },
+  averageDecay: 0.995,
   validateEvery: 4,
 };
 
@@ -136,9 +157,15 @@ export function builtInRecipe(name: string, changes: Partial<RecipeInput> = {}):
 export function parseRecipe(data: unknown, where = "recipe"): Recipe {
   const parsed = recipeSchema.safeParse(data);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
+  const issue = innermost(parsed.error.issues[0]!);
   throw new UserError(
     `${where}: a training recipe expected, found at ${issue.path.join(".") || "the top"}: ${issue.message}; ` +
       "see src/training/recipe.ts",
   );
+}
+
+/** Where a field may be one of several things: what is wrong with the one that came nearest, the last one. */
+function innermost(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  const inner = issue.code === "invalid_union" ? issue.errors.at(-1)?.[0] : undefined;
+  return inner ? { ...inner, path: [...issue.path, ...inner.path] } : issue;
 }

@@ -42,7 +42,11 @@ function halfCosine(from: number, to: number, progress: number): number {
 export function exitWeightsAt(recipe: Recipe, exits: number, progress: number): Float32Array {
   const { exitWeights } = recipe;
   const raw = Float32Array.from({ length: exits }, (_, k) =>
-    exitWeights ? exitWeights.start[k]! * (1 - progress) + exitWeights.end[k]! * progress : 1,
+    typeof exitWeights === "object"
+      ? exitWeights.start[k]! * (1 - progress) + exitWeights.end[k]! * progress
+      : exitWeights === "rising"
+        ? k + 1
+        : 1,
   );
   const sum = raw.reduce((a, b) => a + b);
   return raw.map((weight) => weight / sum);

@@ -80,7 +80,8 @@ function weightedLoss(logits: readonly Tensor[], targets: Tensor, recipe: Recipe
 }
 
 /** Biases, batch norm's among them, have their own rate; neither they nor batch norm's slopes decay. */
-function groupOf({ source }: Variable, recipe: Recipe): Pick<Trained, "rateFactor" | "decay"> {
-  if (source.name.endsWith(".weight")) return { decay: recipe.optimizer.weightDecay };
+function groupOf({ source, shape }: Variable, recipe: Recipe): Pick<Trained, "rateFactor" | "decay"> {
+  if (source.name.endsWith(".weight"))
+    return { rateFactor: shape.length === 2 ? recipe.linearRateFactor : 1, decay: recipe.optimizer.weightDecay };
   return source.name.endsWith(".gamma") ? {} : { rateFactor: recipe.biasRateFactor };
 }

@@ -196,7 +196,8 @@ function checkedTrainSplit(
     );
   checkBlueprint(blueprint, classes.length);
   const exits = blueprint.stages.length;
-  for (const [when, weights] of Object.entries(recipe.exitWeights ?? {}))
+  const { exitWeights } = recipe;
+  for (const [when, weights] of typeof exitWeights === "object" ? Object.entries(exitWeights) : [])
     if (weights.length !== exits)
       throw new UserError(
         `recipe: exitWeights.${when} of ${exits} numbers expected, found ${weights.length}; give one per exit`,

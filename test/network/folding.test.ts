@@ -119,6 +119,27 @@ describe("foldBatchNorm", () => {
     expect(weights, "the weights that were given").toEqual(before);
   });
 
+  test.each([
+    { slopes: "no slope falls", gamma: [0.5, 2, 0, 1], left: 0 },
+    { slopes: "a slope falls", gamma: [0.5, 2, -0.1, 1], left: 1 },
+  ])("through a max pool: $left left where $slopes", async ({ gamma, left }) => {
+    const blueprint = parseBlueprint({
+      name: "case",
+      input: [3, 8, 8],
+      stages: [
+        { layers: [{ type: "conv", channels: 4 }, { type: "maxPool" }, norm, { type: "relu" }], head: HEAD },
+        { layers: [], head: HEAD },
+      ],
+    });
+    const weights = new Map(randomWeights(blueprint, CLASSES, 11));
+    weights.set("stages.0.layers.2.gamma", { shape: [4], data: Float32Array.from(gamma) });
+    const folded = foldBatchNorm(blueprint, weights);
+    const images = randomImages(2 * 3 * 64, 12);
+    const expected = await logitsOf(blueprint, weights, images);
+    expectClose(await logitsOf(folded.blueprint, folded.weights, images), expected, TOLERANCE);
+    expect(typesOf(folded.blueprint.stages[0]!.layers).filter((type) => type === "batchNorm")).toHaveLength(left);
+  });
+
   test("a convolution with bias and its batch norm equal the formula in float64", async () => {
     const blueprint = parseBlueprint({
       name: "case",

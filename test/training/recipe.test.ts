@@ -9,6 +9,9 @@ test("an empty recipe is whole: every field has a default", () => {
     optimizer: { name: "sgd", momentum: 0.9, weightDecay: 5e-4 },
     learningRate: 0.1,
     biasRateFactor: 1,
+    linearRateFactor: 1,
+    initialisation: "he",
+    exitWeights: "equal",
     schedule: { name: "triangular", warmup: 0.2, end: 0.01 },
     labelSmoothing: 0,
     gradientNorm: null,
@@ -37,6 +40,7 @@ describe("a recipe that is not as expected is the user's mistake", () => {
     ["a decay of 1", { averageDecay: 1 }, "averageDecay: Too big"],
     ["momentum of 1", { optimizer: { name: "sgd", momentum: 1 } }, "optimizer.momentum: Too big"],
     ["exit weights of text", { exitWeights: { start: ["a", "b"], end: [1, 1] } }, "exitWeights.start.0: "],
+    ["exit weights of no such name", { exitWeights: "falling" }, "exitWeights: "],
     ["exit weights at one end", { exitWeights: { start: [0.5, 0.5] } }, "exitWeights.end: "],
     // normalising them would divide by 0
     [

@@ -69,6 +69,11 @@ describe("exitWeightsAt", () => {
     expectWeights(1, [0, 0.3, 0.4, 0.5]); // sum 1.2
   });
 
+  test("rising: in proportion to 1, 2, 3, 4", () => {
+    const found = exitWeightsAt(parseRecipe({ exitWeights: "rising" }), 4, 0.5);
+    for (const [k, weight] of [0.1, 0.2, 0.3, 0.4].entries()) expect(found[k]).toBeCloseTo(weight, 6);
+  });
+
   test("all equal by default", () => {
     for (const progress of [0, 0.3, 1])
       expect([...exitWeightsAt(parseRecipe({}), 4, progress)]).toEqual([0.25, 0.25, 0.25, 0.25]);

@@ -97,6 +97,7 @@ describe("the loss", () => {
   });
 });
 
+const isLinear = (name: string): boolean => weights.get(name)!.shape.length === 2;
 const isOfLastStage = (name: string): boolean => name.startsWith("stages.1.");
 const parametersOf = (program: Program): string[] => program.variableNames.filter((name) => weights.has(name));
 const trained = (program: Program): string[] =>
@@ -148,14 +149,17 @@ describe("weight decay", () => {
   );
 });
 
-test("biasRateFactor multiplies the steps of biases and batch norm, and no others", async () => {
+test.each([
+  ["biasRateFactor", "biases and batch norm's offsets", (name: string) => /\.(bias|beta)$/.test(name)],
+  ["linearRateFactor", "the weights of linear layers", (name: string) => name.endsWith(".weight") && isLinear(name)],
+] as const)("%s multiplies the steps of %s, and no others", async (factorName, _, isMultiplied) => {
   const optimizer = { name: "sgd", momentum: 0, weightDecay: 0 } as const;
-  const [once, thrice] = [await compile({ optimizer }), await compile({ optimizer, biasRateFactor: 3 })];
+  const [once, thrice] = [await compile({ optimizer }), await compile({ optimizer, [factorName]: 3 })];
   for (const program of [once, thrice]) await run(program, [0.5, 0.5], 0.01);
   let moved = 0;
   for (const name of trained(once)) {
     const before = weights.get(name)!.data;
-    const factor = name.endsWith(".weight") ? 1 : 3;
+    const factor = isMultiplied(name) ? 3 : 1;
     thrice.read(name).forEach((value, i) => {
       const step = once.read(name)[i]! - before[i]!;
       moved = Math.max(moved, Math.abs(step));

@@ -32,8 +32,8 @@ test("the answers are uncorrelated and of variance 1, and the second half are th
   expect(filters).toHaveLength(8 * 27);
   const all = [0, 1, 2, 3].map((filter) => answers(filters, filter));
   const meanProduct = (a: number[], b: number[]) => a.reduce((sum, one, i) => sum + one * b[i]!, 0) / a.length;
+  // e / (e + 5e-4) instead of 1, for eigenvalues e above 0.1
   for (const [i, a] of all.entries())
-    // e / (e + 5e-4) instead of 1, for eigenvalues e above 0.1
     for (const [j, b] of all.entries()) expect(meanProduct(a, b)).toBeCloseTo(i === j ? 1 : 0, 2);
   expect([...filters.slice(4 * 27)]).toEqual([...filters.slice(0, 4 * 27)].map((one) => -one));
 });
