@@ -1,0 +1,3 @@
+export function WatchPage() {
+  return <p>soon</p>;
+}
