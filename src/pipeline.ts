@@ -6,7 +6,14 @@ import { evaluationBatches } from "./dataset/batches.ts";
 import type { Dataset, Samples } from "./dataset/dataset.ts";
 import { workerBatches } from "./dataset/worker-batches.ts";
 import { UserError } from "./errors.ts";
-import { checkClasses, deciderName, evaluateOnTable, type TableEvaluation } from "./evaluation/evaluate-table.ts";
+import {
+  checkClasses,
+  type DetailedResult,
+  deciderName,
+  detailOnTable,
+  evaluateOnTable,
+  type TableEvaluation,
+} from "./evaluation/evaluate-table.ts";
 import type { EvaluationFigures } from "./evaluation/figures.ts";
 import { fullNetworkGraph, stageGraphs } from "./inference/stage-programs.ts";
 import { exitCosts, type LearnedPolicy } from "./model/model.ts";
@@ -185,6 +192,15 @@ export interface EvaluateOptions {
  * @throws {UserError} if there is no policy, no such split, no such decider, or lambda is outside the agent's range
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationFigures> {
+  return evaluateOnTable(await tableToEvaluate(options));
+}
+
+/** The same with what plots need: confidence and calibration in bins, curves over lambda. @throws {UserError} as `evaluate` does */
+export async function evaluateInDetail(options: EvaluateOptions): Promise<DetailedResult> {
+  return detailOnTable(await tableToEvaluate(options));
+}
+
+async function tableToEvaluate(options: EvaluateOptions): Promise<TableEvaluation> {
   const { network, policy, data, split = "test", runtime = createNodeRuntime(), onProgress, ...others } = options;
   if (!policy)
     throw new UserError("evaluate: a model with a policy expected, found a network alone; run 'earlyexit learn' first");
@@ -194,7 +210,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationFigu
   const samples = data[split];
   if (!samples)
     throw new UserError(`evaluate: a ${split} split expected, found none in ${data.name}; give the whole dataset`);
-  return evaluateTable({
+  return {
     ...others,
     policy,
     table: await computeExitTable(runtime, network, samples, onProgress),
@@ -202,7 +218,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationFigu
     dataset: { name: data.name, split, sha256: samples.sha256 },
     splitSeed: network.provenance.seed,
     runtime,
-  });
+  };
 }
 
 export interface EvaluateTableOptions extends Omit<TableEvaluation, "runtime"> {

@@ -1,11 +1,10 @@
 /** What plots need beside the figures: confidence and calibration in bins, and what each policy reaches at every lambda. */
-import { halves } from "../dataset/split.ts";
 import type { LearnedPolicy } from "../model/model.ts";
 import { greedyExits, qValues } from "../policy/agent.ts";
 import { binOf, CONFIDENCE_BINS, confidences } from "../policy/calibration.ts";
-import { type ExitTable, tableSubset } from "../policy/exit-table.ts";
+import type { ExitTable } from "../policy/exit-table.ts";
 import { lambdaGrid } from "../policy/lambda-calibration.ts";
-import { prepareYardsticks, yardsticksFor } from "../policy/yardsticks.ts";
+import { type YardstickProblem, yardsticksFor } from "../policy/yardsticks.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type TradeOffPoint, tradeOffCurve } from "./comparison.ts";
 import type { EvaluationFigures } from "./figures.ts";
@@ -60,7 +59,8 @@ export interface DetailOptions {
   readonly table: ExitTable;
   /** [N] exit taken for each image at the lambda of the figures, 0..E-1 */
   readonly exits: Uint8Array;
-  readonly splitSeed: number;
+  /** What the yardsticks are fitted on. */
+  readonly problem: YardstickProblem;
   /** Of the random yardstick; default 1. */
   readonly seed?: number;
   readonly runtime: Runtime;
@@ -111,10 +111,8 @@ async function agentCurve({ runtime, policy, table }: DetailOptions): Promise<Po
 }
 
 /** Fixed exits and random do not depend on lambda: one point each. */
-async function yardstickCurves({ runtime, policy, table, splitSeed, seed = 1 }: DetailOptions): Promise<PolicyCurve[]> {
-  const { agent, costs, validation } = policy;
-  const { fit } = halves(validation.labels, splitSeed);
-  const problem = await prepareYardsticks(runtime, tableSubset(validation, fit), agent.temperatures, costs);
+async function yardstickCurves({ problem, policy, table, seed = 1 }: DetailOptions): Promise<PolicyCurve[]> {
+  const { agent, costs } = policy;
   const curves = new Map<string, TradeOffPoint[]>();
   for (const lambda of lambdaGrid(agent.lambdaRange, YARDSTICK_POINTS))
     for (const yardstick of yardsticksFor(problem, lambda, seed)) {

@@ -10,6 +10,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { TrainedNetwork } from "../training/train.ts";
 import { VERSION } from "../version.ts";
 import { evaluateYardsticks } from "./comparison.ts";
+import { type EvaluationDetails, evaluationDetails } from "./details.ts";
 import { type EvaluationFigures, evaluateExits } from "./figures.ts";
 
 /** Who can decide in `evaluate`, besides `exit:K` (always leave at exit K, 1..E). */
@@ -44,6 +45,26 @@ export interface TableEvaluation {
 
 /** @throws {UserError} if there is no such decider, or lambda is outside the agent's range */
 export async function evaluateOnTable(options: TableEvaluation): Promise<EvaluationFigures> {
+  return (await judge(options)).figures;
+}
+
+/** Figures, what plots need beside them, and the decisions that they are about. */
+export interface DetailedResult {
+  readonly figures: EvaluationFigures;
+  readonly details: EvaluationDetails;
+  readonly table: ExitTable;
+  /** [N] exit taken for each image, 0..E-1 */
+  readonly exits: Uint8Array;
+}
+
+/** The same in detail: it solves the yardsticks for some more lambdas. @throws {UserError} as `evaluateOnTable` does */
+export async function detailOnTable(options: TableEvaluation): Promise<DetailedResult> {
+  const { figures, problem, exits } = await judge(options);
+  const details = await evaluationDetails({ ...options, problem, exits });
+  return { figures, details, table: options.table, exits };
+}
+
+async function judge(options: TableEvaluation) {
   const { policy, table, classes, dataset, splitSeed, seed = 1, runtime } = options;
   const { agent, costs, validation, costUnit = "MACs" } = policy;
   const lambda = options.lambda ?? policy.lambda;
@@ -55,7 +76,7 @@ export async function evaluateOnTable(options: TableEvaluation): Promise<Evaluat
   const all = [dqn, ...yardsticksFor(problem, lambda, seed)];
   const { temperatures } = agent;
   const exits = await all.find((one) => one.name === name)!.decide(table);
-  return {
+  const figures: EvaluationFigures = {
     ...evaluateExits({ table, exits, costs, classes, temperatures, seed }),
     policy: { name, lambda },
     yardsticks: await evaluateYardsticks(all, table, costs, lambda),
@@ -64,6 +85,7 @@ export async function evaluateOnTable(options: TableEvaluation): Promise<Evaluat
     version: VERSION,
     costUnit,
   };
+  return { figures, problem, exits };
 }
 
 /** The name of a yardstick or "dqn". @throws {UserError} if nothing of that name decides */

@@ -7,9 +7,11 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { TrainedNetwork } from "../training/train.ts";
 import type { Agent } from "./agent.ts";
 import { type DqnOptions, type DqnProgress, trainAgent } from "./dqn.ts";
+import { dqnOptions } from "./dqn-options.ts";
 import { exitAccuracies } from "./exit-logits.ts";
 import { type ExitCosts, type ExitTable, tableSubset } from "./exit-table.ts";
 import { recommendedLambda, sweepLambda } from "./lambda-calibration.ts";
+import { optimalReturn } from "./optimal-return.ts";
 
 export interface LearnHooks {
   /** See `DqnOptions` for each of them. */
@@ -44,13 +46,16 @@ export async function learnOnTable(given: LearnOptions): Promise<LearnedPolicy> 
     throw new UserError(
       `learn: at least ${2 * LEAST_IMAGES} images expected, found ${table.count}; half of them select, and yardsticks need ${LEAST_IMAGES}`,
     );
-  const selected = tableSubset(table, selection);
-  const { agent } = await trainAgent(runtime, tableSubset(table, fit), selected, costs, {
-    ...options,
-    ...(onProgress ? { onProgress } : {}),
-    ...(signal ? { signal } : {}),
-  });
+  const [fitted, selected] = [tableSubset(table, fit), tableSubset(table, selection)];
+  const dqn = dqnOptions({ ...options, ...(signal ? { signal } : {}) });
+  const hooks = onProgress ? besideOptimal(onProgress, await optimalReturn(runtime, fitted, selected, costs, dqn)) : {};
+  const { agent } = await trainAgent(runtime, fitted, selected, costs, { ...dqn, ...hooks });
   return { agent, costs, costUnit, ...(await calibrated(runtime, agent, selected, costs)), validation: table };
+}
+
+/** Whoever watches the agent sees how far it is from optimal stopping. */
+function besideOptimal(onProgress: (progress: DqnProgress) => void, optimal: number) {
+  return { onProgress: (progress: DqnProgress) => onProgress({ ...progress, optimal }) };
 }
 
 /** The dial of an agent, from images that it was not fitted to. */

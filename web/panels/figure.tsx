@@ -4,14 +4,8 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Legend, type LegendItem } from "./legend.tsx";
 import { Table, type TableData } from "./table.tsx";
 
-/** Drawn before the real width is known. */
-const FIRST_WIDTH = 480;
-
-interface PlotFigureProps {
+interface FigureProps {
   readonly title: string;
-  /** What the plot says, for who cannot see it. */
-  readonly label: string;
-  readonly options: (width: number) => PlotOptions;
   readonly legend?: readonly LegendItem[];
   /** How to read it. */
   readonly note?: ComponentChildren;
@@ -21,28 +15,30 @@ interface PlotFigureProps {
   readonly wide?: boolean;
 }
 
-/** A plot with its title, legend, note and text alternative, as wide as there is room. */
-export function PlotFigure({ title, label, options, legend, note, table, wide = false }: PlotFigureProps) {
-  const frame = useRef<HTMLDivElement>(null);
-  const [width, setWidth] = useState(FIRST_WIDTH);
-  useLayoutEffect(() => {
-    const element = frame.current!;
-    const measure = (): void => setWidth(Math.max(200, Math.floor(element.clientWidth)));
-    measure();
-    const observer = new ResizeObserver(measure);
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
-  useEffect(() => {
-    frame.current!.replaceChildren(plot({ ...STYLE, width, ...options(width) }));
-  });
+interface PlotProps {
+  /** What the plot says, for who cannot see it. */
+  readonly label: string;
+  readonly options: (width: number) => PlotOptions;
+}
+
+/** One plot with its title, legend, note and table. */
+export function PlotFigure({ label, options, ...figure }: FigureProps & PlotProps) {
+  return (
+    <Figure {...figure}>
+      <Plot label={`${figure.title}. ${label}`} options={options} />
+    </Figure>
+  );
+}
+
+export function Figure(props: FigureProps & { readonly children: ComponentChildren }) {
+  const { title, legend, note, table, wide = false, children } = props;
   return (
     <figure class={wide ? "ee-figure ee-wide" : "ee-figure"}>
       <h3>{title}</h3>
       {legend && <Legend items={legend} />}
-      <div class="ee-plot" role="img" aria-label={`${title}. ${label}`} ref={frame} />
-      {note && <figcaption>{note}</figcaption>}
-      {table && (
+      {children}
+      {note && <figcaption class="ee-note">{note}</figcaption>}
+      {table && table.rows.length > 0 && (
         <details>
           <summary>
             As a table<span class="ee-unseen">: {title}</span>
@@ -54,8 +50,26 @@ export function PlotFigure({ title, label, options, legend, note, table, wide = 
   );
 }
 
+/** A plot as wide as there is room; it is drawn anew when its data or that room changes. */
+export function Plot({ label, options }: PlotProps) {
+  const frame = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(0);
+  useLayoutEffect(() => {
+    const element = frame.current!;
+    const measure = (): void => setWidth(Math.floor(element.clientWidth));
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  useEffect(() => {
+    if (width > 0) frame.current!.replaceChildren(plot({ ...STYLE, width, ...options(width) }));
+  });
+  return <div class="ee-plot" role="img" aria-label={label} ref={frame} />;
+}
+
 const STYLE: PlotOptions = {
-  style: { background: "transparent", color: "inherit", fontSize: "12px", overflow: "visible" },
+  style: { background: "transparent", color: "inherit", fontSize: "12px" },
   marginLeft: 46,
   marginBottom: 40,
 };
