@@ -1,6 +1,6 @@
 import { VERSION } from "earlyexit/web";
 import { useEffect, useState } from "preact/hooks";
-import type { ModelSource } from "./model-protocol.ts";
+import type { ModelSource } from "./protocol.ts";
 import { TrainPage } from "./train/train-page.tsx";
 import { TryPage } from "./try/try-page.tsx";
 import { WatchPage } from "./watch/watch-page.tsx";

@@ -3,4 +3,6 @@ import "../panels/panels.css";
 import "./style.css";
 import { App } from "./app.tsx";
 
-render(<App />, document.getElementById("page")!);
+const page = document.getElementById("page")!;
+page.replaceChildren(); // what was shown while this was loading
+render(<App />, page);

@@ -1,6 +1,6 @@
 /** What went wrong, told to a person; the page goes on working. */
 import { useCallback, useState } from "preact/hooks";
-import { Trouble } from "./model-client.ts";
+import { Trouble } from "./client.ts";
 
 export interface Messages {
   readonly texts: readonly string[];

@@ -1,9 +1,9 @@
 import { useEffect, useState } from "preact/hooks";
-import { ModelClient } from "./model-client.ts";
-import type { ModelFacts, ModelSource } from "./model-protocol.ts";
+import { WorkerClient } from "./client.ts";
+import type { ModelFacts, ModelSource } from "./protocol.ts";
 
 export interface LoadedModel {
-  readonly client: ModelClient;
+  readonly client: WorkerClient;
   readonly facts: ModelFacts;
 }
 
@@ -16,7 +16,7 @@ export function useModel(source: ModelSource | null, onTrouble: (problem: unknow
   const [model, setModel] = useState<LoadedModel | null>(null);
   useEffect(() => {
     if (!source) return;
-    const client = new ModelClient();
+    const client = new WorkerClient();
     let isWanted = true;
     client.load(source).then(
       (facts) => isWanted && setModel({ client, facts }),

@@ -1,5 +1,5 @@
 import { cost, number, percent } from "../../panels/text.ts";
-import type { ModelFacts } from "../model-protocol.ts";
+import type { ModelFacts } from "../protocol.ts";
 
 interface DialProps {
   readonly facts: ModelFacts;

@@ -1,6 +1,6 @@
 /** The images that are tried, and where they come from. */
 import { shapesDataset } from "earlyexit/web";
-import { type ModelClient, Trouble } from "../model-client.ts";
+import { Trouble, type WorkerClient } from "../client.ts";
 
 export interface TriedImage {
   readonly id: number;
@@ -21,7 +21,7 @@ export const MOST_IMAGES = 300;
 let lastId = 0;
 
 /** @throws {Trouble} if the file is too large or no picture */
-export async function imageFromFile(client: ModelClient, file: File): Promise<TriedImage> {
+export async function imageFromFile(client: WorkerClient, file: File): Promise<TriedImage> {
   const name = file.name || "pasted picture";
   if (file.size > MOST_BYTES)
     throw new Trouble(

@@ -1,5 +1,5 @@
 import { cost, percent } from "../../panels/text.ts";
-import type { ModelFacts } from "../model-protocol.ts";
+import type { ModelFacts } from "../protocol.ts";
 import type { TriedImage } from "./images.ts";
 import type { Answer } from "./use-answers.ts";
 

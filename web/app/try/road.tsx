@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { cost } from "../../panels/text.ts";
-import type { ModelFacts } from "../model-protocol.ts";
 import { Pixels } from "../pixels.tsx";
+import type { ModelFacts } from "../protocol.ts";
 import { ExitCard } from "./exit-card.tsx";
 import type { TriedImage } from "./images.ts";
 import type { Answer } from "./use-answers.ts";

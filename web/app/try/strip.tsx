@@ -1,6 +1,6 @@
 import { percent } from "../../panels/text.ts";
-import type { ModelFacts } from "../model-protocol.ts";
 import { Pixels } from "../pixels.tsx";
+import type { ModelFacts } from "../protocol.ts";
 import type { TriedImage } from "./images.ts";
 import type { Answer, Answers } from "./use-answers.ts";
 

@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import { AccuracyCostCurve, calibrationCurve } from "../../panels/index.ts";
 import { MessageList, useMessages } from "../messages.tsx";
-import type { ModelSource } from "../model-protocol.ts";
+import type { ModelSource } from "../protocol.ts";
 import { type LoadedModel, useModel } from "../use-model.ts";
 import { Dial } from "./dial.tsx";
 import { drawnImages, imageFromFile, MOST_IMAGES, type TriedImage } from "./images.ts";
@@ -97,7 +97,7 @@ function Trial({ model, tell }: TrialProps) {
         <AccuracyCostCurve
           curves={curves}
           costUnit={facts.costUnit}
-          fullCost={facts.costs.fullMacs}
+          fullCost={facts.fullCost}
           marker={lambda}
           title="What the dial trades, on validation images"
         />

@@ -1,6 +1,6 @@
 import type { Classification } from "earlyexit/web";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Closed, type ModelClient } from "../model-client.ts";
+import { Closed, type WorkerClient } from "../client.ts";
 import type { TriedImage } from "./images.ts";
 
 export interface Answer extends Classification {
@@ -13,7 +13,7 @@ export interface Answer extends Classification {
 export type Answers = ReadonlyMap<number, Answer>;
 
 interface Wanted {
-  readonly client: ModelClient | null;
+  readonly client: WorkerClient | null;
   readonly images: readonly TriedImage[];
   readonly selected: TriedImage | null;
   readonly lambda: number;
