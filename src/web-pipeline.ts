@@ -1,7 +1,13 @@
 /** The same story as `pipeline.ts`, in a browser: data -> network -> policy -> figures, on a runtime from `createWebRuntime`. */
 import type { Dataset } from "./dataset/dataset.ts";
 import { UserError } from "./errors.ts";
-import { checkClasses, evaluateOnTable, type TableEvaluation } from "./evaluation/evaluate-table.ts";
+import {
+  checkClasses,
+  type DetailedResult,
+  detailOnTable,
+  evaluateOnTable,
+  type TableEvaluation,
+} from "./evaluation/evaluate-table.ts";
 import type { EvaluationFigures } from "./evaluation/figures.ts";
 import { exitCosts, type LearnedPolicy } from "./model/model.ts";
 import { type Blueprint, parseBlueprint } from "./network/blueprint.ts";
@@ -76,12 +82,21 @@ export interface EvaluateOptions extends WebOptions, Pick<TableEvaluation, "deci
  * @throws {UserError} if there is no such split or decider, or lambda is outside the agent's range
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationFigures> {
+  return evaluateOnTable(await tableToEvaluate(options));
+}
+
+/** The same with what plots need: confidence and calibration in bins, curves over lambda. @throws {UserError} as `evaluate` does */
+export async function evaluateInDetail(options: EvaluateOptions): Promise<DetailedResult> {
+  return detailOnTable(await tableToEvaluate(options));
+}
+
+async function tableToEvaluate(options: EvaluateOptions): Promise<TableEvaluation> {
   const { network, policy, data, split = "test", runtime, ...others } = options;
   checkClasses(network, data);
   const samples = data[split];
   if (!samples)
     throw new UserError(`evaluate: a ${split} split expected, found none in ${data.name}; give the whole dataset`);
-  return evaluateOnTable({
+  return {
     ...others,
     policy,
     table: await computeExitTable(runtime, network, samples),
@@ -89,5 +104,5 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationFigu
     dataset: { name: data.name, split, sha256: samples.sha256 },
     splitSeed: network.provenance.seed,
     runtime,
-  });
+  };
 }

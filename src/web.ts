@@ -25,10 +25,10 @@ export type { ExitCosts } from "./policy/exit-table.ts";
 export type { LambdaPoint } from "./policy/lambda-calibration.ts";
 export type { Runtime } from "./runtime/runtime.ts";
 export { createWebRuntime, type WebRuntimeOptions } from "./runtime/web.ts";
-export type { RecipeInput } from "./training/recipe.ts";
+export { builtInRecipe, type RecipeInput } from "./training/recipe.ts";
 export type { TrainedNetwork, TrainingProgress } from "./training/train.ts";
 export { VERSION } from "./version.ts";
-export { evaluate, learnPolicy, trainNetwork } from "./web-pipeline.ts";
+export { evaluate, evaluateInDetail, learnPolicy, trainNetwork } from "./web-pipeline.ts";
 
 export interface ClassifierOptions extends Dial, WebRuntimeOptions {}
 

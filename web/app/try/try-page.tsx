@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { AccuracyCostCurve, calibrationCurve } from "../../panels/index.ts";
 import { MessageList, useMessages } from "../messages.tsx";
 import type { ModelSource } from "../protocol.ts";
@@ -64,6 +64,7 @@ function Trial({ model, tell }: TrialProps) {
   const [images, setImages] = useState<readonly TriedImage[]>(() => (isDrawn ? drawnImages(DRAWN) : []));
   const [selectedId, setSelectedId] = useState<number | null>(images[0]?.id ?? null);
   const [lambda, setLambda] = useState(facts.lambda);
+  const road = useRef<HTMLDivElement>(null);
   const selected = images.find(({ id }) => id === selectedId) ?? null;
   const answers = useAnswers({ client, images, selected, lambda }, tell);
   const add = useCallback((more: readonly TriedImage[]) => {
@@ -81,6 +82,10 @@ function Trial({ model, tell }: TrialProps) {
     },
     [client, add, tell],
   );
+  const select = (id: number): void => {
+    setSelectedId(id);
+    road.current?.scrollIntoView({ block: "nearest" });
+  };
   const answer = selected ? (answers.get(selected.id) ?? null) : null;
   const curves = useMemo(() => [calibrationCurve(facts.calibration)], [facts]);
   return (
@@ -90,19 +95,23 @@ function Trial({ model, tell }: TrialProps) {
         onDraw={isDrawn ? () => add(drawnImages(DRAWN)) : null}
         onClear={images.length > 0 ? () => setImages([]) : null}
       />
-      <Road facts={facts} image={selected} answer={answer} />
+      <div ref={road}>
+        <Road facts={facts} image={selected} answer={answer} />
+      </div>
       <ResultLine facts={facts} image={selected} answer={answer} />
       <div class="side-by-side">
-        <Dial facts={facts} lambda={lambda} onTurn={setLambda} />
-        <AccuracyCostCurve
-          curves={curves}
-          costUnit={facts.costUnit}
-          fullCost={facts.fullCost}
-          marker={lambda}
-          title="What the dial trades, on validation images"
-        />
+        <div>
+          <Dial facts={facts} lambda={lambda} onTurn={setLambda} />
+          <AccuracyCostCurve
+            curves={curves}
+            costUnit={facts.costUnit}
+            fullCost={facts.fullCost}
+            marker={lambda}
+            title="What the dial trades, on validation images"
+          />
+        </div>
+        <Strip facts={facts} images={images} answers={answers} selectedId={selectedId} onSelect={select} />
       </div>
-      <Strip facts={facts} images={images} answers={answers} selectedId={selectedId} onSelect={setSelectedId} />
     </>
   );
 }
