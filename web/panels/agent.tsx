@@ -3,7 +3,7 @@ import { type LearnLine, learnLines, type RunLine } from "./data.ts";
 import { exitColour, exitLegend } from "./exits.ts";
 import { Facts } from "./facts.tsx";
 import { PlotFigure } from "./figure.tsx";
-import { percent } from "./text.ts";
+import { percent, thousands } from "./text.ts";
 
 interface AgentPanelsProps {
   /** Of a run's `metrics.jsonl`; those of other kinds are passed over. */
@@ -36,7 +36,8 @@ export function AgentPanels({ lines }: AgentPanelsProps) {
   );
 }
 
-const STEPS = { label: "gradient steps", labelAnchor: "right", zero: true, tickFormat: "~s" } as const;
+const stepsOf = ({ steps }: LearnLine) =>
+  ({ label: "gradient steps", labelAnchor: "right", domain: [0, steps], tickFormat: thousands }) as const;
 
 function ReturnFigure({ lines }: { readonly lines: readonly LearnLine[] }) {
   const last = lines.at(-1)!;
@@ -52,7 +53,7 @@ function ReturnFigure({ lines }: { readonly lines: readonly LearnLine[] }) {
         ...(optimal === undefined ? [] : [{ name: "optimal stopping", colour: "var(--ee-exit-3)", dash: "7 3" }]),
       ]}
       options={() => ({
-        x: STEPS,
+        x: stepsOf(last),
         y: { label: "return (correct answers per image)", grid: true },
         marks: [
           ...(optimal === undefined
@@ -70,17 +71,20 @@ function GapFigure({ lines }: { readonly lines: readonly LearnLine[] }) {
   const gaps = lines.flatMap(({ step, best, optimal }) => (optimal === undefined ? [] : { step, gap: optimal - best }));
   const last = gaps.at(-1);
   if (!last) return null;
+  const usual = gaps.map(({ gap }) => Math.abs(gap)).sort((a, b) => a - b)[Math.floor(gaps.length / 2)]!;
+  const highest = Math.min(Math.max(...gaps.map(({ gap }) => gap), 0), Math.max(10 * usual, 0.002));
+  const lowest = Math.min(...gaps.map(({ gap }) => gap), 0);
   return (
     <PlotFigure
       title="Distance to optimal stopping"
       label={`The best weights so far are ${signed(last.gap)} behind optimal stopping.`}
-      note="Return of optimal stopping minus the agent's best one, on the same images. Optimal stopping is an estimate: the agent may be ahead of it, below zero."
+      note="Return of optimal stopping minus the agent's best one, on the same images; far larger distances at the beginning are cut off. Optimal stopping is an estimate: the agent may be ahead of it, below zero."
       options={() => ({
-        x: STEPS,
-        y: { label: "distance (correct answers per image)", grid: true, zero: true },
+        x: stepsOf(lines.at(-1)!),
+        y: { label: "distance (correct answers per image)", grid: true, domain: [lowest, highest], nice: true },
         marks: [
           ruleY([0], { stroke: "var(--ee-exit-3)", strokeWidth: 2, strokeDasharray: "7 3" }),
-          lineY(gaps, { x: "step", y: "gap", stroke: "var(--ee-accent)", strokeWidth: 2.5, tip: true }),
+          lineY(gaps, { x: "step", y: "gap", stroke: "var(--ee-accent)", strokeWidth: 2.5, clip: true, tip: true }),
           dot([last], { x: "step", y: "gap", fill: "var(--ee-accent)", r: 4 }),
         ],
       })}
@@ -98,7 +102,7 @@ function SharesFigure({ lines }: { readonly lines: readonly LearnLine[] }) {
       note="Where the images leave, mean over lambdas, exit 1 at the bottom."
       legend={exitLegend(last.exitShares.length, "area")}
       options={() => ({
-        x: STEPS,
+        x: stepsOf(last),
         y: { label: "share of images (%)", percent: true, grid: true },
         marks: [
           areaY(
@@ -125,7 +129,7 @@ function EpsilonFigure({ lines }: { readonly lines: readonly LearnLine[] }) {
       label={`Share of random actions while exploring: ${percent(lines[0]!.epsilon)} at first, lastly ${percent(lines.at(-1)!.epsilon)}.`}
       note="Share of random actions while learning. Deciding has none."
       options={() => ({
-        x: STEPS,
+        x: stepsOf(lines.at(-1)!),
         y: { label: "epsilon (%)", percent: true, domain: [0, 100], grid: true },
         height: 220,
         marks: [lineY(lines, { x: "step", y: "epsilon", stroke: "var(--ee-accent)", strokeWidth: 2, tip: true })],

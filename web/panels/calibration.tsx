@@ -1,7 +1,7 @@
 import { dot, lineY, link, rectY, ruleY } from "@observablehq/plot";
 import type { Evaluation } from "./data.ts";
 import { Figure, Plot } from "./figure.tsx";
-import { count, decimal, percent } from "./text.ts";
+import { count, decimal, percent, thousands } from "./text.ts";
 
 type Calibration = NonNullable<Evaluation["calibration"]>;
 type Bin = Calibration[number]["bins"][number];
@@ -72,7 +72,7 @@ function confidencePlot(bins: readonly Bin[]) {
   return {
     ...SMALL,
     x: CONFIDENCE,
-    y: { label: "images", grid: true, ticks: 4, tickFormat: "~s" },
+    y: { label: "images", grid: true, ticks: 4, tickFormat: thousands },
     marks: [
       rectY(bars, { x1: "from", x2: "to", y1: "low", y2: "high", fill: "colour", insetLeft: 0.5, insetRight: 0.5 }),
       lineY(outline, { x: "at", y: "left", stroke: "var(--ee-ink)", strokeWidth: 1.75 }),
@@ -81,13 +81,16 @@ function confidencePlot(bins: readonly Bin[]) {
   };
 }
 
+/** Fewer images than this say little about an exit. */
+const ENOUGH = 10;
+
 /** Reliability diagrams: how often an exit is right when it says that it is so sure. */
 export function CalibrationFigure({ calibration, evaluation: { exits } }: Props) {
   return (
     <Figure
       wide
       title="Calibration of each exit"
-      note="A point is a bin of images, the larger the more images. On the dashed line confidence is what it says; below it, an exit is too sure. ECE is the mean distance from the line. Logits are divided by the exit's temperature."
+      note="A point is a bin of images, the larger the more images. On the dashed line confidence is what it says; below it, an exit is too sure. ECE is the mean distance from the line; bins of fewer than 10 images are not joined. Logits are divided by the exit's temperature."
       legend={[
         { name: "bin of confidence", colour: "var(--ee-accent)", shape: "point" },
         { name: "as sure as right", colour: "var(--ee-faint)", dash: "5 4" },
@@ -121,7 +124,10 @@ function reliabilityPlot(bins: readonly Bin[]) {
     r: { range: [1.5, 9] },
     marks: [
       link([0], { x1: 0, y1: 0, x2: 1, y2: 1, stroke: "var(--ee-faint)", strokeDasharray: "5 4", strokeWidth: 1.5 }),
-      lineY(points, { x: "confidence", y: "accuracy", stroke: "var(--ee-accent)", strokeWidth: 1.5 }),
+      lineY(
+        points.filter(({ images }) => images >= ENOUGH),
+        { x: "confidence", y: "accuracy", stroke: "var(--ee-accent)", strokeWidth: 1.5 },
+      ),
       dot(points, { x: "confidence", y: "accuracy", r: "images", fill: "var(--ee-accent)", tip: true }),
     ],
   };

@@ -43,7 +43,7 @@ export function ClassHeatMap({ evaluation: { classes, exits } }: { readonly eval
         padding: 0.03,
         x: { label: "share of the class's images (%)", axis: "top", domain: exits.map(({ exit }) => `exit ${exit}`) },
         y: { label: null, domain: shown.map(({ name }) => short(name)) },
-        opacity: { domain: [0, 1], range: [0.04, 0.75] },
+        opacity: { domain: [0, Math.max(...cells.map(({ share }) => share))], range: [0.04, 0.75] },
         marks: [
           cell(cells, { x: "exit", y: "name", fill: "var(--ee-heat)", fillOpacity: "share" }),
           text(cells, { x: "exit", y: "name", text: ({ share }) => (100 * share).toFixed(0), fill: "var(--ee-ink)" }),

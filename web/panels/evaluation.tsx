@@ -45,10 +45,10 @@ function Summary({ evaluation }: EvaluationPanelsProps) {
         ]}
       />
       <p class="ee-note">
-        Policy {policyName(policy.name)} at lambda {number(policy.lambda)}, on {count(samples)} images of {dataset.name}
-        , {dataset.split} split. Small: 95% intervals. Savings are 1 - mean cost / full cost, effectiveness is accuracy
-        in percent x savings. By the published definition, in which exit 1 of {exits.length} saves 100%: depth savings{" "}
-        {percent(depthSavings)}, depth effectiveness {decimal(depthEffectiveness, 2)}.
+        Decided by {policyName(policy.name)} at lambda {number(policy.lambda)}, on {count(samples)} images of{" "}
+        {dataset.name}, {dataset.split} split. Small: 95% intervals. Savings are 1 - mean cost / full cost,
+        effectiveness is accuracy in percent x savings. By the published definition, in which exit 1 of {exits.length}{" "}
+        saves 100%: depth savings {percent(depthSavings)}, depth effectiveness {decimal(depthEffectiveness, 2)}.
       </p>
     </div>
   );

@@ -53,7 +53,7 @@ export function ExitSharesFigure({ evaluation: { exits } }: Props) {
       label={exits.map((one) => `${name(one)}: ${percent(one.share)} of the images`).join(", ")}
       note="In brackets: how many of those were right."
       options={() => ({
-        height: 60 + 40 * exits.length,
+        height: 80 + 48 * exits.length,
         marginLeft: 56,
         marginRight: 96,
         x: { label: "share of images (%)", labelAnchor: "right", percent: true, grid: true, zero: true },

@@ -71,5 +71,6 @@ export function Plot({ label, options }: PlotProps) {
 const STYLE: PlotOptions = {
   style: { background: "transparent", color: "inherit", fontSize: "12px" },
   marginLeft: 46,
-  marginBottom: 40,
+  marginTop: 28,
+  marginBottom: 44,
 };

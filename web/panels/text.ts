@@ -10,6 +10,11 @@ export {
   formatPercentInterval as percentInterval,
 } from "../../src/report/format.ts";
 
+/** 6000 is "6k", for the marks of an axis. */
+export function thousands(value: number): string {
+  return Math.abs(value) < 1000 ? String(value) : `${Number((value / 1000).toPrecision(3))}k`;
+}
+
 /** Seconds as "2 min 5 s" or "41 s". */
 export function duration(seconds: number): string {
   const whole = Math.round(seconds);

@@ -23,9 +23,9 @@ export function TrainingPanels({ lines }: TrainingPanelsProps) {
     <div class="ee-panels">
       <TrainingFacts last={last} />
       <LossFigure points={points} last={last} />
-      <AccuracyFigure points={points} all={all} />
-      <LearningRateFigure points={points} />
-      <SpeedFigure points={points} />
+      <AccuracyFigure points={points} all={all} last={last} />
+      <LearningRateFigure points={points} last={last} />
+      <SpeedFigure points={points} last={last} />
     </div>
   );
 }
@@ -66,18 +66,24 @@ function TrainingFacts({ last }: { readonly last: TrainLine }) {
   );
 }
 
-const EPOCHS = { label: "epochs", labelAnchor: "right", nice: false } as const;
+/** As far as the training will go, so that a live one shows how far it is. */
+const epochsOf = (last: TrainLine) => ({ label: "epochs", labelAnchor: "right", domain: [0, last.epochs] }) as const;
 /** A running mean over about a fifteenth of the line. */
 const smooth = (points: readonly Point[]) => ({ k: Math.max(1, Math.round(points.length / 15)), strict: false });
 
-function LossFigure({ points, last }: { readonly points: readonly Point[]; readonly last: TrainLine }) {
+interface FigureProps {
+  readonly points: readonly Point[];
+  readonly last: TrainLine;
+}
+
+function LossFigure({ points, last }: FigureProps) {
   return (
     <PlotFigure
       title="Loss"
       label={`Training loss by epochs: ${points[0]!.loss.toFixed(2)} at first, ${points.at(-1)!.loss.toFixed(2)} after ${last.epoch.toFixed(1)} epochs.`}
       note="On training batches, weighted over the exits. Thin: as logged; thick: running mean."
       options={() => ({
-        x: EPOCHS,
+        x: epochsOf(last),
         y: { label: "loss (nats)", grid: true, zero: true },
         marks: [
           lineY(points, { x: "epoch", y: "loss", stroke: "var(--ee-accent)", strokeOpacity: 0.35, strokeWidth: 1 }),
@@ -91,7 +97,7 @@ function LossFigure({ points, last }: { readonly points: readonly Point[]; reado
   );
 }
 
-function AccuracyFigure({ points, all }: { readonly points: readonly Point[]; readonly all: readonly TrainLine[] }) {
+function AccuracyFigure({ points, all, last }: FigureProps & { readonly all: readonly TrainLine[] }) {
   const exits = points[0]!.accuracy.length;
   const looks = all.filter((line) => line.validationAccuracy);
   const onBatches = points.flatMap(({ epoch, accuracy }) =>
@@ -120,7 +126,7 @@ function AccuracyFigure({ points, all }: { readonly points: readonly Point[]; re
         ]),
       }}
       options={() => ({
-        x: EPOCHS,
+        x: epochsOf(last),
         y: { label: "accuracy (%)", grid: true, domain: [0, 100], percent: true },
         marks: [
           ...Array.from({ length: exits }, (_, exit) => {
@@ -146,14 +152,14 @@ function AccuracyFigure({ points, all }: { readonly points: readonly Point[]; re
   );
 }
 
-function LearningRateFigure({ points }: { readonly points: readonly Point[] }) {
+function LearningRateFigure({ points, last }: FigureProps) {
   const highest = Math.max(...points.map(({ learningRate }) => learningRate));
   return (
     <PlotFigure
       title="Learning rate"
       label={`At most ${number(highest)}, lastly ${number(points.at(-1)!.learningRate)}.`}
       options={() => ({
-        x: EPOCHS,
+        x: epochsOf(last),
         y: { label: "learning rate", grid: true, zero: true },
         height: 220,
         marks: [
@@ -164,13 +170,13 @@ function LearningRateFigure({ points }: { readonly points: readonly Point[] }) {
   );
 }
 
-function SpeedFigure({ points }: { readonly points: readonly Point[] }) {
+function SpeedFigure({ points, last }: FigureProps) {
   return (
     <PlotFigure
       title="Speed of training"
       label={`Images per second: ${mean(points.map(({ imagesPerSecond }) => imagesPerSecond)).toFixed(0)} on average.`}
       options={() => ({
-        x: EPOCHS,
+        x: epochsOf(last),
         y: { label: "images/s", grid: true, zero: true },
         height: 220,
         marks: [
