@@ -1,5 +1,5 @@
 /** A run as a stream of events: what its `metrics.jsonl` holds, and what is added to it from now on. */
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -38,7 +38,9 @@ export async function* followRun(folder: string, options: FollowOptions): AsyncG
       offset = 0;
       yield { kind: "restart" };
     }
-    for await (const lines of newLines(join(folder, "metrics.jsonl"), metrics?.size ?? 0, offset)) {
+    for (const size = metrics?.size ?? 0; offset < size; ) {
+      const lines = await readLines(join(folder, "metrics.jsonl"), offset, Math.min(CHUNK, size - offset));
+      if (!lines) break;
       offset = lines.offset;
       yield lines;
     }
@@ -61,33 +63,18 @@ async function changeOf(path: string): Promise<{ size: number; changedMs: number
 
 type Lines = Extract<RunEvent, { kind: "lines" }>;
 
-/** What lies between the offset and the size, up to the last end of a line. */
-async function* newLines(path: string, size: number, from: number): AsyncGenerator<Lines, void, undefined> {
-  if (from >= size) return;
+/** The whole lines among the bytes from an offset on; null where there is none. A line longer than these is read to its end. */
+async function readLines(path: string, from: number, length: number): Promise<Lines | null> {
   const file = await open(path).catch(() => null);
-  if (!file) return;
+  if (!file) return null;
   try {
-    let offset = from;
-    while (offset < size) {
-      const text = await wholeLines(file, offset, Math.min(CHUNK, size - offset));
-      if (!text) return;
-      offset += text.bytes;
-      yield { kind: "lines", lines: text.lines, offset };
+    for (let wanted = length; ; wanted *= 2) {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(wanted), 0, wanted, from);
+      const end = buffer.subarray(0, bytesRead).lastIndexOf(NEWLINE) + 1;
+      if (end > 0) return { kind: "lines", lines: buffer.toString("utf8", 0, end - 1).split("\n"), offset: from + end };
+      if (bytesRead < wanted) return null;
     }
   } finally {
     await file.close();
-  }
-}
-
-/** null where there is not one whole line; a line longer than what was asked for is read to its end. */
-async function wholeLines(file: FileHandle, offset: number, length: number) {
-  for (let wanted = length; ; wanted *= 2) {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(wanted), 0, wanted, offset);
-    const end = buffer.subarray(0, bytesRead).lastIndexOf(NEWLINE) + 1;
-    if (end > 0) {
-      const lines = buffer.toString("utf8", 0, end - 1).split("\n");
-      return { lines, bytes: end };
-    }
-    if (bytesRead < wanted) return null;
   }
 }
