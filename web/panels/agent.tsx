@@ -3,6 +3,7 @@ import { type LearnLine, learnLines, type RunLine } from "./data.ts";
 import { exitColour, exitLegend } from "./exits.ts";
 import { Facts } from "./facts.tsx";
 import { PlotFigure } from "./figure.tsx";
+import { Panels } from "./guard.tsx";
 import { percent, thousands } from "./text.ts";
 
 interface AgentPanelsProps {
@@ -18,7 +19,7 @@ export function AgentPanels({ lines }: AgentPanelsProps) {
   const gap =
     last.optimal === undefined ? [] : [["behind optimal stopping", signed(last.optimal - last.best)] as const];
   return (
-    <div class="ee-panels">
+    <Panels>
       <Facts
         facts={[
           ["step", `${last.step} of ${last.steps}`],
@@ -32,7 +33,7 @@ export function AgentPanels({ lines }: AgentPanelsProps) {
       <GapFigure lines={all} />
       <SharesFigure lines={all} />
       <EpsilonFigure lines={all} />
-    </div>
+    </Panels>
   );
 }
 

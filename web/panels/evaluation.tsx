@@ -4,6 +4,7 @@ import { AccuracyCostCurve, policyName } from "./curve.tsx";
 import type { Evaluation } from "./data.ts";
 import { ExitSharesFigure, ExitTable } from "./exit-figures.tsx";
 import { Facts } from "./facts.tsx";
+import { Panels } from "./guard.tsx";
 import { Table } from "./table.tsx";
 import { cost, costHeading, costNumber, count, decimal, number, percent, percentInterval } from "./text.ts";
 
@@ -13,9 +14,17 @@ interface EvaluationPanelsProps {
 
 /** All figures of a trained model: exits, classes, confidence and calibration, accuracy against cost beside the yardsticks. */
 export function EvaluationPanels({ evaluation }: EvaluationPanelsProps) {
+  return (
+    <Panels>
+      <Everything evaluation={evaluation} />
+    </Panels>
+  );
+}
+
+function Everything({ evaluation }: EvaluationPanelsProps) {
   const { curves, calibration, policy, costUnit = "MACs", costMacs } = evaluation;
   return (
-    <div class="ee-panels">
+    <>
       <Summary evaluation={evaluation} />
       {curves && (
         <AccuracyCostCurve curves={curves} costUnit={costUnit} fullCost={costMacs.full} marker={policy.lambda} wide />
@@ -26,7 +35,7 @@ export function EvaluationPanels({ evaluation }: EvaluationPanelsProps) {
       <ClassHeatMap evaluation={evaluation} />
       {calibration && <ConfidenceFigure calibration={calibration} evaluation={evaluation} />}
       {calibration && <CalibrationFigure calibration={calibration} evaluation={evaluation} />}
-    </div>
+    </>
   );
 }
 

@@ -50,7 +50,7 @@ export function ExitSharesFigure({ evaluation: { exits } }: Props) {
   return (
     <PlotFigure
       title="Where images leave"
-      label={exits.map((one) => `${name(one)}: ${percent(one.share)} of the images`).join(", ")}
+      label={`${exits.map((one) => `${name(one)}: ${percent(one.share)} of the images`).join(", ")}.`}
       note="In brackets: how many of those were right."
       options={() => ({
         height: 80 + 48 * exits.length,

@@ -63,13 +63,17 @@ export function Plot({ label, options }: PlotProps) {
     return () => observer.disconnect();
   }, []);
   useEffect(() => {
-    if (width > 0) frame.current!.replaceChildren(plot({ ...STYLE, width, ...options(width) }));
+    if (width === 0) return;
+    const drawn = plot({ ...STYLE, width, ...options(width) });
+    drawn.setAttribute("aria-hidden", "true"); // the frame's label speaks for it
+    frame.current!.replaceChildren(drawn);
   });
   return <div class="ee-plot" role="img" aria-label={label} ref={frame} />;
 }
 
 const STYLE: PlotOptions = {
   style: { background: "transparent", color: "inherit", fontSize: "12px" },
+  height: 320,
   marginLeft: 46,
   marginTop: 28,
   marginBottom: 44,

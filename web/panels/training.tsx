@@ -3,6 +3,7 @@ import { groups, mean, type RunLine, type TrainLine, trainLines } from "./data.t
 import { exitLegend, exitStyle } from "./exits.ts";
 import { Facts } from "./facts.tsx";
 import { PlotFigure } from "./figure.tsx";
+import { Panels } from "./guard.tsx";
 import { duration, number, percent } from "./text.ts";
 
 interface TrainingPanelsProps {
@@ -20,13 +21,13 @@ export function TrainingPanels({ lines }: TrainingPanelsProps) {
   if (!last) return <p class="ee-empty">No training step has been logged yet.</p>;
   const points = groups(all, MAX_POINTS).map(average);
   return (
-    <div class="ee-panels">
+    <Panels>
       <TrainingFacts last={last} />
       <LossFigure points={points} last={last} />
       <AccuracyFigure points={points} all={all} last={last} />
       <LearningRateFigure points={points} last={last} />
       <SpeedFigure points={points} last={last} />
-    </div>
+    </Panels>
   );
 }
 
@@ -139,8 +140,8 @@ function AccuracyFigure({ points, all, last }: FigureProps & { readonly all: rea
             return dot(own, {
               x: "epoch",
               y: "accuracy",
-              stroke: "var(--ee-paper)",
-              fill: stroke,
+              stroke,
+              strokeWidth: 2.5,
               symbol,
               r: 5,
               tip: true,
