@@ -2,6 +2,7 @@
 export type { Dataset, Samples } from "./dataset/dataset.ts";
 export { type OpenOptions, openDataset } from "./dataset/open.ts";
 export { UserError } from "./errors.ts";
+export type { DetailedEvaluation, EvaluationDetails } from "./evaluation/details.ts";
 export type { EvaluationFigures } from "./evaluation/figures.ts";
 export { type ExportOptions, type ExportResult, exportModel } from "./export/export.ts";
 export type { Classification, ExitTrace } from "./inference/adaptive-classifier.ts";
@@ -19,8 +20,9 @@ export { blueprintNames, builtInBlueprint } from "./network/blueprints.ts";
 export { type NetworkCost, networkCost } from "./network/cost.ts";
 export { evaluate, learnPolicy, trainNetwork } from "./pipeline.ts";
 export type { Agent } from "./policy/agent.ts";
-export type { DqnOptions } from "./policy/dqn.ts";
+export type { DqnOptions, DqnProgress } from "./policy/dqn.ts";
 export type { ExitCosts, ExitTable } from "./policy/exit-table.ts";
+export type { LambdaPoint } from "./policy/lambda-calibration.ts";
 export { createNodeRuntime } from "./runtime/node.ts";
 export type { Device, Runtime } from "./runtime/runtime.ts";
 export { parseRecipe, type Recipe, type RecipeInput } from "./training/recipe.ts";

@@ -4,38 +4,36 @@
  */
 import { evaluationBatches } from "./dataset/batches.ts";
 import type { Dataset, Samples } from "./dataset/dataset.ts";
-import { halves } from "./dataset/split.ts";
 import { workerBatches } from "./dataset/worker-batches.ts";
 import { UserError } from "./errors.ts";
-import { evaluateYardsticks } from "./evaluation/comparison.ts";
-import { type EvaluationFigures, evaluateExits } from "./evaluation/figures.ts";
+import {
+  checkClasses,
+  type DetailedResult,
+  deciderName,
+  detailOnTable,
+  evaluateOnTable,
+  type TableEvaluation,
+} from "./evaluation/evaluate-table.ts";
+import type { EvaluationFigures } from "./evaluation/figures.ts";
 import { fullNetworkGraph, stageGraphs } from "./inference/stage-programs.ts";
 import { exitCosts, type LearnedPolicy } from "./model/model.ts";
 import { type Blueprint, parseBlueprint } from "./network/blueprint.ts";
 import { builtInBlueprint } from "./network/blueprints.ts";
-import { type Agent, checkLambda, decide } from "./policy/agent.ts";
-import { DQN_DEFAULTS, type DqnOptions, type DqnProgress, trainAgent } from "./policy/dqn.ts";
+import { type Agent, checkLambda } from "./policy/agent.ts";
+import { DQN_DEFAULTS, type DqnOptions } from "./policy/dqn.ts";
 import { computeExitTable, exitAccuracies } from "./policy/exit-logits.ts";
 import { type ExitCosts, type ExitTable, tableSubset } from "./policy/exit-table.ts";
 import { type Judgement, learnOn } from "./policy/feedback.ts";
-import {
-  type LambdaPoint,
-  lambdaForAccuracy,
-  lambdaForBudget,
-  lambdaForSavings,
-  recommendedLambda,
-  sweepLambda,
-} from "./policy/lambda-calibration.ts";
+import { type LambdaPoint, lambdaForAccuracy, lambdaForBudget, lambdaForSavings } from "./policy/lambda-calibration.ts";
+import { calibrated, heldOut, type LearnHooks, type LearnOptions, learnOnTable } from "./policy/learn.ts";
 import { stateWidth } from "./policy/observation.ts";
 import { initialQWeights } from "./policy/q-network.ts";
 import { measureExitTimes } from "./policy/stage-times.ts";
 import { costsOf } from "./policy/table-file.ts";
-import { prepareYardsticks, type Yardstick, yardsticksFor } from "./policy/yardsticks.ts";
 import { createNodeRuntime } from "./runtime/node.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { builtInRecipe, parseRecipe, type RecipeInput } from "./training/recipe.ts";
 import { type TrainedNetwork, type TrainOptions, trainNetwork as trainWith } from "./training/train.ts";
-import { VERSION } from "./version.ts";
 
 type TrainHooks = Partial<Pick<TrainOptions, "onProgress" | "saveCheckpoint" | "resumeFrom" | "signal">>;
 
@@ -86,13 +84,6 @@ export type CostChoice =
   | "latency"
   | { readonly unit: string /** [E] increasing */; readonly costs: readonly number[] };
 
-interface LearnHooks {
-  /** See `DqnOptions` for each of them. */
-  readonly options?: Partial<DqnOptions>;
-  readonly onProgress?: (progress: DqnProgress) => void;
-  readonly signal?: AbortSignal;
-}
-
 export interface LearnPolicyOptions extends LearnHooks {
   readonly network: TrainedNetwork;
   /** The data that the network was trained on: its validation split is used, and nothing else. */
@@ -118,14 +109,7 @@ export async function learnPolicy(given: LearnPolicyOptions): Promise<LearnedPol
   return learnFromTable({ ...hooks, table, costs, costUnit, splitSeed: network.provenance.seed, runtime });
 }
 
-export interface LearnFromTableOptions extends LearnHooks {
-  /** Exit table of images that the network was not trained on. */
-  readonly table: ExitTable;
-  readonly costs: ExitCosts;
-  /** What the costs count, for example "MACs". */
-  readonly costUnit: string;
-  /** Decides which images fit and which select. */
-  readonly splitSeed: number;
+export interface LearnFromTableOptions extends Omit<LearnOptions, "runtime"> {
   readonly runtime?: Runtime;
 }
 
@@ -134,29 +118,8 @@ export interface LearnFromTableOptions extends LearnHooks {
  *
  * @throws {UserError} if there are too few images
  */
-export async function learnFromTable(given: LearnFromTableOptions): Promise<LearnedPolicy> {
-  const { table, costs, costUnit, splitSeed, runtime = createNodeRuntime(), options, onProgress, signal } = given;
-  const { fit, selection } = halves(table.labels, splitSeed);
-  if (fit.length < LEAST_IMAGES)
-    throw new UserError(
-      `learn: at least ${2 * LEAST_IMAGES} images expected, found ${table.count}; half of them select, and yardsticks need ${LEAST_IMAGES}`,
-    );
-  const selected = tableSubset(table, selection);
-  const { agent } = await trainAgent(runtime, tableSubset(table, fit), selected, costs, {
-    ...options,
-    ...(onProgress ? { onProgress } : {}),
-    ...(signal ? { signal } : {}),
-  });
-  return { agent, costs, costUnit, ...(await calibrated(runtime, agent, selected, costs)), validation: table };
-}
-
-/** What `prepareYardsticks` needs. */
-const LEAST_IMAGES = 50;
-
-/** The dial of an agent, from images that it was not fitted to. */
-async function calibrated(runtime: Runtime, agent: Agent, selected: ExitTable, costs: ExitCosts) {
-  const calibration = await sweepLambda(runtime, agent, selected, costs);
-  return { calibration, lambda: recommendedLambda(calibration, exitAccuracies(selected).at(-1)!) };
+export function learnFromTable({ runtime = createNodeRuntime(), ...given }: LearnFromTableOptions) {
+  return learnOnTable({ ...given, runtime });
 }
 
 /** Exits cost the decisions on the way, too: stages are timed with an agent of the right size that has not learned yet. */
@@ -207,28 +170,6 @@ export async function continueLearning(
   return { policy: { ...policy, agent, ...dial, validation: tableSubset(feedback, known) }, judgement };
 }
 
-function heldOut({ provenance }: TrainedNetwork, { name, validation }: Dataset): Samples {
-  const expected = provenance.dataset.sha256.validation;
-  if (!validation || validation.sha256 !== expected)
-    throw new UserError(
-      `learn: the validation split that the network was kept away from expected (SHA-256 ${expected?.slice(0, 12)}...), ` +
-        `found ${validation ? `${validation.sha256.slice(0, 12)}...` : "none"} in ${name}; give the data that the network was trained on`,
-    );
-  return validation;
-}
-
-/** Who can decide in `evaluate`, besides `exit:K` (always leave at exit K, 1..E). */
-export const POLICY_NAMES = [
-  "dqn",
-  "optimal",
-  "oracle",
-  "patience",
-  "random",
-  "threshold:confidence",
-  "threshold:margin",
-  "threshold:entropy",
-] as const;
-
 export interface EvaluateOptions {
   readonly network: TrainedNetwork;
   readonly policy: LearnedPolicy | null;
@@ -251,6 +192,15 @@ export interface EvaluateOptions {
  * @throws {UserError} if there is no policy, no such split, no such decider, or lambda is outside the agent's range
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationFigures> {
+  return evaluateOnTable(await tableToEvaluate(options));
+}
+
+/** The same with what plots need: confidence and calibration in bins, curves over lambda. @throws {UserError} as `evaluate` does */
+export async function evaluateInDetail(options: EvaluateOptions): Promise<DetailedResult> {
+  return detailOnTable(await tableToEvaluate(options));
+}
+
+async function tableToEvaluate(options: EvaluateOptions): Promise<TableEvaluation> {
   const { network, policy, data, split = "test", runtime = createNodeRuntime(), onProgress, ...others } = options;
   if (!policy)
     throw new UserError("evaluate: a model with a policy expected, found a network alone; run 'earlyexit learn' first");
@@ -260,7 +210,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationFigu
   const samples = data[split];
   if (!samples)
     throw new UserError(`evaluate: a ${split} split expected, found none in ${data.name}; give the whole dataset`);
-  return evaluateTable({
+  return {
     ...others,
     policy,
     table: await computeExitTable(runtime, network, samples, onProgress),
@@ -268,60 +218,16 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationFigu
     dataset: { name: data.name, split, sha256: samples.sha256 },
     splitSeed: network.provenance.seed,
     runtime,
-  });
-}
-
-export interface EvaluateTableOptions extends Pick<EvaluateOptions, "decider" | "lambda" | "seed" | "runtime"> {
-  readonly policy: LearnedPolicy;
-  /** Images that nothing was fitted to or selected on. */
-  readonly table: ExitTable;
-  /** [K] names */
-  readonly classes: readonly string[];
-  readonly dataset: EvaluationFigures["dataset"];
-  /** What the policy was learned with: it tells the fit half, to which the yardsticks are fitted. */
-  readonly splitSeed: number;
-}
-
-/** The same from an exit table. @throws {UserError} if there is no such decider, or lambda is outside the agent's range */
-export async function evaluateTable(options: EvaluateTableOptions): Promise<EvaluationFigures> {
-  const { policy, table, classes, dataset, splitSeed } = options;
-  const { seed = 1, runtime = createNodeRuntime() } = options;
-  const { agent, costs, validation, costUnit = "MACs" } = policy;
-  const lambda = options.lambda ?? policy.lambda;
-  checkLambda(agent, lambda);
-  const name = deciderName(options.decider, agent.exits);
-  const { fit } = halves(validation.labels, splitSeed);
-  const problem = await prepareYardsticks(runtime, tableSubset(validation, fit), agent.temperatures, costs);
-  const dqn: Yardstick = { name: "dqn", decide: (images) => decide(runtime, agent, images, costs, lambda) };
-  const all = [dqn, ...yardsticksFor(problem, lambda, seed)];
-  const { temperatures } = agent;
-  const exits = await all.find((one) => one.name === name)!.decide(table);
-  return {
-    ...evaluateExits({ table, exits, costs, classes, temperatures, seed }),
-    policy: { name, lambda },
-    yardsticks: await evaluateYardsticks(all, table, costs, lambda),
-    dataset,
-    seed,
-    version: VERSION,
-    costUnit,
   };
 }
 
-/** The name of a yardstick or "dqn". @throws {UserError} if nothing of that name decides */
-function deciderName(given: string | undefined, exits: number): string {
-  const name = given === "threshold" ? "threshold:confidence" : (given ?? "dqn");
-  const names: readonly string[] = [...POLICY_NAMES, ...Array.from({ length: exits }, (_, k) => `exit:${k + 1}`)];
-  if (names.includes(name)) return name;
-  throw new UserError(
-    `policy: ${POLICY_NAMES.join(", ")} or exit:1 to exit:${exits} expected, found ${given}; choose one of them`,
-  );
+export interface EvaluateTableOptions extends Omit<TableEvaluation, "runtime"> {
+  readonly runtime?: Runtime;
 }
 
-function checkClasses(network: TrainedNetwork, { classes, name }: Dataset): void {
-  if (classes.join() !== network.classes.join())
-    throw new UserError(
-      `evaluate: images of the classes ${network.classes.join(", ")} expected, found ${classes.join(", ")} in ${name}; give images of the same classes`,
-    );
+/** The same from an exit table. @throws {UserError} if there is no such decider, or lambda is outside the agent's range */
+export function evaluateTable({ runtime = createNodeRuntime(), ...given }: EvaluateTableOptions) {
+  return evaluateOnTable({ ...given, runtime });
 }
 
 /** An upper bound on cost, or a lower bound on accuracy. */

@@ -1,12 +1,16 @@
-/** The public API in a browser: a trained model that stops as early as it may, on `onnxruntime-web`. */
+/** The public API in a browser, on `onnxruntime-web`: a trained model that stops as early as it may, and how to train one. */
 import type { ImageShape } from "./dataset/dataset.ts";
 import { UserError } from "./errors.ts";
 import { AdaptiveClassifier as Classifier, type Dial } from "./inference/adaptive-classifier.ts";
 import { fetchModel } from "./inference/fetch-model.ts";
 import { type ImageDataLike, imageDataPixels } from "./inference/images.ts";
+import type { Model } from "./model/model.ts";
 import { createWebRuntime, type WebRuntimeOptions } from "./runtime/web.ts";
 
+export type { Dataset, ImageShape, Samples } from "./dataset/dataset.ts";
+export { type ShapesOptions, shapesDataset } from "./dataset/shapes.ts";
 export { UserError } from "./errors.ts";
+export type { EvaluationFigures } from "./evaluation/figures.ts";
 export type {
   BatchOptions,
   Classification,
@@ -15,7 +19,16 @@ export type {
   StoppedBy,
 } from "./inference/adaptive-classifier.ts";
 export type { RawImage } from "./inference/images.ts";
+export type { LearnedPolicy, Model } from "./model/model.ts";
+export type { DqnOptions, DqnProgress } from "./policy/dqn.ts";
+export type { ExitCosts } from "./policy/exit-table.ts";
+export type { LambdaPoint } from "./policy/lambda-calibration.ts";
+export type { Runtime } from "./runtime/runtime.ts";
+export { createWebRuntime, type WebRuntimeOptions } from "./runtime/web.ts";
+export { builtInRecipe, type RecipeInput } from "./training/recipe.ts";
+export type { TrainedNetwork, TrainingProgress } from "./training/train.ts";
 export { VERSION } from "./version.ts";
+export { evaluate, evaluateInDetail, learnPolicy, trainNetwork } from "./web-pipeline.ts";
 
 export interface ClassifierOptions extends Dial, WebRuntimeOptions {}
 
@@ -38,18 +51,19 @@ export const AdaptiveClassifier = {
    *   trained for
    */
   async load(address: string, options: ClassifierOptions = {}): Promise<AdaptiveClassifier> {
-    const { device, threads, wasmPaths, ...dial } = options;
-    const [runtime, model] = await Promise.all([
-      createWebRuntime({
-        ...(device === undefined ? {} : { device }),
-        ...(threads === undefined ? {} : { threads }),
-        ...(wasmPaths === undefined ? {} : { wasmPaths }),
-      }),
-      fetchModel(address),
-    ]);
-    return Classifier.create(runtime, model, decodePixels, dial);
+    const [runtime, model] = await Promise.all([createWebRuntime(options), fetchModel(address)]);
+    return Classifier.create(runtime, model, readImage, dialOf(options));
+  },
+
+  /** One that was trained in the page. @throws {UserError} as `load` does */
+  async create(model: Model, options: ClassifierOptions = {}): Promise<AdaptiveClassifier> {
+    return Classifier.create(await createWebRuntime(options), model, readImage, dialOf(options));
   },
 };
+
+function dialOf({ lambda, budgetMacs }: ClassifierOptions): Dial {
+  return { ...(lambda === undefined ? {} : { lambda }), ...(budgetMacs === undefined ? {} : { budgetMacs }) };
+}
 
 // What is used of the browser, declared here so that the rest of the package is checked without it.
 type Bitmap = Drawable & { close(): void };
@@ -60,8 +74,13 @@ interface Canvas {
   getImageData(x: number, y: number, width: number, height: number): ImageDataLike;
 }
 
-/** Decoded by the browser, turned as its EXIF orientation says, then made to fit just as `ImageData` is. */
-async function decodePixels(image: WebImage, shape: ImageShape): Promise<Uint8Array> {
+/**
+ * Decoded by the browser, turned as its EXIF orientation says, then made to fit just as `ImageData` is.
+ *
+ * @returns [C, H, W] bytes 0..255, as a classifier reads them
+ * @throws {UserError} if the browser cannot read the picture
+ */
+export async function readImage(image: WebImage, shape: ImageShape): Promise<Uint8Array> {
   const source = typeof image === "string" ? await fetchPicture(image) : image;
   const file = source instanceof Uint8Array ? new Blob([new Uint8Array(source)]) : source;
   const bitmap = await createImageBitmap(file).catch((cause: Error) => {

@@ -29,7 +29,8 @@ export function classifyCommand() {
         const results = [];
         for (const image of images) {
           const result = await classifier.classify(image);
-          results.push({ image, ...result, probabilities: Array.from(result.probabilities) });
+          const trace = result.trace.map((one) => ({ ...one, probabilities: Array.from(one.probabilities) }));
+          results.push({ image, ...result, probabilities: Array.from(result.probabilities), trace });
           if (!flags.json)
             process.stdout.write(
               `${image}: ${result.label} (${formatPercent(result.confidence)}), exit ${result.exit + 1} of ${network.blueprint.stages.length}, ` +

@@ -8,8 +8,10 @@ import { evaluateCommand } from "./evaluate.ts";
 import { exportCommand } from "./export.ts";
 import { learnCommand } from "./learn.ts";
 import { networkCommand } from "./network.ts";
+import { reportCommand } from "./report.ts";
 import { runCommand } from "./run.ts";
 import { trainCommand } from "./train.ts";
+import { uiCommand } from "./ui.ts";
 
 const EXIT_CODE = { ok: 0, defect: 1, mistake: 2, interrupted: 130 } as const;
 
@@ -27,6 +29,8 @@ export async function runCli(args: readonly string[]): Promise<number> {
     classifyCommand(),
     benchCommand(),
     exportCommand(),
+    reportCommand(),
+    uiCommand(),
     dataCommand(),
     networkCommand(),
   ];

@@ -1,7 +1,8 @@
 import { Command, Option } from "@commander-js/extra-typings";
+import { POLICY_NAMES } from "../evaluation/evaluate-table.ts";
 import type { LearnedPolicy } from "../model/model.ts";
 import { loadModel } from "../model/model-folder.ts";
-import { type Bound, evaluate, POLICY_NAMES, pointWithin } from "../pipeline.ts";
+import { type Bound, evaluate, pointWithin } from "../pipeline.ts";
 import { formatCost, formatLambda, formatPercent } from "../report/format.ts";
 import { reportText } from "../report/text.ts";
 import {

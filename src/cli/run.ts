@@ -1,6 +1,7 @@
 import { Command } from "@commander-js/extra-typings";
 import { saveModel } from "../model/model-folder.ts";
-import { evaluate, learnPolicy } from "../pipeline.ts";
+import { evaluateInDetail, learnPolicy } from "../pipeline.ts";
+import { exampleExits, saveEvaluation, writeReport } from "../report/run-report.ts";
 import { reportText } from "../report/text.ts";
 import { abortOnInterrupt, RESUME_HINT } from "./interrupt.ts";
 import { jsonOption } from "./options.ts";
@@ -39,7 +40,7 @@ export function runCommand() {
           }),
         RESUME_HINT,
       );
-      const figures = await evaluate({
+      const result = await evaluateInDetail({
         network,
         policy,
         data,
@@ -47,9 +48,15 @@ export function runCommand() {
         seed: network.provenance.seed,
         onProgress: (done, total) => progress.counting("evaluate", done, total),
       });
-      await saveModel(folder.path, { network, policy, figures });
+      const { figures } = result;
+      const model = { network, policy, figures };
+      await saveModel(folder.path, model);
+      const evaluation = await saveEvaluation(folder.path, result);
       folder.log({ kind: "evaluate", ...figures });
+      const examples = await exampleExits(model, result, data);
+      const report = await writeReport(folder.path, { model, evaluation, examples, missing: [] });
       progress.note(`done in ${((performance.now() - started) / 1000).toFixed(0)} s; model saved in ${folder.path}`);
+      progress.note(`report: ${report}`);
       process.stdout.write(
         flags.json
           ? `${JSON.stringify(figures, null, 2)}\n`

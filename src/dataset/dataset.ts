@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { UserError } from "../errors.ts";
+import { sha256 } from "./sha256.ts";
 import { stratifiedSplit } from "./split.ts";
 
 /** Images with labels, one split of a dataset. Letters: N images, C channels, H, W, K classes. */
@@ -122,5 +122,5 @@ function hash(pixels: Uint8Array, labels: Uint16Array): string {
   const littleEndian = new Uint8Array(labels.length * 2);
   const view = new DataView(littleEndian.buffer);
   for (const [i, label] of labels.entries()) view.setUint16(i * 2, label, true);
-  return createHash("sha256").update(littleEndian).update(pixels).digest("hex");
+  return sha256(littleEndian, pixels);
 }

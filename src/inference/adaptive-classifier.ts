@@ -4,11 +4,12 @@ import { UserError } from "../errors.ts";
 import { sizeOf } from "../graph/tensor.ts";
 import { exitCosts, type LearnedPolicy, type Model } from "../model/model.ts";
 import { checkLambda } from "../policy/agent.ts";
+import type { ExitCosts } from "../policy/exit-table.ts";
 import { lambdaForBudget } from "../policy/lambda-calibration.ts";
 import { Program, type Values } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TrainedNetwork } from "../training/train.ts";
-import { type Classification, type ExitTrace, handedOn, readTrace, rowOf, stoppedBy } from "./classification.ts";
+import { type Classification, type ExitTrace, handedOn, readTrace, stoppedBy } from "./classification.ts";
 import { isRawImage, type RawImage, rawNumbers, writeImages } from "./images.ts";
 import { type RecentTimes, recentTimes } from "./recent-times.ts";
 import { stageGraphs } from "./stage-programs.ts";
@@ -52,13 +53,13 @@ const KEPT_IMAGES = 32;
 export class AdaptiveClassifier<Image> {
   readonly network: TrainedNetwork;
   readonly policy: LearnedPolicy;
+  /** In multiply-accumulates, whatever unit the policy was priced in. */
+  readonly costs: ExitCosts;
   /** [E] images computed at each stage since the start. */
   readonly imagesComputed: number[];
   readonly #stages: readonly Program[];
   readonly #table: Float32Array;
   readonly #toPixels: ToPixels<Image>;
-  /** [E] counted, whatever unit the policy was priced in */
-  readonly #exitMacs: readonly number[];
   /** [E] of one image */
   readonly #stageTimes: readonly RecentTimes[];
   #lambda: number;
@@ -79,7 +80,7 @@ export class AdaptiveClassifier<Image> {
     this.#stages = stages;
     this.#table = normalisationTable(network.normalisation);
     this.#toPixels = toPixels;
-    this.#exitMacs = exitCosts(network.blueprint, network.classes.length, policy.agent).exitMacs;
+    this.costs = exitCosts(network.blueprint, network.classes.length, policy.agent);
     this.#stageTimes = stages.map(() => recentTimes());
     this.#lambda = lambda;
   }
@@ -230,7 +231,7 @@ export class AdaptiveClassifier<Image> {
       for (let row = 0; row < rows; row++) {
         const trace = readTrace(results, exit, row, rows, isLate);
         traces[images[row]!]!.push(trace);
-        if (trace.exited) answers[images[row]!] = this.#answerAt(trace, results, row, rows, traces[images[row]!]!);
+        if (trace.exited) answers[images[row]!] = this.#answerAt(trace, results, row, traces[images[row]!]!);
         else goOn.push(row);
       }
       if (goOn.length === 0) break;
@@ -247,20 +248,19 @@ export class AdaptiveClassifier<Image> {
   }
 
   #answerAt(
-    { exit, classIndex, confidence }: ExitTrace,
+    { exit, classIndex, probabilities, confidence }: ExitTrace,
     results: Values,
     row: number,
-    rows: number,
     trace: ExitTrace[],
   ) {
     return {
       label: this.network.classes[classIndex]!,
       classIndex,
-      probabilities: rowOf(results.probabilities!, row, rows),
+      probabilities,
       confidence,
       exit,
       stoppedBy: stoppedBy(results, row),
-      costMacs: this.#exitMacs[exit]!,
+      costMacs: this.costs.exitMacs[exit]!,
       trace,
     };
   }

@@ -8,6 +8,8 @@ export interface ExitTrace {
   readonly exit: number;
   /** The head's answer so far: index of the class. */
   readonly classIndex: number;
+  /** [K] of this head, temperature-scaled */
+  readonly probabilities: Float32Array;
   /** Top-1 probability, temperature-scaled. */
   readonly confidence: number;
   /** Top-1 minus top-2 probability. */
@@ -59,6 +61,7 @@ export function readTrace(results: Values, exit: number, row: number, rows: numb
   return {
     exit,
     classIndex: largest(probabilities!, row, rows),
+    probabilities: rowOf(probabilities!, row, rows),
     confidence,
     margin: exitFeatures![features + FEATURE.margin]!,
     entropy: exitFeatures![features + FEATURE.entropy]!,

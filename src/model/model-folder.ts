@@ -2,6 +2,9 @@ import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Model, modelFiles, readModel } from "./model.ts";
 
+/** The model's figures with what plots need. */
+export const EVALUATION = "evaluation.json";
+
 /** Writes a file under a temporary name, flushes it and renames it: whoever looks sees the old one or the new one, never half of it. */
 export async function writeFileSafely(path: string, bytes: Uint8Array | string): Promise<void> {
   const temporary = `${path}.tmp`;
@@ -30,6 +33,7 @@ export async function saveModel(folder: string, model: Model): Promise<void> {
   const files = modelFiles(model);
   for (const optional of ["policy.safetensors", "validation.safetensors"])
     if (!files.has(optional)) await rm(join(folder, optional), { force: true });
+  if (model.figures === undefined) await rm(join(folder, EVALUATION), { force: true }); // it was about what is replaced now
   for (const [name, bytes] of files) await writeFileSafely(join(folder, name), bytes);
 }
 

@@ -4,7 +4,7 @@ import type { ExitTable } from "./exit-table.ts";
 const COLDEST = 0.05;
 const HOTTEST = 20;
 /** Bins of confidence, as in Guo et al. (2017). */
-const BINS = 15;
+export const CONFIDENCE_BINS = 15;
 
 /**
  * One temperature T per exit: the one that minimises the mean of -log softmax(logits / T)[label].
@@ -73,12 +73,14 @@ export function expectedCalibrationError(confidence: ArrayLike<number>, correct:
   const count = confidence.length;
   if (count === 0 || count !== correct.length)
     throw new RangeError(`ece: one answer per confidence expected, found ${correct.length} and ${count}`);
-  const gap = new Float64Array(BINS); // sum of (correct - confidence)
-  for (let i = 0; i < count; i++) {
-    const bin = Math.min(BINS - 1, Math.max(0, Math.ceil(confidence[i]! * BINS) - 1));
-    gap[bin]! += correct[i]! - confidence[i]!;
-  }
+  const gap = new Float64Array(CONFIDENCE_BINS); // sum of (correct - confidence)
+  for (let i = 0; i < count; i++) gap[binOf(confidence[i]!)]! += correct[i]! - confidence[i]!;
   return gap.reduce((sum, one) => sum + Math.abs(one), 0) / count;
+}
+
+/** The bin of a confidence, 0..14; a bin holds its upper border. */
+export function binOf(confidence: number): number {
+  return Math.min(CONFIDENCE_BINS - 1, Math.max(0, Math.ceil(confidence * CONFIDENCE_BINS) - 1));
 }
 
 /** The confidence (largest probability of softmax(logits / temperature)) of every image at one exit, and if it is right. */

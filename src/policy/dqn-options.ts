@@ -81,6 +81,8 @@ export interface DqnProgress {
   readonly return: number;
   /** highest `return` so far, this one included: best - return is the gap to the weights that would be returned now */
   readonly best: number;
+  /** what optimal stopping reaches on the same images and lambdas, where that was worked out: see `optimalReturn` */
+  readonly optimal?: number;
   /** [E] mean over the selection lambdas */
   readonly exitShares: readonly number[];
 }

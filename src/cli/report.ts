@@ -1,0 +1,97 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { Command } from "@commander-js/extra-typings";
+import type { Dataset } from "../dataset/dataset.ts";
+import { UserError } from "../errors.ts";
+import type { Model } from "../model/model.ts";
+import { EVALUATION, loadModel, readFileIfThere } from "../model/model-folder.ts";
+import { evaluateInDetail } from "../pipeline.ts";
+import { exampleExits, type ReportParts, saveEvaluation, writeReport } from "../report/run-report.ts";
+import { dataOption, datasetOption, openData, readJson, runtimeOf, sourceOf } from "./options.ts";
+import { createProgress, type Progress } from "./progress.ts";
+
+export function reportCommand() {
+  return new Command("report")
+    .description("One HTML file with all plots and example pictures of a run; it opens from disk, offline.")
+    .requiredOption("--run <dir>", "run or model folder; report.html is written into it")
+    .addOption(dataOption())
+    .addOption(datasetOption())
+    .action(async (flags) => {
+      const progress = createProgress();
+      const { run } = flags;
+      const parts = await reportParts(run, sourceOf(flags), progress);
+      const path = await writeReport(run, parts);
+      progress.stop();
+      for (const one of parts.missing) progress.note(one);
+      progress.note(`wrote ${path}`);
+    });
+}
+
+/** Everything that can be had: what is missing is said, and left out. */
+async function reportParts(run: string, given: string | undefined, progress: Progress): Promise<ReportParts> {
+  const model = existsSync(join(run, "model.json")) ? await loadModel(run) : null;
+  if (!model) {
+    if (!existsSync(join(run, "metrics.jsonl")))
+      throw new UserError(
+        `report: a run folder with metrics.jsonl or model.json expected, found neither in ${run}; give one of 'earlyexit run'`,
+      );
+    return without(null, `No evaluation: there is no trained network in ${run} yet.`);
+  }
+  if (!model.policy)
+    return without(model, `No evaluation: the network has no policy yet; run earlyexit learn --model ${run}.`);
+  const data = await imagesOf(run, model, given, progress);
+  if (typeof data === "string") return { ...(await storedEvaluation(run, model)), missing: [data] };
+  const { seed } = model.network.provenance;
+  const result = await evaluateInDetail({
+    ...model,
+    data,
+    seed,
+    runtime: runtimeOf({ device: "cpu" }),
+    onProgress: (done, total) => progress.counting("evaluate", done, total),
+  });
+  const evaluation = await saveEvaluation(run, result);
+  return { model, evaluation, examples: await exampleExits(model, result, data), missing: [] };
+}
+
+function without(model: Model | null, reason: string): ReportParts {
+  return { model, evaluation: null, examples: null, missing: [reason] };
+}
+
+/** The test images that the model's figures are about, or why there are no pictures in the report. */
+async function imagesOf(
+  run: string,
+  { network }: Model,
+  given: string | undefined,
+  progress: Progress,
+): Promise<Dataset | string> {
+  const { dataset, seed } = network.provenance;
+  const advice = `give the images of ${dataset.name} by --data PATH or --dataset NAME`;
+  const source = given ?? (await sourceOfRun(run, dataset.name));
+  if (source === null) return `No example pictures: the run does not say where its images are; ${advice}.`;
+  let data: Dataset;
+  try {
+    data = await openData(source, seed, progress, true);
+  } catch (error) {
+    if (given !== undefined || !(error instanceof UserError)) throw error;
+    return `No example pictures: ${error.message}; ${advice}.`;
+  }
+  if (data.test.sha256 === dataset.sha256.test) return data;
+  const message = `the test images that the network was made with expected (SHA-256 ${dataset.sha256.test?.slice(0, 12)}...), found others (${data.test.sha256.slice(0, 12)}...) in ${source}`;
+  if (given !== undefined) throw new UserError(`report: ${message}; ${advice}`);
+  return `No example pictures: ${message}; ${advice}.`;
+}
+
+/** What the run was given, but for what would have to be downloaded. */
+async function sourceOfRun(run: string, name: string): Promise<string | null> {
+  if (name === "shapes") return name;
+  const path = join(run, "config.json");
+  const config = existsSync(path) ? await readJson(path) : null;
+  const { data } = (config ?? {}) as { data?: unknown };
+  return typeof data === "string" && data !== "cifar10" ? data : null;
+}
+
+/** What was found out when the images were there. */
+async function storedEvaluation(run: string, model: Model): Promise<Omit<ReportParts, "missing">> {
+  const stored = (await readFileIfThere(join(run, EVALUATION))) ? await readJson(join(run, EVALUATION)) : model.figures;
+  return { model, evaluation: (stored ?? null) as ReportParts["evaluation"], examples: null };
+}

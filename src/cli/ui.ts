@@ -1,0 +1,57 @@
+import { existsSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command, Option } from "@commander-js/extra-typings";
+import { loadModel } from "../model/model-folder.ts";
+import type { OfferedModel } from "../server/app.ts";
+import { serve } from "../server/serve.ts";
+import { number } from "./options.ts";
+
+const DEFAULT_PORT = 7411;
+
+/** The models that come with the package; the first one has pictures to click at once. */
+const SHIPPED: readonly OfferedModel[] = [
+  { id: "shapes", title: "Shapes: ten kinds of drawings", folder: shipped("shapes") },
+  { id: "cifar10", title: "CIFAR-10: photos of ten kinds of things", folder: shipped("cifar10") },
+];
+
+export function uiCommand() {
+  return new Command("ui")
+    .description("A page on this computer: try pictures, watch a run learn, train in the browser.")
+    .option("--model <dir>", "model or run folder to try, beside those of the package")
+    .option("--run <dir>", "run folder to watch, live or finished")
+    .addOption(
+      new Option("--port <n>", `port of the page (default ${DEFAULT_PORT}; 0 for any that is free)`).argParser(
+        number("port", 0, 65_535, true),
+      ),
+    )
+    .action(async ({ model, run, port }) => {
+      const server = await serve({
+        models: await offered(model, run),
+        run: run === undefined ? null : resolve(run),
+        port: port ?? DEFAULT_PORT,
+      });
+      process.stdout.write(`${server.url}\n`);
+      process.stderr.write("open it in a browser; only this computer can reach it; Ctrl-C ends it\n");
+      await new Promise<void>((stop) => {
+        for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop());
+      });
+      await server.close();
+    });
+}
+
+/** The user's own come first. @throws {UserError} if `model` holds no model */
+async function offered(model: string | undefined, run: string | undefined): Promise<OfferedModel[]> {
+  const own: OfferedModel[] = [];
+  if (model !== undefined) {
+    await loadModel(model);
+    own.push({ id: "model", title: basename(resolve(model)), folder: resolve(model) });
+  }
+  if (run !== undefined && resolve(run) !== own[0]?.folder && existsSync(join(run, "policy.safetensors")))
+    own.push({ id: "run-model", title: basename(resolve(run)), folder: resolve(run) });
+  return [...own, ...SHIPPED];
+}
+
+function shipped(name: string): string {
+  return fileURLToPath(new URL(`../../models/${name}`, import.meta.url));
+}

@@ -1,0 +1,107 @@
+/** All figures of a policy from an exit table, on whatever runtime there is. */
+import type { Dataset } from "../dataset/dataset.ts";
+import { halves } from "../dataset/split.ts";
+import { UserError } from "../errors.ts";
+import type { LearnedPolicy } from "../model/model.ts";
+import { checkLambda, decide } from "../policy/agent.ts";
+import { type ExitTable, tableSubset } from "../policy/exit-table.ts";
+import { prepareYardsticks, type Yardstick, yardsticksFor } from "../policy/yardsticks.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { TrainedNetwork } from "../training/train.ts";
+import { VERSION } from "../version.ts";
+import { evaluateYardsticks } from "./comparison.ts";
+import { type EvaluationDetails, evaluationDetails } from "./details.ts";
+import { type EvaluationFigures, evaluateExits } from "./figures.ts";
+
+/** Who can decide in `evaluate`, besides `exit:K` (always leave at exit K, 1..E). */
+export const POLICY_NAMES = [
+  "dqn",
+  "optimal",
+  "oracle",
+  "patience",
+  "random",
+  "threshold:confidence",
+  "threshold:margin",
+  "threshold:entropy",
+] as const;
+
+export interface TableEvaluation {
+  readonly policy: LearnedPolicy;
+  /** Images that nothing was fitted to or selected on. */
+  readonly table: ExitTable;
+  /** [K] names */
+  readonly classes: readonly string[];
+  readonly dataset: EvaluationFigures["dataset"];
+  /** What the policy was learned with: it tells the fit half, to which the yardsticks are fitted. */
+  readonly splitSeed: number;
+  /** Who decides: one of `POLICY_NAMES`, "threshold" for the one on confidence, or "exit:K"; default "dqn". */
+  readonly decider?: string;
+  /** Price of the full network in units of one correct answer; default: the policy's recommended one. */
+  readonly lambda?: number;
+  /** Of the bootstrap and of the random yardstick; default 1. */
+  readonly seed?: number;
+  readonly runtime: Runtime;
+}
+
+/** @throws {UserError} if there is no such decider, or lambda is outside the agent's range */
+export async function evaluateOnTable(options: TableEvaluation): Promise<EvaluationFigures> {
+  return (await judge(options)).figures;
+}
+
+/** Figures, what plots need beside them, and the decisions that they are about. */
+export interface DetailedResult {
+  readonly figures: EvaluationFigures;
+  readonly details: EvaluationDetails;
+  readonly table: ExitTable;
+  /** [N] exit taken for each image, 0..E-1 */
+  readonly exits: Uint8Array;
+}
+
+/** The same in detail: it solves the yardsticks for some more lambdas. @throws {UserError} as `evaluateOnTable` does */
+export async function detailOnTable(options: TableEvaluation): Promise<DetailedResult> {
+  const { figures, problem, exits } = await judge(options);
+  const details = await evaluationDetails({ ...options, problem, exits });
+  return { figures, details, table: options.table, exits };
+}
+
+async function judge(options: TableEvaluation) {
+  const { policy, table, classes, dataset, splitSeed, seed = 1, runtime } = options;
+  const { agent, costs, validation, costUnit = "MACs" } = policy;
+  const lambda = options.lambda ?? policy.lambda;
+  checkLambda(agent, lambda);
+  const name = deciderName(options.decider, agent.exits);
+  const { fit } = halves(validation.labels, splitSeed);
+  const problem = await prepareYardsticks(runtime, tableSubset(validation, fit), agent.temperatures, costs);
+  const dqn: Yardstick = { name: "dqn", decide: (images) => decide(runtime, agent, images, costs, lambda) };
+  const all = [dqn, ...yardsticksFor(problem, lambda, seed)];
+  const { temperatures } = agent;
+  const exits = await all.find((one) => one.name === name)!.decide(table);
+  const figures: EvaluationFigures = {
+    ...evaluateExits({ table, exits, costs, classes, temperatures, seed }),
+    policy: { name, lambda },
+    yardsticks: await evaluateYardsticks(all, table, costs, lambda),
+    dataset,
+    seed,
+    version: VERSION,
+    costUnit,
+  };
+  return { figures, problem, exits };
+}
+
+/** The name of a yardstick or "dqn". @throws {UserError} if nothing of that name decides */
+export function deciderName(given: string | undefined, exits: number): string {
+  const name = given === "threshold" ? "threshold:confidence" : (given ?? "dqn");
+  const names: readonly string[] = [...POLICY_NAMES, ...Array.from({ length: exits }, (_, k) => `exit:${k + 1}`)];
+  if (names.includes(name)) return name;
+  throw new UserError(
+    `policy: ${POLICY_NAMES.join(", ")} or exit:1 to exit:${exits} expected, found ${given}; choose one of them`,
+  );
+}
+
+/** @throws {UserError} if the images are of other classes than the network's */
+export function checkClasses(network: TrainedNetwork, { classes, name }: Dataset): void {
+  if (classes.join() !== network.classes.join())
+    throw new UserError(
+      `evaluate: images of the classes ${network.classes.join(", ")} expected, found ${classes.join(", ")} in ${name}; give images of the same classes`,
+    );
+}

@@ -1,0 +1,76 @@
+/** From an exit table to a policy with its dial, on whatever runtime there is. */
+import type { Dataset, Samples } from "../dataset/dataset.ts";
+import { halves } from "../dataset/split.ts";
+import { UserError } from "../errors.ts";
+import type { LearnedPolicy } from "../model/model.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { TrainedNetwork } from "../training/train.ts";
+import type { Agent } from "./agent.ts";
+import { type DqnOptions, type DqnProgress, trainAgent } from "./dqn.ts";
+import { dqnOptions } from "./dqn-options.ts";
+import { exitAccuracies } from "./exit-logits.ts";
+import { type ExitCosts, type ExitTable, tableSubset } from "./exit-table.ts";
+import { recommendedLambda, sweepLambda } from "./lambda-calibration.ts";
+import { optimalReturn } from "./optimal-return.ts";
+
+export interface LearnHooks {
+  /** See `DqnOptions` for each of them. */
+  readonly options?: Partial<DqnOptions>;
+  readonly onProgress?: (progress: DqnProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface LearnOptions extends LearnHooks {
+  /** Exit table of images that the network was not trained on. */
+  readonly table: ExitTable;
+  readonly costs: ExitCosts;
+  /** What the costs count, for example "MACs". */
+  readonly costUnit: string;
+  /** Decides which images fit and which select. */
+  readonly splitSeed: number;
+  readonly runtime: Runtime;
+}
+
+/** What `prepareYardsticks` needs. */
+const LEAST_IMAGES = 50;
+
+/**
+ * One half of the table fits temperatures and agent, the other half selects the agent and calibrates its dial.
+ *
+ * @throws {UserError} if there are too few images
+ */
+export async function learnOnTable(given: LearnOptions): Promise<LearnedPolicy> {
+  const { table, costs, costUnit, splitSeed, runtime, options, onProgress, signal } = given;
+  const { fit, selection } = halves(table.labels, splitSeed);
+  if (fit.length < LEAST_IMAGES)
+    throw new UserError(
+      `learn: at least ${2 * LEAST_IMAGES} images expected, found ${table.count}; half of them select, and yardsticks need ${LEAST_IMAGES}`,
+    );
+  const [fitted, selected] = [tableSubset(table, fit), tableSubset(table, selection)];
+  const dqn = dqnOptions({ ...options, ...(signal ? { signal } : {}) });
+  const hooks = onProgress ? besideOptimal(onProgress, await optimalReturn(runtime, fitted, selected, costs, dqn)) : {};
+  const { agent } = await trainAgent(runtime, fitted, selected, costs, { ...dqn, ...hooks });
+  return { agent, costs, costUnit, ...(await calibrated(runtime, agent, selected, costs)), validation: table };
+}
+
+/** Whoever watches the agent sees how far it is from optimal stopping. */
+function besideOptimal(onProgress: (progress: DqnProgress) => void, optimal: number) {
+  return { onProgress: (progress: DqnProgress) => onProgress({ ...progress, optimal }) };
+}
+
+/** The dial of an agent, from images that it was not fitted to. */
+export async function calibrated(runtime: Runtime, agent: Agent, selected: ExitTable, costs: ExitCosts) {
+  const calibration = await sweepLambda(runtime, agent, selected, costs);
+  return { calibration, lambda: recommendedLambda(calibration, exitAccuracies(selected).at(-1)!) };
+}
+
+/** The validation split. @throws {UserError} if it is not the one that the network was kept away from */
+export function heldOut({ provenance }: TrainedNetwork, { name, validation }: Dataset): Samples {
+  const expected = provenance.dataset.sha256.validation;
+  if (!validation || validation.sha256 !== expected)
+    throw new UserError(
+      `learn: the validation split that the network was kept away from expected (SHA-256 ${expected?.slice(0, 12)}...), ` +
+        `found ${validation ? `${validation.sha256.slice(0, 12)}...` : "none"} in ${name}; give the data that the network was trained on`,
+    );
+  return validation;
+}

@@ -1,0 +1,35 @@
+import type { DetailedEvaluation } from "../evaluation/details.ts";
+import type { EvaluationFigures } from "../evaluation/figures.ts";
+
+/** A picture of the split that was evaluated, and what happened to it. */
+export interface ExamplePicture {
+  /** a PNG as a data URL */
+  readonly png: string;
+  /** names of classes */
+  readonly label: string;
+  readonly answer: string;
+  /** of the exit where it left, 0..1 */
+  readonly confidence: number;
+}
+
+/** Pictures that left at one exit, from the surest answer to the least sure. */
+export interface ExitExamples {
+  /** 1..E */
+  readonly exit: number;
+  readonly pictures: readonly ExamplePicture[];
+}
+
+/** All that `report.html` shows; whatever is null or empty is left out of it. */
+export interface ReportData {
+  /** name of the run folder */
+  readonly name: string;
+  /** [name, value] */
+  readonly facts: readonly (readonly [string, string])[];
+  /** `metrics.jsonl` as it is */
+  readonly metrics: string;
+  readonly evaluation: DetailedEvaluation | EvaluationFigures | null;
+  /** [E] */
+  readonly examples: readonly ExitExamples[] | null;
+  /** what the report could not show, and how to get it; one sentence each */
+  readonly missing: readonly string[];
+}

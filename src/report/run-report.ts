@@ -1,0 +1,69 @@
+/** What a run folder tells: `evaluation.json` for the page, `report.html` for people. */
+import { basename, join, resolve } from "node:path";
+import type { Dataset } from "../dataset/dataset.ts";
+import { UserError } from "../errors.ts";
+import type { DetailedEvaluation } from "../evaluation/details.ts";
+import type { DetailedResult } from "../evaluation/evaluate-table.ts";
+import type { Model } from "../model/model.ts";
+import { EVALUATION, readFileIfThere, writeFileSafely } from "../model/model-folder.ts";
+import { networkCost } from "../network/cost.ts";
+import { examplePictures } from "./examples.ts";
+import { formatCount } from "./format.ts";
+import { reportHtml } from "./html.ts";
+import type { ExitExamples, ReportData } from "./report-data.ts";
+
+const REPORT = "report.html";
+
+/** What a report is made of, besides what lies in the folder as text. */
+export interface ReportParts extends Pick<ReportData, "evaluation" | "examples" | "missing"> {
+  readonly model: Model | null;
+}
+
+export async function saveEvaluation(
+  folder: string,
+  { figures, details }: DetailedResult,
+): Promise<DetailedEvaluation> {
+  const evaluation = { ...figures, ...details };
+  await writeFileSafely(join(folder, EVALUATION), `${JSON.stringify(evaluation)}\n`);
+  return evaluation;
+}
+
+/** Writes `report.html` into the folder. @returns its path */
+export async function writeReport(folder: string, { model, ...parts }: ReportParts): Promise<string> {
+  const metrics = await readFileIfThere(join(folder, "metrics.jsonl"));
+  const html = await reportHtml({
+    ...parts,
+    name: basename(resolve(folder)),
+    facts: model ? describeModel(model) : [],
+    metrics: metrics ? new TextDecoder().decode(metrics) : "",
+  });
+  const path = join(folder, REPORT);
+  await writeFileSafely(path, html);
+  return path;
+}
+
+/** The pictures of a split that was decided on. @throws {UserError} if the model's policy is missing */
+export function exampleExits(
+  { network, policy }: Model,
+  { table, exits }: Pick<DetailedResult, "table" | "exits">,
+  { test, imageShape }: Dataset,
+): Promise<ExitExamples[]> {
+  if (!policy) throw new UserError("report: a model with a policy expected, found a network alone; learn one first");
+  const { temperatures } = policy.agent;
+  return examplePictures({ samples: test, imageShape, classes: network.classes, table, exits, temperatures });
+}
+
+function describeModel({ network }: Model): [string, string][] {
+  const { blueprint, classes, provenance } = network;
+  const { parameters } = networkCost(blueprint, classes.length);
+  return [
+    ["images", provenance.dataset.name],
+    ["classes", formatCount(classes.length)],
+    ["blueprint", blueprint.name],
+    ["exits", formatCount(blueprint.stages.length)],
+    ["parameters", formatCount(parameters.at(-1)!)],
+    ["epochs", String(provenance.recipe.epochs)],
+    ["seed", String(provenance.seed)],
+    ["earlyexit", provenance.version],
+  ];
+}

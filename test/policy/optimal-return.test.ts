@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { evaluateYardsticks } from "../../src/evaluation/comparison.ts";
+import { fitTemperatures } from "../../src/policy/calibration.ts";
+import { learnOnTable } from "../../src/policy/learn.ts";
+import { optimalReturn } from "../../src/policy/optimal-return.ts";
+import { optimalStopping, prepareYardsticks } from "../../src/policy/yardsticks.ts";
+import { createNodeRuntime } from "../../src/runtime/node.ts";
+import { COSTS, syntheticTable } from "./synthetic.ts";
+
+const runtime = createNodeRuntime({ threads: 1 });
+
+test("is the mean return of the yardstick of that name", async () => {
+  const [fit, selection] = [syntheticTable(120, 1), syntheticTable(120, 2)];
+  const grid = { lambdaRange: { from: 0.1, to: 0.4 }, selectionLambdas: 2 };
+  const problem = await prepareYardsticks(runtime, fit, fitTemperatures(fit), COSTS);
+  const returns = await Promise.all(
+    [0.1, 0.4].map(async (lambda) => {
+      const [reached] = await evaluateYardsticks([optimalStopping(problem, lambda)], selection, COSTS, lambda);
+      return reached!.return;
+    }),
+  );
+  expect(await optimalReturn(runtime, fit, selection, COSTS, grid)).toBeCloseTo((returns[0]! + returns[1]!) / 2, 10);
+});
+
+test("whoever watches the agent learn is told it at every look", async () => {
+  const seen: (number | undefined)[] = [];
+  const given = { table: syntheticTable(220, 3), costs: COSTS, costUnit: "MACs", splitSeed: 1, runtime };
+  const options = { steps: 6, selectEvery: 3, warmup: 50, parallelEpisodes: 16, batch: 16, selectionLambdas: 2 };
+  await learnOnTable({ ...given, options, onProgress: ({ optimal }) => seen.push(optimal) });
+  expect(seen).toHaveLength(2);
+  expect(seen[0]).toBeGreaterThan(0.3);
+  expect(seen[1]).toBe(seen[0]);
+});

@@ -1,0 +1,88 @@
+/** The page's side of its worker. */
+
+import type { ModelFacts, ModelSource, Numbered, Replies, Reply, Request } from "./protocol.ts";
+import type { TrainingChoice, TrainingNews, TrainingResult } from "./train/training.ts";
+
+/** Something went wrong, and its message is made for people. */
+export class Trouble extends Error {
+  override readonly name = "Trouble";
+}
+
+/** The worker was ended: nobody waits for its answers any more. */
+export class Closed extends Error {
+  override readonly name = "Closed";
+}
+
+interface Waiting {
+  resolve(result: never): void;
+  reject(error: Error): void;
+  tell?(news: TrainingNews): void;
+}
+
+/** One worker, with one model or one training. Requests are answered in their order. */
+export class WorkerClient {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #next = 0;
+
+  constructor() {
+    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "earlyexit" });
+    this.#worker.onmessage = ({ data }: MessageEvent<Reply>) => this.#settle(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      const reason = event.message || "no reason given";
+      this.#fail(new Trouble(`The part of the page that runs the model stopped (${reason}); reload the page.`));
+    };
+  }
+
+  load(source: ModelSource): Promise<ModelFacts> {
+    return this.#ask({ kind: "load", source });
+  }
+
+  /** What the network sees of a picture. */
+  read(image: Blob): Promise<Uint8Array> {
+    return this.#ask({ kind: "read", image });
+  }
+
+  classify(images: readonly Uint8Array[], lambda: number): Promise<Replies["classify"]> {
+    return this.#ask({ kind: "classify", images, lambda });
+  }
+
+  /** @param tell is told how it goes */
+  train(choice: TrainingChoice, tell: (news: TrainingNews) => void): Promise<TrainingResult> {
+    return this.#ask({ kind: "train", choice }, tell);
+  }
+
+  /** Ends the worker, whatever it is doing. */
+  close(): void {
+    this.#worker.terminate();
+    this.#fail(new Closed());
+  }
+
+  #fail(error: Error): void {
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+  }
+
+  #ask<Kind extends Request["kind"]>(
+    request: Request & { kind: Kind },
+    tell?: (news: TrainingNews) => void,
+  ): Promise<Replies[Kind]> {
+    return new Promise((resolve, reject) => {
+      const id = this.#next++;
+      this.#waiting.set(id, { resolve: resolve as (result: never) => void, reject, ...(tell ? { tell } : {}) });
+      this.#worker.postMessage({ ...request, id } satisfies Numbered);
+    });
+  }
+
+  #settle(reply: Reply): void {
+    const waiting = this.#waiting.get(reply.id);
+    if ("news" in reply) {
+      waiting?.tell?.(reply.news);
+      return;
+    }
+    this.#waiting.delete(reply.id);
+    if ("result" in reply) waiting?.resolve(reply.result as never);
+    else waiting?.reject(reply.mistake ? new Trouble(reply.error) : new Error(reply.error));
+  }
+}

@@ -1,0 +1,8 @@
+import { render } from "preact";
+import "../panels/panels.css";
+import "./style.css";
+import { App } from "./app.tsx";
+
+const page = document.getElementById("page")!;
+page.replaceChildren(); // what was shown while this was loading
+render(<App />, page);

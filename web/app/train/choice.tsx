@@ -1,0 +1,82 @@
+import { useEffect, useState } from "preact/hooks";
+import type { TrainingChoice } from "./training.ts";
+
+interface ChoiceProps {
+  readonly isRunning: boolean;
+  readonly onStart: (choice: TrainingChoice) => void;
+  readonly onStop: () => void;
+}
+
+const IMAGES = [2000, 5000, 10_000];
+const EPOCHS = [1, 2, 4, 8];
+
+/** How much to train, and where. */
+export function Choice({ isRunning, onStart, onStop }: ChoiceProps) {
+  const [images, setImages] = useState(IMAGES[1]!);
+  const [epochs, setEpochs] = useState(4);
+  const [device, setDevice] = useState<TrainingChoice["device"]>("wasm");
+  const hasGpu = useGpu();
+  const numbers = (options: readonly number[]) =>
+    options.map((one) => (
+      <option key={one} value={one}>
+        {one.toLocaleString("en-US")}
+      </option>
+    ));
+  return (
+    <form
+      class="choice"
+      onSubmit={(event) => {
+        event.preventDefault();
+        onStart({ images, epochs, device });
+      }}
+    >
+      <label>
+        Pictures
+        <select value={images} disabled={isRunning} onChange={(event) => setImages(Number(event.currentTarget.value))}>
+          {numbers(IMAGES)}
+        </select>
+      </label>
+      <label>
+        Epochs
+        <select value={epochs} disabled={isRunning} onChange={(event) => setEpochs(Number(event.currentTarget.value))}>
+          {numbers(EPOCHS)}
+        </select>
+      </label>
+      <label>
+        On
+        <select
+          value={device}
+          disabled={isRunning}
+          onChange={(event) => setDevice(event.currentTarget.value as TrainingChoice["device"])}
+        >
+          <option value="wasm">the processor (WebAssembly)</option>
+          <option value="webgpu" disabled={!hasGpu}>
+            the graphics card (WebGPU{hasGpu ? "" : ": not in this browser"})
+          </option>
+        </select>
+      </label>
+      {isRunning ? (
+        <button type="button" class="main" onClick={onStop}>
+          Stop
+        </button>
+      ) : (
+        <button type="submit" class="main">
+          Train here
+        </button>
+      )}
+    </form>
+  );
+}
+
+/** Whether this browser has WebGPU; false until it is known. */
+function useGpu(): boolean {
+  const [hasGpu, setHasGpu] = useState(false);
+  useEffect(() => {
+    const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<object | null> } };
+    gpu?.requestAdapter().then(
+      (adapter) => setHasGpu(adapter !== null),
+      () => undefined,
+    );
+  }, []);
+  return hasGpu;
+}

@@ -1,0 +1,50 @@
+/** The images that are tried, and where they come from. */
+import { shapesDataset } from "earlyexit/web";
+import { Trouble, type WorkerClient } from "../client.ts";
+
+export interface TriedImage {
+  readonly id: number;
+  readonly name: string;
+  /** [C, H, W] bytes 0..255, as the network sees it */
+  readonly pixels: Uint8Array;
+  /** The file that it was read from; null for a drawn one. */
+  readonly file: Blob | null;
+  /** The class that it really shows, where that is known. */
+  readonly truth: string | null;
+}
+
+/** Larger files are refused before they are read. */
+const MOST_BYTES = 50e6;
+/** More would make the dial slow. */
+export const MOST_IMAGES = 300;
+
+let lastId = 0;
+
+/** @throws {Trouble} if the file is too large or no picture */
+export async function imageFromFile(client: WorkerClient, file: File): Promise<TriedImage> {
+  const name = file.name || "pasted picture";
+  if (file.size > MOST_BYTES)
+    throw new Trouble(
+      `${name} has ${(file.size / 1e6).toFixed(0)} MB; files of at most ${MOST_BYTES / 1e6} MB can be read here.`,
+    );
+  try {
+    return { id: ++lastId, name, pixels: await client.read(file), file, truth: null };
+  } catch (error) {
+    if (error instanceof Trouble) throw new Trouble(`${name}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Freshly drawn images of the built-in set, of every class and from easy to hard. */
+export function drawnImages(count: number): TriedImage[] {
+  const seed = 1000 + lastId; // none of those that the model was trained on
+  const { classes, test } = shapesDataset({ seed, trainCount: 0, testCount: count });
+  const size = test.pixels.length / test.count;
+  return Array.from(test.labels, (label, i) => ({
+    id: ++lastId,
+    name: `drawn ${classes[label]}`,
+    pixels: test.pixels.slice(i * size, (i + 1) * size),
+    file: null,
+    truth: classes[label]!,
+  }));
+}

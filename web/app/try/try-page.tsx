@@ -1,0 +1,117 @@
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { AccuracyCostCurve, calibrationCurve } from "../../panels/index.ts";
+import { MessageList, useMessages } from "../messages.tsx";
+import type { ModelSource } from "../protocol.ts";
+import { type LoadedModel, useModel } from "../use-model.ts";
+import { Dial } from "./dial.tsx";
+import { drawnImages, imageFromFile, MOST_IMAGES, type TriedImage } from "./images.ts";
+import { ModelChoice, type Offer, TRAINED } from "./model-choice.tsx";
+import { Picker } from "./picker.tsx";
+import { ResultLine } from "./result-line.tsx";
+import { Road } from "./road.tsx";
+import { Strip } from "./strip.tsx";
+import { useAnswers } from "./use-answers.ts";
+import { useOffers } from "./use-offers.ts";
+
+const DRAWN = 24;
+
+interface TryPageProps {
+  /** A model that was trained in the page. */
+  readonly trained: ModelSource | null;
+}
+
+export function TryPage({ trained }: TryPageProps) {
+  const messages = useMessages();
+  const { tell } = messages;
+  const offers = useOffers(tell);
+  const [choice, setChoice] = useState<Offer["id"] | null>(null);
+  useEffect(() => {
+    if (trained) setChoice(TRAINED.id);
+  }, [trained]);
+  const chosen = choice ?? offers?.[0]?.id ?? null;
+  const source = useMemo(() => sourceOf(chosen, trained), [chosen, trained]);
+  const model = useModel(source, tell);
+  const all = [...(trained ? [TRAINED] : []), ...(offers ?? [])];
+  return (
+    <section aria-labelledby="try-title">
+      <h2 id="try-title">Where does a picture stop?</h2>
+      <p class="lead">
+        The network has several exits. At each one an agent decides: leave with the answer so far, or pay for the next
+        stage?
+      </p>
+      <MessageList {...messages} />
+      <ModelChoice offers={all} chosen={chosen} onChoose={setChoice} model={model} />
+      {model && <Trial key={chosen} model={model} tell={tell} />}
+    </section>
+  );
+}
+
+function sourceOf(chosen: string | null, trained: ModelSource | null): ModelSource | null {
+  if (chosen === null) return null;
+  if (chosen === TRAINED.id) return trained;
+  return { address: new URL(`models/${chosen}`, document.baseURI).href };
+}
+
+interface TrialProps {
+  readonly model: LoadedModel;
+  readonly tell: (problem: unknown) => void;
+}
+
+/** One model with the images that are tried on it. */
+function Trial({ model, tell }: TrialProps) {
+  const { client, facts } = model;
+  const isDrawn = facts.dataset === "shapes";
+  const [images, setImages] = useState<readonly TriedImage[]>(() => (isDrawn ? drawnImages(DRAWN) : []));
+  const [selectedId, setSelectedId] = useState<number | null>(images[0]?.id ?? null);
+  const [lambda, setLambda] = useState(facts.lambda);
+  const road = useRef<HTMLDivElement>(null);
+  const selected = images.find(({ id }) => id === selectedId) ?? null;
+  const answers = useAnswers({ client, images, selected, lambda }, tell);
+  const add = useCallback((more: readonly TriedImage[]) => {
+    if (more.length === 0) return;
+    setImages((before) => [...before, ...more].slice(-MOST_IMAGES));
+    setSelectedId(more[0]!.id);
+  }, []);
+  const addFiles = useCallback(
+    async (files: readonly File[]) => {
+      if (files.length > MOST_IMAGES) tell(`At most ${MOST_IMAGES} pictures are shown; the first ones are taken.`);
+      for (const file of files.slice(0, MOST_IMAGES)) {
+        const image = await imageFromFile(client, file).catch(tell);
+        if (image) add([image]);
+      }
+    },
+    [client, add, tell],
+  );
+  const select = (id: number): void => {
+    setSelectedId(id);
+    road.current?.scrollIntoView({ block: "nearest" });
+  };
+  const answer = selected ? (answers.get(selected.id) ?? null) : null;
+  const curves = useMemo(() => [calibrationCurve(facts.calibration)], [facts]);
+  return (
+    <>
+      <Picker
+        onFiles={addFiles}
+        onDraw={isDrawn ? () => add(drawnImages(DRAWN)) : null}
+        onClear={images.length > 0 ? () => setImages([]) : null}
+      />
+      <div ref={road}>
+        <Road facts={facts} image={selected} answer={answer} />
+      </div>
+      <ResultLine facts={facts} image={selected} answer={answer} />
+      <div class="side-by-side">
+        <div>
+          <Dial facts={facts} lambda={lambda} onTurn={setLambda} />
+          <AccuracyCostCurve
+            curves={curves}
+            costUnit={facts.costUnit}
+            fullCost={facts.fullCost}
+            marker={lambda}
+            title="What the dial trades, on validation images"
+          />
+        </div>
+        <Strip facts={facts} images={images} answers={answers} selectedId={selectedId} onSelect={select} />
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,81 @@
+import type { Classification } from "earlyexit/web";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { Closed, type WorkerClient } from "../client.ts";
+import type { TriedImage } from "./images.ts";
+
+export interface Answer extends Classification {
+  /** The dial when it was given. */
+  readonly lambda: number;
+  /** It was computed alone, so its latency is its own. */
+  readonly alone: boolean;
+}
+
+export type Answers = ReadonlyMap<number, Answer>;
+
+interface Wanted {
+  readonly client: WorkerClient | null;
+  readonly images: readonly TriedImage[];
+  readonly selected: TriedImage | null;
+  readonly lambda: number;
+}
+
+/** Images that are computed together: few enough for the dial to be answered soon. */
+const CHUNK = 32;
+
+/**
+ * What the model says of every image at this lambda, by the images' ids. While the dial turns, older answers stay until newer
+ * ones take their place; the selected image comes first.
+ */
+export function useAnswers(wanted: Wanted, onTrouble: (problem: unknown) => void): Answers {
+  const [answers, setAnswers] = useState<Answers>(new Map());
+  const state = useRef({ wanted, answers, isWorking: false });
+  state.current.wanted = wanted;
+  const { client, images, selected, lambda } = wanted;
+
+  useEffect(() => {
+    state.current.answers = new Map();
+    setAnswers(state.current.answers);
+  }, [client]);
+
+  useEffect(() => {
+    const { current } = state;
+    const keep = (next: Answers): void => {
+      current.answers = next;
+      setAnswers(next);
+    };
+    const work = async (): Promise<void> => {
+      for (let task = nextTask(current); task; task = nextTask(current)) {
+        const { images: chosen, lambda: dial, client: asked } = task;
+        const results = await asked.classify(
+          chosen.map(({ pixels }) => pixels),
+          dial,
+        );
+        if (current.wanted.client !== asked) continue;
+        const alone = chosen.length === 1;
+        const given = chosen.map(({ id }, i) => [id, { ...results[i]!, lambda: dial, alone }] as const);
+        keep(new Map([...current.answers, ...given]));
+      }
+    };
+    if (current.isWorking) return;
+    current.isWorking = true;
+    work()
+      .catch((problem: unknown) => {
+        if (!(problem instanceof Closed)) onTrouble(problem);
+      })
+      .finally(() => {
+        current.isWorking = false;
+      });
+  }, [client, images, selected, lambda]);
+
+  return answers;
+}
+
+function nextTask({ wanted, answers }: { wanted: Wanted; answers: Answers }) {
+  const { client, images, selected, lambda } = wanted;
+  if (!client) return null;
+  const isCurrent = ({ id }: TriedImage): boolean => answers.get(id)?.lambda === lambda;
+  if (selected && !(isCurrent(selected) && answers.get(selected.id)!.alone))
+    return { client, images: [selected], lambda };
+  const others = images.filter((image) => !isCurrent(image)).slice(0, CHUNK);
+  return others.length > 0 ? { client, images: others, lambda } : null;
+}

@@ -1,0 +1,55 @@
+import { useEffect, useState } from "preact/hooks";
+import { type Evaluation, type RunLine, readLines } from "../../panels/index.ts";
+
+export interface WatchedRun {
+  /** null where the page was started without one, undefined until that is known */
+  readonly folder: string | null | undefined;
+  readonly state: "connecting" | "lost" | "waiting" | "live" | "still";
+  readonly lines: readonly RunLine[];
+  readonly evaluation: Evaluation | null;
+}
+
+const NOTHING: WatchedRun = { folder: undefined, state: "connecting", lines: [], evaluation: null };
+
+/** The run that the server follows. A lost connection comes back by itself and goes on where it was. */
+export function useRun(onTrouble: (problem: unknown) => void): WatchedRun {
+  const [run, setRun] = useState(NOTHING);
+  useEffect(() => {
+    const update = (change: Partial<WatchedRun>): void => setRun((before) => ({ ...before, ...change }));
+    fetchJson("api/run")
+      .then((found) => update({ folder: (found as { folder: string | null }).folder }))
+      .catch(() =>
+        onTrouble(
+          "The server behind this page does not answer; is 'earlyexit ui' still running? Reload the page then.",
+        ),
+      );
+  }, [onTrouble]);
+
+  const { folder } = run;
+  useEffect(() => {
+    if (!folder) return;
+    const update = (change: Partial<WatchedRun>): void => setRun((before) => ({ ...before, ...change }));
+    const events = new EventSource("api/run/events");
+    events.addEventListener("lines", ({ data }) => {
+      const lines = readLines(data);
+      setRun((before) => ({ ...before, lines: [...before.lines, ...lines] }));
+    });
+    events.addEventListener("restart", () => update({ lines: [], evaluation: null }));
+    events.addEventListener("state", ({ data }) => update({ state: data }));
+    events.addEventListener("evaluation", () => {
+      fetchJson("run/evaluation.json").then(
+        (evaluation) => update({ evaluation: evaluation as Evaluation }),
+        onTrouble,
+      );
+    });
+    events.onerror = () => update({ state: "lost" });
+    return () => events.close();
+  }, [folder, onTrouble]);
+  return run;
+}
+
+async function fetchJson(address: string): Promise<unknown> {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`${address}: status ${response.status}`);
+  return response.json();
+}

@@ -1,0 +1,65 @@
+/** Computes beside the page, so that the page answers meanwhile: holds one model, or trains one. */
+import { AdaptiveClassifier, readImage, UserError } from "earlyexit/web";
+import type { ModelFacts, ModelSource, Numbered, Replies, Reply, Request } from "./protocol.ts";
+import { type TrainingNews, trainHere } from "./train/training.ts";
+
+/** A photo of this many pixels needs 400 MB while it is decoded. */
+const MOST_PIXELS = 100e6;
+
+let classifier: AdaptiveClassifier | null = null;
+
+self.onmessage = async ({ data: { id, ...request } }: MessageEvent<Numbered>) => {
+  const reply = (message: Reply): void => self.postMessage(message);
+  try {
+    reply({ id, result: await answer(request, (news) => reply({ id, news })) });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    reply({ id, error: message, mistake: error instanceof UserError });
+  }
+};
+
+async function answer(request: Request, tell: (news: TrainingNews) => void): Promise<Replies[Request["kind"]]> {
+  if (request.kind === "train") return trainHere(request.choice, tell);
+  if (request.kind === "load") return load(request.source);
+  if (!classifier) throw new Error("page: a loaded model expected, found none");
+  if (request.kind === "read") return read(classifier, request.image);
+  const { images, lambda } = request;
+  classifier.lambda = lambda;
+  return classifier.classifyBatch(images.map((pixels) => ({ pixels })));
+}
+
+async function load(source: ModelSource): Promise<ModelFacts> {
+  const next = await ("address" in source
+    ? AdaptiveClassifier.load(source.address)
+    : AdaptiveClassifier.create(source.model));
+  await classifier?.close();
+  classifier = next;
+  const { network, policy, costs } = next;
+  return {
+    name: network.blueprint.name,
+    dataset: network.provenance.dataset.name,
+    classes: network.classes,
+    imageShape: network.blueprint.input,
+    costs,
+    lambda: policy.lambda,
+    calibration: policy.calibration,
+    costUnit: policy.costUnit ?? "MACs",
+    fullCost: policy.costs.fullMacs,
+  };
+}
+
+async function read({ network }: AdaptiveClassifier, image: Blob): Promise<Uint8Array> {
+  const bitmap = await createImageBitmap(image).catch((cause: Error) => {
+    throw new UserError("this is no picture that the browser can read; try a JPEG, PNG or WebP file.", { cause });
+  });
+  try {
+    const { width, height } = bitmap;
+    if (width * height > MOST_PIXELS)
+      throw new UserError(
+        `this picture has ${width} x ${height} pixels; at most ${MOST_PIXELS / 1e6} million can be read here.`,
+      );
+    return await readImage(bitmap, network.blueprint.input);
+  } finally {
+    bitmap.close();
+  }
+}

@@ -1,0 +1,178 @@
+import { dot, lineY, type Markish, ruleX, text } from "@observablehq/plot";
+import type { Curve, CurvePoint } from "./data.ts";
+import { PlotFigure } from "./figure.tsx";
+import type { LegendItem } from "./legend.tsx";
+import { cost, costHeading, costNumber, number, percent } from "./text.ts";
+
+interface AccuracyCostCurveProps {
+  /** "dqn" and any yardsticks; see `calibrationCurve` for a model without more. */
+  readonly curves: readonly Curve[];
+  /** What costs count; default "MACs". */
+  readonly costUnit?: string;
+  /** Cost of the backbone with its last head alone: drawn as a line. */
+  readonly fullCost?: number;
+  /** A lambda: the agent's point there is marked. */
+  readonly marker?: number;
+  readonly title?: string;
+  readonly wide?: boolean;
+}
+
+/** What accuracy costs: the agent over all lambdas, beside the yardsticks. */
+export function AccuracyCostCurve(props: AccuracyCostCurveProps) {
+  const { curves, costUnit = "MACs", marker, title = "Accuracy and cost", wide = false } = props;
+  const agent = curves.find(({ name }) => name === "dqn")?.points ?? [];
+  const marked = marker === undefined ? null : pointAt(agent, marker);
+  const label = marked
+    ? `At lambda ${number(marked.lambda)} the agent reaches ${percent(marked.accuracy)} at ${cost(marked.costMacs, costUnit)} per image.`
+    : describe(agent, costUnit);
+  return (
+    <PlotFigure
+      title={title}
+      label={label}
+      wide={wide}
+      legend={curves.filter(({ name }) => !isFixed(name)).map(legendItem)}
+      note="Each line is one policy over all lambdas: up and to the left is better. The oracle knows the answers: nobody can reach it."
+      table={{
+        columns: ["policy", "lambda", "accuracy", `cost (${costHeading(costUnit)})`],
+        rows: curves.flatMap(({ name, points }) =>
+          everyFew(points).map((point) => [
+            policyName(name),
+            points.length > 1 ? number(point.lambda) : "-",
+            percent(point.accuracy, 2),
+            costNumber(point.costMacs, costUnit),
+          ]),
+        ),
+      }}
+      options={(width) => ({
+        height: Math.max(280, Math.min(480, width * 0.6)),
+        x: {
+          label: `mean cost per image (${costHeading(costUnit)})`,
+          labelAnchor: "right",
+          grid: true,
+          zero: true,
+          tickFormat: (value: number) => shortCost(value, costUnit),
+          ticks: Math.max(3, Math.floor(width / 90)),
+        },
+        y: { label: "accuracy (%)", percent: true, grid: true, insetTop: 12, insetBottom: 24 },
+        marks: [
+          ...fullCostMarks(props),
+          ...curves.flatMap(curveMarks),
+          ...(marked ? markerMarks(marked, costUnit) : []),
+        ],
+      })}
+    />
+  );
+}
+
+interface CurveStyle {
+  readonly colour: string;
+  readonly dash: string;
+  readonly width: number;
+}
+
+/** The agent is the thickest line; every other one differs in colour and dashes. */
+const STYLES: Record<string, CurveStyle> = {
+  dqn: { colour: "var(--ee-exit-1)", dash: "none", width: 3 },
+  optimal: { colour: "var(--ee-exit-3)", dash: "7 3", width: 2 },
+  "threshold:confidence": { colour: "var(--ee-exit-2)", dash: "none", width: 1.5 },
+  "threshold:margin": { colour: "var(--ee-exit-2)", dash: "6 3", width: 1.5 },
+  "threshold:entropy": { colour: "var(--ee-exit-2)", dash: "2 3", width: 1.5 },
+  patience: { colour: "var(--ee-exit-4)", dash: "9 3 2 3", width: 1.5 },
+  oracle: { colour: "var(--ee-faint)", dash: "2 3", width: 2 },
+};
+const OTHER: CurveStyle = { colour: "var(--ee-faint)", dash: "none", width: 1.5 };
+
+const NAMES: Record<string, string> = {
+  dqn: "agent (dqn)",
+  optimal: "optimal stopping",
+  "threshold:confidence": "threshold on confidence",
+  "threshold:margin": "threshold on margin",
+  "threshold:entropy": "threshold on entropy",
+};
+
+export function policyName(name: string): string {
+  return NAMES[name] ?? (isFixed(name) ? `always exit ${name.slice("exit:".length)}` : name);
+}
+
+function isFixed(name: string): boolean {
+  return name.startsWith("exit:");
+}
+
+function legendItem({ name, points }: Curve): LegendItem {
+  const { colour, dash } = STYLES[name] ?? OTHER;
+  return { name: policyName(name), colour, dash, shape: points.length > 1 ? "line" : "point" };
+}
+
+function curveMarks({ name, points }: Curve): Markish[] {
+  const { colour, dash, width } = STYLES[name] ?? OTHER;
+  const at = { x: "costMacs", y: "accuracy" } as const;
+  if (isFixed(name))
+    return [
+      dot(points, { ...at, symbol: "square", r: 5, fill: "var(--ee-ink)" }),
+      text(points, { ...at, text: () => policyName(name).replace("always ", ""), dy: 14, fill: "var(--ee-ink)" }),
+    ];
+  if (points.length === 1) return [dot(points, { ...at, r: 5, fill: colour })];
+  const line = lineY(points, { ...at, stroke: colour, strokeWidth: width, strokeDasharray: dash });
+  // the oracle is right as often at any lambda: its points nearly coincide
+  if (name !== "dqn") return name === "oracle" ? [line, dot(points, { ...at, r: 3, fill: colour })] : [line];
+  const title = ({ lambda, accuracy }: CurvePoint): string => `lambda ${number(lambda)}: ${percent(accuracy)}`;
+  return [line, dot(points, { ...at, r: 2.5, fill: colour, title, tip: true })];
+}
+
+function fullCostMarks({ fullCost, costUnit = "MACs" }: AccuracyCostCurveProps): Markish[] {
+  if (fullCost === undefined) return [];
+  const at = { x: fullCost, frameAnchor: "bottom" } as const;
+  return [
+    ruleX([fullCost], { stroke: "var(--ee-ink)", strokeOpacity: 0.6, strokeDasharray: "4 4" }),
+    text([`full network ${costNumber(fullCost, costUnit)}`], {
+      ...at,
+      rotate: -90,
+      textAnchor: "start",
+      dx: -8,
+      dy: -4,
+    }),
+  ];
+}
+
+function markerMarks(point: CurvePoint, costUnit: string): Markish[] {
+  const at = { x: "costMacs", y: "accuracy" } as const;
+  const said = `${percent(point.accuracy)} at ${cost(point.costMacs, costUnit)}`;
+  return [
+    dot([point], { ...at, r: 8, stroke: "var(--ee-ink)", strokeWidth: 3, fill: "var(--ee-exit-1)" }),
+    text([point], {
+      ...at,
+      text: () => said,
+      dy: -20,
+      fontWeight: "bold",
+      fill: "var(--ee-ink)",
+      stroke: "var(--ee-paper)",
+      strokeWidth: 4,
+    }),
+  ];
+}
+
+/** The point whose lambda is nearest, in ratio. */
+function pointAt(points: readonly CurvePoint[], lambda: number): CurvePoint | null {
+  const distance = (point: CurvePoint): number => Math.abs(Math.log(point.lambda / lambda));
+  return points.reduce<CurvePoint | null>(
+    (best, point) => (best && distance(best) <= distance(point) ? best : point),
+    null,
+  );
+}
+
+function describe(agent: readonly CurvePoint[], costUnit: string): string {
+  const [first, last] = [agent[0], agent.at(-1)];
+  if (!first || !last) return "One line per policy.";
+  const say = ({ accuracy, costMacs }: CurvePoint): string => `${percent(accuracy)} at ${cost(costMacs, costUnit)}`;
+  return `The agent goes from ${say(first)} (lambda ${number(first.lambda)}) to ${say(last)} (lambda ${number(last.lambda)}).`;
+}
+
+/** A table of all 61 points would be long: at most nine of a line. */
+function everyFew(points: readonly CurvePoint[]): readonly CurvePoint[] {
+  const step = Math.max(1, Math.floor((points.length - 1) / 8));
+  return points.filter((_, i) => i % step === 0);
+}
+
+function shortCost(value: number, unit: string): string {
+  return unit === "MACs" ? String(Number((value / 1e6).toPrecision(4))) : String(Number(value.toPrecision(4)));
+}

@@ -1,0 +1,80 @@
+import { type PlotOptions, plot } from "@observablehq/plot";
+import type { ComponentChildren } from "preact";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { Legend, type LegendItem } from "./legend.tsx";
+import { Table, type TableData } from "./table.tsx";
+
+interface FigureProps {
+  readonly title: string;
+  readonly legend?: readonly LegendItem[];
+  /** How to read it. */
+  readonly note?: ComponentChildren;
+  /** The same as numbers. */
+  readonly table?: TableData;
+  /** Takes the whole width of its panel. */
+  readonly wide?: boolean;
+}
+
+interface PlotProps {
+  /** What the plot says, for who cannot see it. */
+  readonly label: string;
+  readonly options: (width: number) => PlotOptions;
+}
+
+/** One plot with its title, legend, note and table. */
+export function PlotFigure({ label, options, ...figure }: FigureProps & PlotProps) {
+  return (
+    <Figure {...figure}>
+      <Plot label={`${figure.title}. ${label}`} options={options} />
+    </Figure>
+  );
+}
+
+export function Figure(props: FigureProps & { readonly children: ComponentChildren }) {
+  const { title, legend, note, table, wide = false, children } = props;
+  return (
+    <figure class={wide ? "ee-figure ee-wide" : "ee-figure"}>
+      <h3>{title}</h3>
+      {legend && <Legend items={legend} />}
+      {children}
+      {note && <figcaption class="ee-note">{note}</figcaption>}
+      {table && table.rows.length > 0 && (
+        <details>
+          <summary>
+            As a table<span class="ee-unseen">: {title}</span>
+          </summary>
+          <Table {...table} caption={title} />
+        </details>
+      )}
+    </figure>
+  );
+}
+
+/** A plot as wide as there is room; it is drawn anew when its data or that room changes. */
+export function Plot({ label, options }: PlotProps) {
+  const frame = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(0);
+  useLayoutEffect(() => {
+    const element = frame.current!;
+    const measure = (): void => setWidth(Math.floor(element.clientWidth));
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  useEffect(() => {
+    if (width === 0) return;
+    const drawn = plot({ ...STYLE, width, ...options(width) });
+    drawn.setAttribute("aria-hidden", "true"); // the frame's label speaks for it
+    frame.current!.replaceChildren(drawn);
+  });
+  return <div class="ee-plot" role="img" aria-label={label} ref={frame} />;
+}
+
+const STYLE: PlotOptions = {
+  style: { background: "transparent", color: "inherit", fontSize: "12px" },
+  height: 320,
+  marginLeft: 46,
+  marginTop: 28,
+  marginBottom: 44,
+};

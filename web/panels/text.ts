@@ -1,0 +1,24 @@
+/** Numbers as text: those of the terminal, and a few more. */
+export {
+  costHeading,
+  formatCost as cost,
+  formatCostNumber as costNumber,
+  formatCount as count,
+  formatDecimal as decimal,
+  formatLambda as number,
+  formatPercent as percent,
+  formatPercentInterval as percentInterval,
+} from "../../src/report/format.ts";
+
+/** 6000 is "6k", for the marks of an axis. */
+export function thousands(value: number): string {
+  return Math.abs(value) < 1000 ? String(value) : `${Number((value / 1000).toPrecision(3))}k`;
+}
+
+/** Seconds as "2 min 5 s" or "41 s". */
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.round((whole % 3600) / 60)} min`;
+}
