@@ -1,8 +1,12 @@
 /** What deciding costs in time: a stage with the agent minus the same stage without it. */
+import { softmax } from "../src/graph/loss.ts";
 import type { GraphDefinition } from "../src/graph/onnx.ts";
-import { type Shape, sizeOf } from "../src/graph/tensor.ts";
+import { input, type Shape, sizeOf } from "../src/graph/tensor.ts";
+import { firstFeeds, handedOn } from "../src/inference/classification.ts";
 import { stageGraphs } from "../src/inference/stage-programs.ts";
 import type { LearnedPolicy } from "../src/model/model.ts";
+import { foldBatchNorm } from "../src/network/folding.ts";
+import { buildInferenceStage } from "../src/network/inference-graph.ts";
 import { median } from "../src/policy/stage-times.ts";
 import { normal, seededRandom } from "../src/random.ts";
 import { Program, type Values } from "../src/runtime/program.ts";
@@ -24,19 +28,21 @@ export async function measureDeciding(
   network: TrainedNetwork,
   policy: LearnedPolicy,
 ): Promise<DecideMicros> {
-  const graphs = stageGraphs(network, policy).slice(0, -1);
   const pairs: { withAgent: Program; without: Program }[] = [];
-  for (const graph of graphs)
+  const plain = plainStages(network);
+  for (const [k, graph] of stageGraphs(network, policy).slice(0, -1).entries())
     pairs.push({
       withAgent: await Program.compile(runtime, graph),
-      without: await Program.compile(runtime, withoutAgent(graph)),
+      without: await Program.compile(runtime, plain[k]!),
     });
   const measure = async (batch: number, rounds: number): Promise<number> => {
-    let feeds = firstFeeds(network, policy, batch);
+    const all = Array.from({ length: batch }, (_, i) => i);
+    const classes = network.classes.length;
+    let feeds = firstFeeds(noise([batch, ...network.blueprint.input]), batch, policy.lambda);
     const perExit: number[] = [];
-    for (const { withAgent, without } of pairs) {
+    for (const [exit, { withAgent, without }] of pairs.entries()) {
       perExit.push((1000 * (await pairedDifference(withAgent, without, feeds, rounds))) / batch);
-      feeds = nextFeeds(await withAgent.run(feeds), feeds);
+      feeds = handedOn(feeds, await withAgent.run(feeds), { exit, isLast: false, classes }, batch, all);
     }
     return perExit.reduce((a, b) => a + b) / perExit.length;
   };
@@ -50,8 +56,15 @@ export async function measureDeciding(
   }
 }
 
-function withoutAgent({ outputs, ...rest }: GraphDefinition): GraphDefinition {
-  return { ...rest, outputs: { probabilities: outputs.probabilities!, "next:x": outputs["next:x"]! } };
+/** Stages that compute their probabilities and nothing of the agent. */
+function plainStages(network: TrainedNetwork): GraphDefinition[] {
+  const { blueprint, weights } = foldBatchNorm(network.blueprint, network.weights);
+  let shape: Shape = [1, ...blueprint.input];
+  return blueprint.stages.map((_, k) => {
+    const stage = buildInferenceStage(blueprint, weights, network.classes.length, k, input("x", shape));
+    shape = stage.features.shape;
+    return { outputs: { probabilities: softmax(stage.logits), "next:x": stage.features }, anyBatch: true };
+  });
 }
 
 async function pairedDifference(a: Program, b: Program, feeds: Values, rounds: number): Promise<number> {
@@ -70,16 +83,7 @@ async function pairedDifference(a: Program, b: Program, feeds: Values, rounds: n
   return median(differences);
 }
 
-function firstFeeds({ blueprint }: TrainedNetwork, { lambda }: LearnedPolicy, batch: number): Values {
+function noise(shape: Shape): Float32Array {
   const random = seededRandom(1);
-  const shape: Shape = [batch, ...blueprint.input];
-  return {
-    x: Float32Array.from({ length: sizeOf(shape) }, () => normal(random)),
-    lambda: new Float32Array(batch).fill(lambda),
-  };
-}
-
-function nextFeeds(results: Values, { lambda }: Values): Values {
-  const next = { x: results["next:x"]!, topClass: results["next:topClass"]!, lambda: lambda! };
-  return results["next:history"] ? { ...next, history: results["next:history"]! } : next;
+  return Float32Array.from({ length: sizeOf(shape) }, () => normal(random));
 }

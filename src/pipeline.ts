@@ -15,6 +15,7 @@ import {
   type TableEvaluation,
 } from "./evaluation/evaluate-table.ts";
 import type { EvaluationFigures } from "./evaluation/figures.ts";
+import { firstFeeds, handedOn } from "./inference/classification.ts";
 import { fullNetworkGraph, stageGraphs } from "./inference/stage-programs.ts";
 import { exitCosts, type LearnedPolicy } from "./model/model.ts";
 import { type Blueprint, parseBlueprint } from "./network/blueprint.ts";
@@ -31,6 +32,7 @@ import { initialQWeights } from "./policy/q-network.ts";
 import { measureExitTimes } from "./policy/stage-times.ts";
 import { costsOf } from "./policy/table-file.ts";
 import { createNodeRuntime } from "./runtime/node.ts";
+import type { Values } from "./runtime/program.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { builtInRecipe, parseRecipe, type RecipeInput } from "./training/recipe.ts";
 import { type TrainedNetwork, type TrainOptions, trainNetwork as trainWith } from "./training/train.ts";
@@ -140,8 +142,10 @@ async function pricesOf(
   const agent: Agent = { weights, hidden, dueling, exits, classes, temperatures, lambdaRange };
   const graphs = stageGraphs(network, { agent, costs, lambda: lambdaRange.from, calibration: [], validation });
   const [image] = evaluationBatches(samples, 1, network.normalisation);
-  const feeds = { x: image!.images, lambda: Float32Array.of(lambdaRange.from) };
-  return { costs: await measureExitTimes(runtime, graphs, fullNetworkGraph(network), feeds), costUnit: "ms" };
+  const feeds = firstFeeds(image!.images, 1, lambdaRange.from);
+  const handOn = (taken: Values, given: Values, exit: number): Values =>
+    handedOn(taken, given, { exit, isLast: exit === exits - 1, classes }, 1, [0]);
+  return { costs: await measureExitTimes(runtime, graphs, fullNetworkGraph(network), feeds, handOn), costUnit: "ms" };
 }
 
 export interface ContinueLearningOptions extends LearnHooks {

@@ -31,7 +31,7 @@ export interface StageGraphOptions {
 /**
  * One graph per stage. What flows: the output `next_x` of a stage is the input `x` of the next one.
  *
- *     image [B, C, H, W] 0..255 at stage 1; then features [B, C', H', W'], history [B, k * F], top_class [B, 1]; lambda scalar
+ *     image [B, C, H, W] 0..255 at stage 1; then features [B, C', H', W'], history [B, A_0 + ...], top_class [B, 1]; lambda scalar
  *     -> probabilities [B, K], exit_now [B, 1]; but for the last stage q [B, 2], next_features and, where the next one
  *        decides too, next_history, next_top_class
  */

@@ -1,25 +1,26 @@
 /**
  * One stage as both kinds of export use it: from what the stage before left behind to this exit's answer and decision.
- * Letters: B batch, C channels, H, W, K classes, F features per exit, k exit.
+ * Letters: B batch, C channels, H, W, K classes, k exit, A_k numbers that tell exit k's answer.
  */
 import type { Normalisation } from "../dataset/augmentation.ts";
 import { add, compare, maximum, minimum, scale } from "../graph/elementwise.ts";
-import { slice } from "../graph/layout.ts";
+import { concat, slice } from "../graph/layout.ts";
 import { addPerChannel, multiplyPerChannel } from "../graph/linear.ts";
 import { softmax } from "../graph/loss.ts";
 import { constant, scalar, type Tensor } from "../graph/tensor.ts";
 import type { LearnedPolicy } from "../model/model.ts";
 import { foldBatchNorm } from "../network/folding.ts";
 import { buildInferenceStage } from "../network/inference-graph.ts";
-import { type Agent, stageDecision } from "../policy/agent.ts";
+import type { Agent } from "../policy/agent.ts";
 import { costShares } from "../policy/observation.ts";
+import { dialTensor, stageDecision } from "../policy/stage-decision.ts";
 import type { TrainedNetwork } from "../training/train.ts";
 
 /** What flows from one stage to the next. */
 export interface StageFlow {
   /** [B, C, H, W]; normalised images at stage 0 */
   readonly features: Tensor;
-  /** [B, k * F] what the agent saw so far; null at stage 0 */
+  /** [B, A_0 + ... + A_{k-1}] what the agent saw so far, see `stageDecision`; null at stage 0 */
   readonly history: Tensor | null;
   /** [B, 1] the last answer, as a float; null at stage 0 */
   readonly topClass: Tensor | null;
@@ -48,20 +49,16 @@ export function stageBuilder(network: TrainedNetwork, { agent, costs }: LearnedP
   const shares = costShares(costs);
   return (exit, { features: x, history, topClass }, lambda) => {
     const { features, logits } = buildInferenceStage(blueprint, weights, classes, exit, x);
-    const probabilities = softmax(scale(logits, 1 / agent.temperatures[exit]!));
-    if (exit === agent.exits - 1) return { probabilities, decision: null, next: null };
-    const decided = stageDecision(agent, {
-      exit,
-      costShares: shares,
-      logits,
-      history,
-      previousTopClass: topClass,
-      lambda: perImage(clippedLambda(lambda, agent), probabilities),
-    });
+    const plain = softmax(scale(logits, 1 / agent.temperatures[exit]!));
+    if (exit === agent.exits - 1) return { probabilities: plain, decision: null, next: null };
+    const dial = perImage(dialTensor(clippedLambda(lambda, agent)), plain);
+    const seen = history ? concat([dial, history], 1) : dial;
+    const decided = stageDecision(agent, { exit, costShares: shares, logits, seen, previousTopClass: topClass });
+    const { probabilities, answer } = decided;
     return {
       probabilities,
       decision: decided,
-      next: { features, history: decided.history, topClass: decided.topClass },
+      next: { features, history: history ? concat([history, answer], 1) : answer, topClass: decided.topClass },
     };
   };
 }

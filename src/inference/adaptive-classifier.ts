@@ -6,10 +6,18 @@ import { exitCosts, type LearnedPolicy, type Model } from "../model/model.ts";
 import { checkLambda } from "../policy/agent.ts";
 import type { ExitCosts } from "../policy/exit-table.ts";
 import { lambdaForBudget } from "../policy/lambda-calibration.ts";
-import { Program, type Values } from "../runtime/program.ts";
+import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TrainedNetwork } from "../training/train.ts";
-import { type Classification, type ExitTrace, handedOn, readTrace, stoppedBy } from "./classification.ts";
+import {
+  type AnsweringStage,
+  type Classification,
+  type ExitTrace,
+  firstFeeds,
+  handedOn,
+  readTrace,
+  stoppedBy,
+} from "./classification.ts";
 import { isRawImage, type RawImage, rawNumbers, writeImages } from "./images.ts";
 import { type RecentTimes, recentTimes } from "./recent-times.ts";
 import { stageGraphs } from "./stage-programs.ts";
@@ -218,24 +226,24 @@ export class AdaptiveClassifier<Image> {
     const answers = new Array<Omit<Classification, "latencyMs">>(count);
     const traces: ExitTrace[][] = Array.from({ length: count }, () => []);
     let images = Array.from({ length: count }, (_, i) => i);
-    let feeds: Values = { x };
+    let feeds = firstFeeds(x, count, lambda);
     for (const [exit, stage] of this.#stages.entries()) {
       signal?.throwIfAborted();
       const rows = images.length;
       const begun = performance.now();
-      const results = await stage.run({ ...feeds, lambda: new Float32Array(rows).fill(lambda) });
+      const results = await stage.run(feeds);
       this.imagesComputed[exit]! += rows;
       if (count === 1) this.#stageTimes[exit]!.add(performance.now() - begun);
       const isLate = this.#isLate(exit + 1, deadline);
       const goOn: number[] = [];
       for (let row = 0; row < rows; row++) {
-        const trace = readTrace(results, exit, row, rows, isLate);
+        const trace = readTrace(results, this.#answering(exit), row, isLate);
         traces[images[row]!]!.push(trace);
-        if (trace.exited) answers[images[row]!] = this.#answerAt(trace, results, row, traces[images[row]!]!);
+        if (trace.exited) answers[images[row]!] = this.#answerAt(trace, traces[images[row]!]!);
         else goOn.push(row);
       }
       if (goOn.length === 0) break;
-      feeds = handedOn(results, rows, goOn);
+      feeds = handedOn(feeds, results, this.#answering(exit), rows, goOn);
       images = goOn.map((row) => images[row]!);
     }
     return answers;
@@ -247,19 +255,19 @@ export class AdaptiveClassifier<Image> {
     return performance.now() + this.#stageTimes[stage]!.p95() > deadline;
   }
 
-  #answerAt(
-    { exit, classIndex, probabilities, confidence }: ExitTrace,
-    results: Values,
-    row: number,
-    trace: ExitTrace[],
-  ) {
+  #answering(exit: number): AnsweringStage {
+    return { exit, isLast: exit === this.#stages.length - 1, classes: this.network.classes.length };
+  }
+
+  #answerAt(last: ExitTrace, trace: readonly ExitTrace[]): Omit<Classification, "latencyMs"> {
+    const { exit, classIndex, probabilities, confidence } = last;
     return {
       label: this.network.classes[classIndex]!,
       classIndex,
       probabilities,
       confidence,
       exit,
-      stoppedBy: stoppedBy(results, row),
+      stoppedBy: stoppedBy(last),
       costMacs: this.costs.exitMacs[exit]!,
       trace,
     };
@@ -269,12 +277,12 @@ export class AdaptiveClassifier<Image> {
   async #warmUp(): Promise<void> {
     const x = new Float32Array(sizeOf(this.network.blueprint.input));
     for (let run = 0; run < WARM_UP_RUNS; run++) {
-      let feeds: Values = { x };
+      let feeds = firstFeeds(x, 1, this.#lambda);
       for (const [exit, stage] of this.#stages.entries()) {
         const begun = performance.now();
-        const results = await stage.run({ ...feeds, lambda: Float32Array.of(this.#lambda) });
+        const results = await stage.run(feeds);
         if (run >= UNMEASURED_RUNS) this.#stageTimes[exit]!.add(performance.now() - begun);
-        feeds = handedOn(results, 1, [0]);
+        feeds = handedOn(feeds, results, this.#answering(exit), 1, [0]);
       }
     }
   }

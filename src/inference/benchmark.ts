@@ -11,7 +11,7 @@ import { permutation, seededRandom } from "../random.ts";
 import { Program, type Values } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { AdaptiveClassifier } from "./adaptive-classifier.ts";
-import { type Classification, handedOn } from "./classification.ts";
+import { type Classification, firstFeeds, handedOn } from "./classification.ts";
 import { percentile } from "./recent-times.ts";
 import { fullNetworkGraph, stageGraphs } from "./stage-programs.ts";
 import { type Contestant, type Measured, type Meters, mean, takeTurns } from "./stopwatch.ts";
@@ -167,13 +167,19 @@ async function compare(
   const { network, policy } = classifier;
   const [, height, width] = network.blueprint.input;
   const table = normalisationTable(network.normalisation);
-  const toInput = (pixels: Uint8Array): Values => ({ x: normalise(pixels, table, height * width) });
-  const full: Contestant = { run: (pixels) => programs.full.run(toInput(pixels)) };
+  const toInput = (pixels: Uint8Array): Float32Array => normalise(pixels, table, height * width);
+  const full: Contestant = { run: (pixels) => programs.full.run({ x: toInput(pixels) }) };
   const one = Float32Array.of(1);
   const empty: Contestant = { run: () => programs.empty.run({ x: one }) };
   const stageTimes: number[][] = programs.stages.map(() => []);
   const path: Contestant<number[]> = {
-    run: (pixels) => timedPath(programs.stages, () => toInput(pixels), batch, classifier.lambda),
+    run: (pixels) =>
+      timedPath(
+        programs.stages,
+        network.classes.length,
+        () => firstFeeds(toInput(pixels), batch, classifier.lambda),
+        batch,
+      ),
     onResult(times) {
       for (const [k, ms] of times.entries()) stageTimes[k]!.push(ms / batch);
     },
@@ -219,17 +225,17 @@ async function compare(
 /** Milliseconds of each stage, one after the other; normalising belongs to the first. */
 async function timedPath(
   stages: readonly Program[],
-  toInput: () => Values,
+  classes: number,
+  toFeeds: () => Values,
   batch: number,
-  lambda: number,
 ): Promise<number[]> {
   const all = Array.from({ length: batch }, (_, i) => i);
   const times: number[] = [];
   let begun = performance.now();
-  let feeds = toInput();
-  for (const stage of stages) {
-    const results = await stage.run({ ...feeds, lambda: new Float32Array(batch).fill(lambda) });
-    feeds = handedOn(results, batch, all);
+  let feeds = toFeeds();
+  for (const [exit, stage] of stages.entries()) {
+    const results = await stage.run(feeds);
+    feeds = handedOn(feeds, results, { exit, isLast: exit === stages.length - 1, classes }, batch, all);
     const now = performance.now();
     times.push(now - begun);
     begun = now;

@@ -1,5 +1,7 @@
 /** What comes out: the answer for one image, and how it came about. */
-import { FEATURE } from "../policy/observation.ts";
+import { answerCount } from "../policy/observation.ts";
+import { ACTIONS } from "../policy/q-network.ts";
+import { dialOf } from "../policy/stage-decision.ts";
 import type { Values } from "../runtime/program.ts";
 
 /** What happened at one exit on the way. */
@@ -44,65 +46,96 @@ export interface Classification {
   readonly trace: readonly ExitTrace[];
 }
 
+/** Which stage gave an answer. */
+export interface AnsweringStage {
+  /** 0..E-1 */
+  readonly exit: number;
+  readonly isLast: boolean;
+  /** K */
+  readonly classes: number;
+}
+
 /**
- * One row of what a stage gave.
+ * One row of a stage's `answer` [rows, K + A_k + 2], see `stageGraphs`.
  *
  * @param isLate no further stage may be begun: the image leaves here, whatever the agent wants
  * @throws {Error} if the network gave something that is not a number
  */
-export function readTrace(results: Values, exit: number, row: number, rows: number, isLate: boolean): ExitTrace {
-  const { probabilities, exitFeatures, q, exitNow } = results;
-  const features = row * (exitFeatures!.length / rows);
-  const confidence = exitFeatures![features + FEATURE.confidence]!;
-  const qContinue = q ? q[2 * row]! : null;
-  const qExit = q ? q[2 * row + 1]! : null;
+export function readTrace(
+  { answer }: Values,
+  { exit, isLast, classes }: AnsweringStage,
+  row: number,
+  isLate: boolean,
+): ExitTrace {
+  const told = classes + answerCount(classes, isLast ? 0 : exit); // nobody asks the last one whether it agrees
+  const width = told + (isLast ? 0 : ACTIONS);
+  const from = row * width;
+  const [negentropy, confidence, second] = answer!.subarray(from + classes) as unknown as [number, number, number];
+  const qContinue = isLast ? null : answer![from + told]!;
+  const qExit = isLast ? null : answer![from + told + 1]!;
   if (!Number.isFinite(qExit ?? confidence))
     throw new Error(`classifier: finite numbers expected, found ${qExit ?? confidence} at exit ${exit + 1}`);
+  const probabilities = answer!.slice(from, from + classes);
   return {
     exit,
-    classIndex: largest(probabilities!, row, rows),
-    probabilities: rowOf(probabilities!, row, rows),
+    classIndex: largest(probabilities),
+    probabilities,
     confidence,
-    margin: exitFeatures![features + FEATURE.margin]!,
-    entropy: exitFeatures![features + FEATURE.entropy]!,
+    margin: confidence - second,
+    entropy: -negentropy,
     qExit,
     qContinue,
-    exited: isLate || !exitNow || exitNow[row] === 1,
+    exited: isLate || isLast || qExit! >= qContinue!,
   };
 }
 
-/** Why an image whose trace ends at this exit left there. */
-export function stoppedBy({ exitNow }: Values, row: number): StoppedBy {
-  if (!exitNow) return "last exit";
-  return exitNow[row] === 1 ? "policy" : "deadline";
+/** Why an image whose trace ends here left. */
+export function stoppedBy({ qExit, qContinue }: ExitTrace): StoppedBy {
+  if (qExit === null || qContinue === null) return "last exit";
+  return qExit >= qContinue ? "policy" : "deadline";
 }
 
-/** The column of the largest value in one row, the first one at a tie. */
-function largest(values: Float32Array, row: number, rows: number): number {
-  const width = values.length / rows;
-  const from = row * width;
-  let best = from;
-  for (let i = from + 1; i < from + width; i++) if (values[i]! > values[best]!) best = i;
-  return best - from;
+/** The index of the largest value, the first one at a tie. */
+function largest(values: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
+  return best;
 }
 
-/** One row of [B, ...]: a copy, unless it is all there is. */
-export function rowOf(values: Float32Array, row: number, rows: number): Float32Array {
-  if (rows === 1) return values;
-  const width = values.length / rows;
-  return values.slice(row * width, (row + 1) * width);
+/** What the first stage takes: normalised images, and the dial for each. @param x [rows, C, H, W] */
+export function firstFeeds(x: Float32Array, rows: number, lambda: number): Values {
+  return { x, seen: new Float32Array(rows).fill(dialOf(lambda)) };
 }
 
-const HANDED_ON = ["x", "history", "topClass"] as const;
-
-/** What the next stage takes: the rows that go on, gathered; nothing is copied where all do. */
-export function handedOn(results: Values, rows: number, goOn: readonly number[]): Values {
-  const feeds: Values = {};
-  for (const name of HANDED_ON) {
-    const values = results[`next:${name}`];
-    if (values) feeds[name] = goOn.length === rows ? values : gatherRows(values, rows, goOn);
+/**
+ * What the next stage takes: the rows that go on, gathered; maps are not copied where all do.
+ *
+ * @param feeds what this stage took
+ * @param results what it gave
+ * @param goOn the rows that go on, of `rows`
+ */
+export function handedOn(
+  feeds: Values,
+  results: Values,
+  { exit, classes }: AnsweringStage,
+  rows: number,
+  goOn: readonly number[],
+): Values {
+  const next = results["next:x"];
+  if (!next) return {};
+  const { answer } = results;
+  const width = answer!.length / rows;
+  const known = feeds.seen!.length / rows;
+  const told = answerCount(classes, exit);
+  const seen = new Float32Array(goOn.length * (known + told));
+  const topClass = new Float32Array(goOn.length);
+  for (const [i, row] of goOn.entries()) {
+    const from = row * width;
+    seen.set(feeds.seen!.subarray(row * known, (row + 1) * known), i * (known + told));
+    seen.set(answer!.subarray(from + classes, from + classes + told), i * (known + told) + known);
+    topClass[i] = largest(answer!.subarray(from, from + classes));
   }
-  return feeds;
+  return { x: goOn.length === rows ? next : gatherRows(next, rows, goOn), seen, topClass };
 }
 
 function gatherRows(values: Float32Array, rows: number, wanted: readonly number[]): Float32Array {

@@ -1,12 +1,10 @@
 import { UserError } from "../errors.ts";
-import { compare } from "../graph/elementwise.ts";
-import { concat, slice } from "../graph/layout.ts";
-import { constant, input, type Tensor } from "../graph/tensor.ts";
+import { input, type Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../network/weights.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ExitCosts, ExitTable } from "./exit-table.ts";
-import { exitFeatures, exitState, observation, observations, stateWidth } from "./observation.ts";
+import { observation, observations, stateWidth } from "./observation.ts";
 import { ACTIONS, constantParameters, qNetwork } from "./q-network.ts";
 
 /** A learned exit policy: plain data, all that deciding needs besides the costs. */
@@ -29,56 +27,8 @@ export interface LambdaRange {
 }
 
 /** Q-values [B, 2] of `continue` and `exit`, with the agent's weights as constants. @param observed [B, D] */
-export function agentQValues({ weights, hidden, dueling }: Agent, observed: Tensor): Tensor {
+function agentQValues({ weights, hidden, dueling }: Agent, observed: Tensor): Tensor {
   return qNetwork(observed, { inputs: observed.shape[1]!, hidden, dueling }, constantParameters(weights));
-}
-
-/** 1 where exiting is worth at least as much as going on, [B, 1]: at a tie the cheaper one. @param q [B, 2] */
-export function exitsNow(q: Tensor): Tensor {
-  return compare(slice(q, 1, 1, 2), "GreaterOrEqual", slice(q, 1, 0, 1));
-}
-
-export interface StageInputs {
-  readonly exit: number;
-  /** [E] */
-  readonly costShares: readonly number[];
-  /** [B, K] of this exit's head */
-  readonly logits: Tensor;
-  /** [B, exit * F] `history` of the stage before, null at exit 0 */
-  readonly history: Tensor | null;
-  /** [B, 1] `topClass` of the stage before, null at exit 0 */
-  readonly previousTopClass: Tensor | null;
-  /** [B, 1] */
-  readonly lambda: Tensor;
-}
-
-export interface StageDecision {
-  /** [B, 1] 1 where the image leaves here; always 1 at the last exit */
-  readonly exitNow: Tensor;
-  /** [B, 2]; at the last exit the one for `continue` means nothing */
-  readonly q: Tensor;
-  /** [B, F] */
-  readonly features: Tensor;
-  /** [B, (exit + 1) * F], for the next stage */
-  readonly history: Tensor;
-  /** [B, 1], for the next stage */
-  readonly topClass: Tensor;
-}
-
-/** The agent as the end of one stage's graph: from the head's logits to the decision. */
-export function stageDecision(agent: Agent, stage: StageInputs): StageDecision {
-  const { exit, history, lambda } = stage;
-  const { features, topClass } = exitFeatures(stage.logits, agent.temperatures[exit]!, stage.previousTopClass);
-  const state = exitState({ exit, costShares: stage.costShares, history, features });
-  const q = agentQValues(agent, observation(state, lambda));
-  const isLast = exit === agent.exits - 1;
-  return {
-    exitNow: isLast ? compare(slice(features, 1, 0, 1), "GreaterOrEqual", constant([-1], [])) : exitsNow(q),
-    q,
-    features,
-    history: history ? concat([history, features], 1) : features,
-    topClass,
-  };
 }
 
 /**

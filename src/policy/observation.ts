@@ -53,6 +53,43 @@ export function exitFeatures(
   temperature: number,
   previousTopClass: Tensor | null,
 ): { features: Tensor; topClass: Tensor } {
+  const { negentropy, largest, agrees, topClass } = answerParts(logits, temperature, previousTopClass);
+  const confidence = slice(largest, 1, 0, 1);
+  const margin = subtract(confidence, slice(largest, 1, 1, 2));
+  const agreement = agrees ?? columns([0], confidence);
+  return { features: concat([confidence, margin, negate(negentropy), largest, agreement], 1), topClass };
+}
+
+/**
+ * The same in as few numbers as tell it: sum p log p | the largest min(3, K) of p, falling | but for exit 0, whether the
+ * largest class is that of the exit before. The features are sums of these, see `featuresOfAnswer`.
+ *
+ * @returns probabilities [B, K], answer [B, `answerCount`] and topClass [B, 1]
+ */
+export function exitAnswer(
+  logits: Tensor,
+  temperature: number,
+  previousTopClass: Tensor | null,
+): { probabilities: Tensor; answer: Tensor; topClass: Tensor } {
+  const { probabilities, negentropy, largest, agrees, topClass } = answerParts(logits, temperature, previousTopClass);
+  return { probabilities, answer: concat([negentropy, largest, ...(agrees ? [agrees] : [])], 1), topClass };
+}
+
+/** A_k: how many numbers tell exit k's answer. */
+export function answerCount(classes: number, exit: number): number {
+  return 1 + Math.min(3, classes) + (exit > 0 ? 1 : 0);
+}
+
+/** [F] rows of [A_k]: how much of each number of an answer is in each feature. */
+export function featuresOfAnswer(classes: number, exit: number): number[][] {
+  const top = Math.min(3, classes);
+  const row = (parts: Record<number, number>): number[] =>
+    Array.from({ length: answerCount(classes, exit) }, (_, a) => parts[a] ?? 0);
+  const probabilities = Array.from({ length: top }, (_, i) => row({ [1 + i]: 1 }));
+  return [row({ 1: 1 }), row({ 1: 1, 2: -1 }), row({ 0: -1 }), ...probabilities, row(exit > 0 ? { [1 + top]: 1 } : {})];
+}
+
+function answerParts(logits: Tensor, temperature: number, previousTopClass: Tensor | null) {
   const classes = logits.shape[1] ?? 0;
   if (logits.shape.length !== 2 || classes < 2)
     throw new RangeError(`exitFeatures: logits [B, K] with K at least 2 expected, found ${show(logits.shape)}`);
@@ -61,14 +98,12 @@ export function exitFeatures(
       `exitFeatures: temperature above 0 expected, found ${temperature}; fit it with fitTemperatures`,
     );
   const logProbabilities = logSoftmax(scale(logits, 1 / temperature)); // [B, K]
-  const entropy = negate(reduceSum(multiply(exp(logProbabilities), logProbabilities), [1], true)); // [B, 1]
-  const { values, indices } = topK(logProbabilities, Math.min(3, classes));
-  const largest = exp(values); // [B, min(3, K)]
-  const confidence = slice(largest, 1, 0, 1);
-  const margin = subtract(confidence, slice(largest, 1, 1, 2));
+  const probabilities = exp(logProbabilities);
+  const negentropy = reduceSum(multiply(probabilities, logProbabilities), [1], true); // [B, 1]
+  const { values: largest, indices } = topK(probabilities, Math.min(3, classes)); // [B, min(3, K)]
   const topClass = slice(indices, 1, 0, 1);
-  const agrees = previousTopClass ? compare(topClass, "Equal", previousTopClass) : columns([0], confidence);
-  return { features: concat([confidence, margin, entropy, largest, agrees], 1), topClass };
+  const agrees = previousTopClass && compare(topClass, "Equal", previousTopClass);
+  return { probabilities, negentropy, largest, agrees, topClass };
 }
 
 /** The `count` largest of each row, falling, and where they stand (as floats); the lower index first at a tie. */

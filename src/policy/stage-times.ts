@@ -12,27 +12,29 @@ const LEAST_MS = 1e-6;
  * What each exit costs in milliseconds on this machine: the median time of every stage with its head and its decision, one
  * image at a time, added up; so the costs rise. The full network is timed in turns with the stages.
  *
- * @param stages one graph per stage; what it calls `next:NAME`, the next one takes as NAME
+ * @param stages one graph per stage
  * @param full the network without exits
  * @param feeds what the first stage takes; the full network takes `x` of it
+ * @param handOn what the stage after stage k takes
  */
 export async function measureExitTimes(
   runtime: Runtime,
   stages: readonly GraphDefinition[],
   full: GraphDefinition,
   feeds: Values,
+  handOn: (taken: Values, given: Values, k: number) => Values,
 ): Promise<ExitCosts> {
   const programs: Program[] = [];
   try {
     for (const graph of [...stages, full]) programs.push(await Program.compile(runtime, graph));
     const times: number[][] = programs.map(() => []);
     for (let run = -WARM_UP_RUNS; run < RUNS; run++) {
-      let given = feeds;
+      let taken = feeds;
       for (const [k, program] of programs.entries()) {
         const begun = performance.now();
-        const results = await program.run(k < stages.length ? given : feeds);
+        const results = await program.run(k < stages.length ? taken : feeds);
         if (run >= 0) times[k]!.push(performance.now() - begun);
-        given = { ...feeds, ...handedOn(results) };
+        if (k < stages.length) taken = handOn(taken, results, k);
       }
     }
     const medians = times.map(median);
@@ -40,11 +42,6 @@ export async function measureExitTimes(
   } finally {
     for (const program of programs) await program.close();
   }
-}
-
-function handedOn(results: Values): Values {
-  const next = Object.entries(results).filter(([name]) => name.startsWith("next:"));
-  return Object.fromEntries(next.map(([name, values]) => [name.slice("next:".length), values]));
 }
 
 /** [E] each at least `LEAST_MS` above the one before. @param stageMs [E] */

@@ -99,7 +99,7 @@ describe("any batch", () => {
           exit_now: ["B", 1],
           q: ["B", 2],
           next_features: ["B", 6, 4, 4],
-          next_history: ["B", 7],
+          next_history: ["B", 4],
           next_top_class: ["B", 1],
         },
       ],
@@ -107,7 +107,7 @@ describe("any batch", () => {
         "stage-2.onnx",
         {
           features: ["B", 6, 4, 4, "next_features"],
-          history: ["B", 7, "next_history"],
+          history: ["B", 4, "next_history"],
           top_class: ["B", 1, "next_top_class"],
           lambda: [],
         },

@@ -1,9 +1,10 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { input } from "../../src/graph/tensor.ts";
 import type { Agent } from "../../src/policy/agent.ts";
-import { decide, stageDecision } from "../../src/policy/agent.ts";
+import { decide, qValues } from "../../src/policy/agent.ts";
 import type { ExitCosts, ExitTable } from "../../src/policy/exit-table.ts";
 import {
+  answerCount,
   costShares,
   exitFeatures,
   exitState,
@@ -13,6 +14,7 @@ import {
   stateWidth,
 } from "../../src/policy/observation.ts";
 import { initialQWeights } from "../../src/policy/q-network.ts";
+import { dialOf, stageDecision } from "../../src/policy/stage-decision.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { Program } from "../../src/runtime/program.ts";
 import { COSTS, syntheticTable } from "./synthetic.ts";
@@ -83,8 +85,7 @@ test("logits so large that most probabilities are zero give finite features", as
   });
 });
 
-function untrainedAgent(classes = 10): Agent {
-  const [hidden, dueling] = [[16], true];
+function untrainedAgent(classes = 10, hidden = [16], dueling = true): Agent {
   const weights = initialQWeights({ inputs: stateWidth(4, classes) + 1, hidden, dueling }, 5);
   return {
     weights,
@@ -109,39 +110,52 @@ test("nothing computed after an exit enters the decision there", async () => {
   expect(await decide(runtime, agent, { ...table, logits }, COSTS, 0.1)).toEqual(chosen);
 });
 
-test("stage graphs that hand history on decide as the table does, for any batch", async () => {
-  const agent = untrainedAgent();
-  const table = syntheticTable(50, 6);
-  const expected = await decide(runtime, agent, table, COSTS, 0.2);
-  const perExit = featureCount(10);
-  let carried: Record<string, Float32Array> = {};
-  const leaves = new Uint8Array(50).fill(255);
-  for (let exit = 0; exit < 4; exit++) {
-    const decision = stageDecision(agent, {
-      exit,
-      costShares: costShares(COSTS),
-      logits: input("logits", [1, 10]),
-      history: exit === 0 ? null : input("history", [1, exit * perExit]),
-      previousTopClass: exit === 0 ? null : input("topClass", [1, 1]),
-      lambda: input("lambda", [1, 1]),
-    });
-    const { exitNow, history, topClass, q } = decision;
-    const program = await Program.compile(runtime, {
-      outputs: { exitNow, nextHistory: history, nextTop: topClass, q },
-      anyBatch: true,
-    });
-    const logits = Float32Array.from(
-      { length: 500 },
-      (_, at) => table.logits[(Math.floor(at / 10) * 4 + exit) * 10 + (at % 10)]!,
-    );
-    const out = await program.run({ logits, lambda: new Float32Array(50).fill(0.2), ...carried });
-    carried = { history: out.nextHistory!, topClass: out.nextTop! };
-    out.exitNow!.forEach((leaving, i) => {
-      if (leaving === 1 && leaves[i] === 255) leaves[i] = exit;
-    });
-    await program.close();
-  }
-  expect(leaves).toEqual(expected);
+describe("the decision built into a stage", () => {
+  test.each([
+    { classes: 10, hidden: [16], dueling: true },
+    { classes: 10, hidden: [16, 8], dueling: false },
+    { classes: 2, hidden: [], dueling: true },
+    { classes: 3, hidden: [], dueling: false },
+  ])("has the Q-values of the table, for any batch: %o", async ({ classes, hidden, dueling }) => {
+    const agent = untrainedAgent(classes, hidden, dueling);
+    const table = syntheticTable(50, 6, { classes });
+    const expected = await decide(runtime, agent, table, COSTS, 0.2);
+    const [q] = await qValues(runtime, agent, table, COSTS, [0.2]);
+    let seen: Float32Array = new Float32Array(50).fill(dialOf(0.2));
+    let topClass: Float32Array = new Float32Array(50);
+    const leaves = new Uint8Array(50).fill(255);
+    for (let exit = 0; exit < 4; exit++) {
+      const known = seen.length / 50;
+      const decision = stageDecision(agent, {
+        exit,
+        costShares: costShares(COSTS),
+        logits: input("logits", [1, classes]),
+        seen: input("seen", [1, known]),
+        previousTopClass: exit === 0 ? null : input("topClass", [1, 1]),
+      });
+      const { answer, exitNow, topClass: top } = decision;
+      const outputs = { answer, exitNow, top, q: decision.q };
+      const program = await Program.compile(runtime, { outputs, anyBatch: true });
+      const logits = Float32Array.from(
+        { length: 50 * classes },
+        (_, at) => table.logits[(Math.floor(at / classes) * 4 + exit) * classes + (at % classes)]!,
+      );
+      const out = await program.run({ logits, seen, topClass });
+      const told = answerCount(classes, exit);
+      const longer = new Float32Array(50 * (known + told));
+      for (let i = 0; i < 50; i++) {
+        longer.set(seen.subarray(i * known, (i + 1) * known), i * (known + told));
+        longer.set(out.answer!.subarray(i * told, (i + 1) * told), i * (known + told) + known);
+        // sums of some ten float32 products of size 1, in another order
+        for (const action of exit < 3 ? [0, 1] : [1])
+          expect(out.q![2 * i + action]).toBeCloseTo(q![(i * 4 + exit) * 2 + action]!, 5);
+        if ((out.exitNow![i] === 1 || exit === 3) && leaves[i] === 255) leaves[i] = exit;
+      }
+      [seen, topClass] = [longer, out.top!];
+      await program.close();
+    }
+    expect(leaves).toEqual(expected);
+  });
 });
 
 test("what does not fit is refused with both values", async () => {

@@ -20,9 +20,13 @@ function stage(products: number, isLast: boolean) {
 test("the costs are the times of the stages, added up", async () => {
   const runtime = createNodeRuntime({ threads: 1 });
   const stages = [stage(2, false), stage(60, false), stage(2, true)];
-  const { exitMacs, fullMacs } = await measureExitTimes(runtime, stages, stage(64, true), {
-    x: new Float32Array(WIDTH).fill(1),
-  });
+  const { exitMacs, fullMacs } = await measureExitTimes(
+    runtime,
+    stages,
+    stage(64, true),
+    { x: new Float32Array(WIDTH).fill(1) },
+    (_, given) => ({ x: given["next:x"]! }),
+  );
   const [first, second, third] = exitMacs as [number, number, number];
   expect(first).toBeGreaterThan(0);
   expect(second - first).toBeGreaterThan(3 * first); // 30 times the work, on a machine that may be busy
