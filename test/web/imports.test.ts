@@ -38,6 +38,9 @@ test("earlyexit/web needs a browser, and these packages", () => {
   expect([...packages].sort()).toEqual([
     "@bufbuild/protobuf",
     "@bufbuild/protobuf/codegenv2",
+    "@noble/hashes/sha2.js",
+    "@noble/hashes/utils.js",
+    "ml-matrix",
     "onnxruntime-web/wasm",
     "onnxruntime-web/webgpu",
     "pure-rand/distribution/uniformFloat32",
