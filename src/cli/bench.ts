@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { Command, Option } from "@commander-js/extra-typings";
 import type { Dataset } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
+import { oneFileGraph } from "../export/one-file.ts";
 import { benchmark } from "../inference/benchmark.ts";
 import type { Meters } from "../inference/stopwatch.ts";
 import { loadModel } from "../model/model-folder.ts";
@@ -49,6 +50,7 @@ export function benchCommand() {
       const figures = await benchmark(runtime, model, data.test, nodeMeters(), {
         images: flags.images,
         seed: flags.seed ?? 1,
+        ...(model.policy ? { oneFile: oneFileGraph(network, model.policy) } : {}),
         onProgress: (done, total) => progress.counting("bench", done, total),
       });
       progress.stop();

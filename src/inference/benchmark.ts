@@ -3,6 +3,7 @@ import { normalisationTable } from "../dataset/augmentation.ts";
 import { normalise } from "../dataset/batches.ts";
 import type { Samples } from "../dataset/dataset.ts";
 import { scale } from "../graph/elementwise.ts";
+import type { GraphDefinition } from "../graph/onnx.ts";
 import { input } from "../graph/tensor.ts";
 import { exitCosts, type LearnedPolicy, type Model } from "../model/model.ts";
 import type { ExitCosts } from "../policy/exit-table.ts";
@@ -54,6 +55,13 @@ export interface AdaptiveTime extends FullTime {
   readonly predictedTimeSavings: number;
 }
 
+/** The model as one graph that exits by itself, one image at a time. */
+export interface OneFileTime {
+  readonly lambda: number;
+  readonly meanMs: number;
+  readonly p50Ms: number;
+}
+
 /** What `bench --json` prints. */
 export interface BenchmarkFigures {
   readonly threads: number;
@@ -64,6 +72,8 @@ export interface BenchmarkFigures {
   readonly adaptive: readonly AdaptiveTime[];
   /** Mean times of all stages, added up, over that of the full network, minus 1, at batch 1. */
   readonly pathOverhead: number;
+  /** At the recommended lambda; null where no such graph was given. */
+  readonly oneFile: OneFileTime | null;
 }
 
 export interface BenchmarkOptions {
@@ -71,6 +81,8 @@ export interface BenchmarkOptions {
   readonly images?: number;
   /** Default: the recommended one and four over the agent's range. */
   readonly lambdas?: readonly number[];
+  /** `oneFileGraph` of the model, to be timed at batch 1. */
+  readonly oneFile?: GraphDefinition;
   /** Default 1. */
   readonly seed?: number;
   readonly onProgress?: (done: number, total: number) => void;
@@ -84,6 +96,7 @@ interface Programs {
   readonly full: Program;
   readonly stages: readonly Program[];
   readonly empty: Program;
+  readonly oneFile: Program | null;
 }
 
 /**
@@ -103,7 +116,7 @@ export async function benchmark(
   const { policy } = classifier;
   const lambdas = options.lambdas ?? defaultLambdas(policy);
   const order = permutation(seededRandom(seed), samples.count).subarray(0, images);
-  const programs = await compile(runtime, model, policy);
+  const programs = await compile(runtime, model, policy, options.oneFile);
   const rounds = BATCHES.map((batch) => Math.max(LEAST_BATCHES, Math.ceil(order.length / batch)));
   const total = rounds.reduce((a, b) => a + b);
   let done = 0;
@@ -124,10 +137,12 @@ export async function benchmark(
       emptyRunMs: single.emptyRunMs,
       adaptive: results.flatMap(({ adaptive }) => adaptive),
       pathOverhead: single.stages.reduce((sum, { meanMs }) => sum + meanMs, 0) / single.full.meanMs - 1,
+      oneFile: single.oneFile,
     };
   } finally {
     await classifier.close();
-    for (const program of [programs.full, programs.empty, ...programs.stages]) await program.close();
+    const { full, empty, oneFile, stages } = programs;
+    for (const program of [full, empty, ...stages, ...(oneFile ? [oneFile] : [])]) await program.close();
   }
 }
 
@@ -136,13 +151,19 @@ function defaultLambdas({ agent, lambda }: LearnedPolicy): number[] {
   return [...new Set([...lambdaGrid(agent.lambdaRange, 4), lambda])].sort((a, b) => a - b);
 }
 
-async function compile(runtime: Runtime, { network }: Model, policy: LearnedPolicy): Promise<Programs> {
+async function compile(
+  runtime: Runtime,
+  { network }: Model,
+  policy: LearnedPolicy,
+  oneFile: GraphDefinition | undefined,
+): Promise<Programs> {
   const stages: Program[] = [];
   for (const graph of stageGraphs(network, policy)) stages.push(await Program.compile(runtime, graph));
   return {
     full: await Program.compile(runtime, fullNetworkGraph(network)),
     stages,
     empty: await Program.compile(runtime, { outputs: { y: scale(input("x", [1]), 2) } }),
+    oneFile: oneFile ? await Program.compile(runtime, oneFile) : null,
   };
 }
 
@@ -151,6 +172,7 @@ interface BatchFigures {
   readonly stages: readonly StageTime[];
   readonly adaptive: readonly AdaptiveTime[];
   readonly emptyRunMs: number;
+  readonly oneFile: OneFileTime | null;
 }
 
 /** Everything at one batch size. */
@@ -195,7 +217,13 @@ async function compare(
       onResult: tallies[i]!.add,
     }),
   );
-  const contestants = [full, path, empty, ...adaptive] as Contestant[];
+  const { oneFile } = programs;
+  const dial = Float32Array.of(policy.lambda);
+  const alone: Contestant[] =
+    oneFile && batch === 1
+      ? [{ run: (pixels) => oneFile.run({ image: Float32Array.from(pixels), lambda: dial }) }]
+      : [];
+  const contestants = [full, path, empty, ...adaptive, ...alone] as Contestant[];
   const measured = await takeTurns({
     contestants,
     batch,
@@ -204,7 +232,8 @@ async function compare(
     meters,
     onRound,
   });
-  const [fullTime, , emptyTime, ...adaptiveTimes] = measured as [Measured, Measured, Measured, ...Measured[]];
+  const [fullTime, , emptyTime, ...others] = measured as [Measured, Measured, Measured, ...Measured[]];
+  const oneFileTime = others[lambdas.length];
   const stages = stageTimes.map((times, k) => ({
     exit: k + 1,
     batch,
@@ -215,10 +244,11 @@ async function compare(
   return {
     full: { batch, ...withoutTimes(fullTime) },
     stages,
-    adaptive: adaptiveTimes.map((times, i) =>
-      adaptiveFigures(lambdas[i]!, batch, times, tallies[i]!.result(), costs, stages, fullTime),
+    adaptive: lambdas.map((lambda, i) =>
+      adaptiveFigures(lambda, batch, others[i]!, tallies[i]!.result(), costs, stages, fullTime),
     ),
     emptyRunMs: emptyTime.p50Ms * batch,
+    oneFile: oneFileTime ? { lambda: policy.lambda, meanMs: oneFileTime.meanMs, p50Ms: oneFileTime.p50Ms } : null,
   };
 }
 

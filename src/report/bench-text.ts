@@ -11,7 +11,9 @@ export function benchText(figures: BenchmarkFigures): string {
   const energy = figures.full.some(({ joulesPerImage }) => joulesPerImage !== null)
     ? []
     : ["Joules cannot be read on this machine (RAPL, /sys/class/powercap)."];
-  return [stageBlock(figures), adaptiveBlock(figures), plotBlock(figures), ...energy].join("\n\n");
+  return [`${stageBlock(figures)}${oneFileLine(figures)}`, adaptiveBlock(figures), plotBlock(figures), ...energy].join(
+    "\n\n",
+  );
 }
 
 function stageBlock({ threads, full, stages, emptyRunMs, pathOverhead }: BenchmarkFigures): string {
@@ -37,6 +39,14 @@ function stageBlock({ threads, full, stages, emptyRunMs, pathOverhead }: Benchma
     `All stages one after the other: ${signedPercent(pathOverhead)} against the full network.`,
     `A run that computes nothing: ${formatMs(emptyRunMs)} ms.`,
   ].join("\n");
+}
+
+/** The classifier at the same lambda stands beside it. */
+function oneFileLine({ oneFile, adaptive }: BenchmarkFigures): string {
+  if (!oneFile) return "";
+  const beside = adaptive.find(({ batch, lambda }) => batch === 1 && lambda === oneFile.lambda);
+  const classifier = beside ? `, the classifier ${formatMs(beside.meanMs)} ms` : "";
+  return `\nThe one-file export at lambda ${formatLambda(oneFile.lambda)}: mean ${formatMs(oneFile.meanMs)} ms${classifier}.`;
 }
 
 function adaptiveBlock({ full, adaptive }: BenchmarkFigures): string {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { nodeMeters } from "../../src/cli/bench.ts";
 import { createSamples } from "../../src/dataset/dataset.ts";
+import { oneFileGraph } from "../../src/export/one-file.ts";
 import { type BenchmarkFigures, benchmark } from "../../src/inference/benchmark.ts";
 import { fullNetworkGraph } from "../../src/inference/stage-programs.ts";
 import { type Contestant, takeTurns } from "../../src/inference/stopwatch.ts";
@@ -88,10 +89,14 @@ test("the figures: shares and accuracy as the agent decides, savings as they are
   const figures = await benchmark(runtime, model, samples, nodeMeters(), {
     images: 1000, // there are only 60
     lambdas: [0.01, 1],
+    oneFile: oneFileGraph(network, model.policy),
     onProgress: (done, total) => progress.push(done / total),
   });
   expect(progress.at(-1)).toBe(1);
-  expect(Object.keys(figures)).toEqual(["threads", "full", "stages", "emptyRunMs", "adaptive", "pathOverhead"]);
+  const fields = ["threads", "full", "stages", "emptyRunMs", "adaptive", "pathOverhead", "oneFile"];
+  expect(Object.keys(figures)).toEqual(fields);
+  expect(figures.oneFile!.lambda).toBe(model.policy.lambda);
+  expect(figures.oneFile!.meanMs).toBeGreaterThan(0);
   expect(figures.threads).toBe(1);
   expect(figures.full.map(({ batch }) => batch)).toEqual([1, 32, 256]);
   expect(figures.stages.map(({ exit, batch }) => [exit, batch])).toEqual(
@@ -187,6 +192,7 @@ test("the text", () => {
       adaptive(32, 0.1, 0.903, 0.4, joules),
     ],
     pathOverhead: 0.125,
+    oneFile: { lambda: 0.1, meanMs: 0.59, p50Ms: 0.58 },
   });
   expect(benchText(figures(0.0123))).toMatchSnapshot();
   expect(benchText(figures(null))).toContain("Joules cannot be read on this machine");
