@@ -5,7 +5,7 @@ import type { Samples } from "../dataset/dataset.ts";
 import { scale } from "../graph/elementwise.ts";
 import type { GraphDefinition } from "../graph/onnx.ts";
 import { input } from "../graph/tensor.ts";
-import { exitCosts, type LearnedPolicy, type Model } from "../model/model.ts";
+import type { LearnedPolicy, Model } from "../model/model.ts";
 import type { ExitCosts } from "../policy/exit-table.ts";
 import { lambdaGrid } from "../policy/lambda-calibration.ts";
 import { permutation, seededRandom } from "../random.ts";
@@ -65,6 +65,8 @@ export interface OneFileTime {
 /** What `bench --json` prints. */
 export interface BenchmarkFigures {
   readonly threads: number;
+  /** In MACs, whatever the policy was priced in. */
+  readonly costs: ExitCosts;
   readonly full: readonly FullTime[];
   readonly stages: readonly StageTime[];
   /** Median time of a run that computes next to nothing: one multiplication. */
@@ -132,6 +134,7 @@ export async function benchmark(
     const [single] = results as [BatchFigures];
     return {
       threads: runtime.threads,
+      costs: classifier.costs,
       full: results.map(({ full }) => full),
       stages: results.flatMap(({ stages }) => stages),
       emptyRunMs: single.emptyRunMs,
@@ -186,7 +189,7 @@ async function compare(
   meters: Meters,
   onRound: (rounds: number) => void,
 ): Promise<BatchFigures> {
-  const { network, policy } = classifier;
+  const { network, policy, costs } = classifier;
   const [, height, width] = network.blueprint.input;
   const table = normalisationTable(network.normalisation);
   const toInput = (pixels: Uint8Array): Float32Array => normalise(pixels, table, height * width);
@@ -206,7 +209,6 @@ async function compare(
       for (const [k, ms] of times.entries()) stageTimes[k]!.push(ms / batch);
     },
   };
-  const costs = exitCosts(network.blueprint, network.classes.length, policy.agent); // in MACs, whatever the policy was priced in
   const tallies = lambdas.map(() => tally(images, batch, network.blueprint.stages.length));
   const adaptive = lambdas.map(
     (lambda, i): Contestant<Classification[]> => ({

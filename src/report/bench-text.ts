@@ -1,6 +1,6 @@
 /** A benchmark as plain text for a terminal, at most 100 columns wide: stages, batches, and accuracy over time. */
 import type { AdaptiveTime, BenchmarkFigures } from "../inference/benchmark.ts";
-import { formatDecimal, formatLambda, formatPercent } from "./format.ts";
+import { formatDecimal, formatLambda, formatMillions, formatPercent } from "./format.ts";
 import { formatTable } from "./table.ts";
 
 const PLOT_WIDTH = 64;
@@ -16,14 +16,18 @@ export function benchText(figures: BenchmarkFigures): string {
   );
 }
 
-function stageBlock({ threads, full, stages, emptyRunMs, pathOverhead }: BenchmarkFigures): string {
+function stageBlock({ threads, costs, full, stages, emptyRunMs, pathOverhead }: BenchmarkFigures): string {
   const single = stages.filter(({ batch }) => batch === 1);
   const { meanMs, p50Ms } = full.find(({ batch }) => batch === 1)!;
+  const perMac = (ms: number, macs: number): string[] => [formatMillions(macs), formatDecimal((1e9 * ms) / macs, 1)];
   let toHere = 0;
-  const rows = single.map((stage) => {
+  const rows = single.map((stage, k) => {
     toHere += stage.meanMs;
-    return [`stage ${stage.exit}`, ...[stage.p50Ms, stage.p95Ms, stage.meanMs, toHere].map(formatMs)];
+    const macs = costs.exitMacs[k]! - (costs.exitMacs[k - 1] ?? 0);
+    const times = [stage.p50Ms, stage.p95Ms, stage.meanMs, toHere].map(formatMs);
+    return [`stage ${stage.exit}`, ...times, ...perMac(stage.meanMs, macs)];
   });
+  const fullTimes = [formatMs(p50Ms), "", formatMs(meanMs), formatMs(meanMs)];
   return [
     `One image at a time, ${threads} ${threads === 1 ? "thread" : "threads"}; milliseconds.`,
     formatTable(
@@ -33,9 +37,12 @@ function stageBlock({ threads, full, stages, emptyRunMs, pathOverhead }: Benchma
         { title: "p95" },
         { title: "mean" },
         { title: "mean up to its exit" },
+        { title: "M MACs" },
+        { title: "ns per 1000 MACs" },
       ],
-      [...rows, ["full network", formatMs(p50Ms), "", formatMs(meanMs), formatMs(meanMs)]],
+      [...rows, ["full network", ...fullTimes, ...perMac(meanMs, costs.fullMacs)]],
     ),
+    "Where a stage's time per MAC is above the full network's, leaving there saves less time than MACs.",
     `All stages one after the other: ${signedPercent(pathOverhead)} against the full network.`,
     `A run that computes nothing: ${formatMs(emptyRunMs)} ms.`,
   ].join("\n");

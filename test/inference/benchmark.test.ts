@@ -93,7 +93,7 @@ test("the figures: shares and accuracy as the agent decides, savings as they are
     onProgress: (done, total) => progress.push(done / total),
   });
   expect(progress.at(-1)).toBe(1);
-  const fields = ["threads", "full", "stages", "emptyRunMs", "adaptive", "pathOverhead", "oneFile"];
+  const fields = ["threads", "costs", "full", "stages", "emptyRunMs", "adaptive", "pathOverhead", "oneFile"];
   expect(Object.keys(figures)).toEqual(fields);
   expect(figures.oneFile!.lambda).toBe(model.policy.lambda);
   expect(figures.oneFile!.meanMs).toBeGreaterThan(0);
@@ -182,6 +182,7 @@ test("the text", () => {
   });
   const figures = (joules: number | null): BenchmarkFigures => ({
     threads: 2,
+    costs: { exitMacs: [9.1e6, 97.6e6], fullMacs: 85.8e6 },
     full: [full(1, 1.2, joules), full(32, 0.8, joules)],
     stages: [stage(1, 0.25), stage(2, 1.1)],
     emptyRunMs: 0.0123,
