@@ -1,0 +1,116 @@
+import { afterAll, expect, test, vi } from "vitest";
+import { channelStatistics } from "../../src/dataset/augmentation.ts";
+import { inlineBatches } from "../../src/dataset/batches.ts";
+import { shapesDataset } from "../../src/dataset/shapes.ts";
+import { parseBlueprint } from "../../src/network/blueprint.ts";
+import { normal, seededRandom } from "../../src/random.ts";
+import { createNodeRuntime } from "../../src/runtime/node.ts";
+import { Program } from "../../src/runtime/program.ts";
+import { parseRecipe } from "../../src/training/recipe.ts";
+import { buildTrainingStep } from "../../src/training/step.ts";
+import * as simple from "./simple-operators.ts";
+
+afterAll(() => {
+  vi.doUnmock("../../src/graph/conv.ts");
+  vi.resetModules();
+});
+
+const conv = (channels: number, stride: 1 | 2 = 1) => [
+  { type: "conv", channels, stride },
+  { type: "batchNorm" },
+  { type: "relu" },
+];
+const head = [
+  { type: "parallel", branches: [[{ type: "globalAveragePool" }], [{ type: "globalMaxPool" }]] },
+  { type: "linear", features: "classes" },
+];
+const blueprint = parseBlueprint({
+  name: "every operator that was made fast",
+  input: [3, 32, 32],
+  stages: [
+    { layers: [...conv(8, 2), ...conv(12), { type: "maxPool" }], head },
+    {
+      layers: [
+        { type: "residual", layers: [...conv(12), { type: "conv", channels: 12 }, { type: "batchNorm" }] },
+        { type: "relu" },
+      ],
+      head: [{ type: "maxPool" }, { type: "conv", channels: 16, kernel: 1, bias: true }, { type: "relu" }, ...head],
+    },
+  ],
+});
+const recipe = parseRecipe({
+  batchSize: 16,
+  optimizer: { name: "sgd", momentum: 0.9, weightDecay: 5e-3 },
+  initialisation: "he", // "dirac" passes zeros through to the first max pool, and at a tie ours goes to all, the plain one to the first
+  labelSmoothing: 0.1,
+  distillation: { weight: 0.3 },
+  gradientNorm: 2,
+});
+const STEPS = 100;
+
+/** The loss of every step. @param nudge times each first weight */
+async function lossCurve(build: typeof buildTrainingStep, nudge = 1): Promise<number[]> {
+  const data = shapesDataset({ trainCount: 400, testCount: 10 });
+  const program = await Program.compile(
+    createNodeRuntime({ threads: 1 }),
+    build(blueprint, data.classes.length, recipe),
+    {
+      optimizeFor: "training",
+    },
+  );
+  for (const [name, { data: values }] of program.variables())
+    program.write(
+      name,
+      values.map((one) => one * nudge),
+    );
+  const batches = inlineBatches({
+    samples: data.train!,
+    imageShape: data.imageShape,
+    classCount: data.classes.length,
+    batchSize: recipe.batchSize,
+    normalisation: channelStatistics(data.train!, data.imageShape),
+    augmentation: recipe.augmentation,
+    seed: 1,
+  });
+  const losses: number[] = [];
+  const random = seededRandom(2);
+  for (let step = 0; step < STEPS; step++) {
+    const { images, targets } = await batches.next();
+    // drawn images are flat in places: at a tie our max pool gives to all, the plain one to the first
+    for (let i = 0; i < images.length; i++) images[i]! += 0.1 * normal(random);
+    const feeds = { images, targets, learningRate: Float32Array.of(0.02), exitWeights: Float32Array.of(0.5, 0.5) };
+    losses.push((await program.run(feeds, step)).loss![0]!);
+  }
+  await program.close();
+  return losses;
+}
+
+/** The same step of the plain operators: all modules anew, with these in place of the fast ones. */
+async function simpleBuild(): Promise<typeof buildTrainingStep> {
+  vi.resetModules();
+  const { conv2d, batchNorm, relu, maxPool } = simple;
+  vi.doMock("../../src/graph/conv.ts", () => ({ conv2d }));
+  vi.doMock("../../src/graph/batchnorm.ts", () => ({ batchNorm }));
+  vi.doMock("../../src/graph/elementwise.ts", async (original) => ({ ...(await original<object>()), relu }));
+  vi.doMock("../../src/graph/pool.ts", async (original) => ({ ...(await original<object>()), maxPool }));
+  return (await import("../../src/training/step.ts")).buildTrainingStep;
+}
+
+function furthest(a: readonly number[], b: readonly number[]): number {
+  return Math.max(...a.map((one, i) => Math.abs(one - b[i]!)));
+}
+
+test("100 steps of the fast operators learn as those of the plain ones do, but for rounding", {
+  timeout: 300_000,
+}, async () => {
+  const build = await simpleBuild();
+  expect(build).not.toBe(buildTrainingStep);
+  const plain = await lossCurve(build);
+  const fast = await lossCurve(buildTrainingStep);
+  // What rounding alone does: the same operators from weights that differ in their last digit. It grows from step to step.
+  const nudged = await lossCurve(buildTrainingStep, 1 + 2 ** -22);
+  expect(furthest(fast.slice(0, 10), plain.slice(0, 10))).toBeLessThan(2e-5); // sums of some thousand float32 products
+  expect(furthest(fast, plain)).toBeLessThan(10 * furthest(fast, nudged) + 1e-4);
+  expect(furthest(fast, plain)).toBeGreaterThan(0); // else both were the same operators
+  expect(fast.at(-1)!).toBeLessThan(fast[0]! - 0.2); // it learned, so that there was something to differ in
+});
