@@ -16,6 +16,8 @@ const SHAPES = new URL("../../models/shapes", import.meta.url).pathname;
 /** The machine may be busy with other tests. */
 const PATIENCE = 120_000;
 
+const eventually = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: PATIENCE });
+
 describe.skipIf(!CHROMIUM)("the page", { timeout: 2 * PATIENCE }, () => {
   const folder = mkdtempSync(join(tmpdir(), "earlyexit-page-"));
   const run = join(folder, "run");
@@ -92,9 +94,9 @@ describe.skipIf(!CHROMIUM)("the page", { timeout: 2 * PATIENCE }, () => {
       await page.keyboard.press(key);
       node.lambda = lambda;
       const wanted = fromNode(await node.classifyBatch(await Promise.all(files.map((file) => readFile(file)))));
-      await expect.poll(() => inStrip(page), { timeout: PATIENCE }).toEqual(wanted);
+      await eventually(() => inStrip(page)).toEqual(wanted);
       expect(wanted).not.toEqual(fromNode(expected));
-      await expect.poll(() => dial.getAttribute("aria-valuetext")).toContain(`lambda ${lambda}:`);
+      await eventually(() => dial.getAttribute("aria-valuetext")).toContain(`lambda ${lambda}:`);
     }
     expect(page.errors).toEqual([]);
     await page.close();
@@ -105,7 +107,7 @@ describe.skipIf(!CHROMIUM)("the page", { timeout: 2 * PATIENCE }, () => {
     const page = await openWith([files[far]!, files[0]!]);
     const { trace, label, exit } = expected[far]!;
     const cards = page.locator(".road > li");
-    await expect.poll(() => page.locator(".taken").count()).toBe(1);
+    await eventually(() => page.locator(".taken").count()).toBe(1);
     for (const [k, one] of trace.entries()) {
       const text = await cards.nth(k).textContent();
       expect(text).toContain(node.network.classes[one.classIndex]);
@@ -131,16 +133,14 @@ describe.skipIf(!CHROMIUM)("the page", { timeout: 2 * PATIENCE }, () => {
     const alert = page.getByRole("alert").first();
     await page.locator(".taken").waitFor();
     await page.getByLabel("Choose pictures").setInputFiles([text, huge, files[0]!]);
-    await expect
-      .poll(() => alert.textContent(), { timeout: PATIENCE })
-      .toContain("text.png: this is no picture that the browser can read");
-    await expect.poll(() => alert.textContent()).toContain("huge.jpg has 60 MB; files of at most 50 MB");
+    await expect.poll(() => alert.textContent()).toContain("text.png: this is no picture that the browser can read");
+    await eventually(() => alert.textContent()).toContain("huge.jpg has 60 MB; files of at most 50 MB");
     await page.locator(".strip button >> nth=24").waitFor(); // the good one came through
     await page.getByRole("button", { name: "Close" }).click();
     expect(await alert.textContent()).toBe("");
 
     await page.getByLabel("Model").selectOption("broken");
-    await expect.poll(() => alert.textContent(), { timeout: PATIENCE }).toContain("network.safetensors");
+    await eventually(() => alert.textContent()).toContain("network.safetensors");
     await page.getByLabel("Model").selectOption("shapes");
     await page.locator(".taken").waitFor();
     await page.close();
@@ -152,18 +152,16 @@ describe.skipIf(!CHROMIUM)("the page", { timeout: 2 * PATIENCE }, () => {
     page.setDefaultTimeout(PATIENCE);
     await page.goto(`${own.url}#watch`);
     const main = page.locator("main");
-    await expect.poll(() => main.textContent(), { timeout: PATIENCE }).toContain("waiting for the run to begin");
+    await eventually(() => main.textContent()).toContain("waiting for the run to begin");
     const line = (step: number) =>
       `${JSON.stringify({ kind: "train", step, steps: 40, epoch: step / 20, epochs: 2, loss: 2 / step, accuracy: [0.1, 0.2], learningRate: 0.1, gradientNorm: 1, imagesPerSecond: 100, secondsLeft: 9 })}\n`;
     for (const step of [10, 20, 30]) {
       appendFileSync(join(run, "metrics.jsonl"), line(step));
-      await expect.poll(() => main.textContent(), { timeout: PATIENCE }).toContain(`${step} of 40`);
+      await eventually(() => main.textContent()).toContain(`${step} of 40`);
     }
     expect(await main.textContent()).toContain("live");
     await own.close();
-    await expect
-      .poll(() => main.textContent(), { timeout: PATIENCE })
-      .toContain("the connection to the server is lost");
+    await expect.poll(() => main.textContent()).toContain("the connection to the server is lost");
     await page.close();
   });
 
@@ -184,7 +182,7 @@ describe.skipIf(!CHROMIUM)("the page", { timeout: 2 * PATIENCE }, () => {
     expect(await loss()).toBeLessThan(first - 0.2);
     expect(await page.locator("main").textContent()).toContain("On pictures that it has never seen");
     await begin.click();
-    await expect.poll(() => page.getByLabel("Model").inputValue()).toBe("trained-here");
+    await eventually(() => page.getByLabel("Model").inputValue()).toBe("trained-here");
     await page.locator("#try-title").waitFor();
     await page.locator(".taken").waitFor();
     expect(page.errors).toEqual([]);
@@ -229,7 +227,7 @@ describe.skipIf(!CHROMIUM)("the page", { timeout: 2 * PATIENCE }, () => {
     const other = page.locator(".strip button[aria-pressed=false]").last();
     await other.focus();
     await page.keyboard.press("Enter");
-    await expect.poll(() => page.locator(".answer").textContent()).not.toBe(before);
+    await eventually(() => page.locator(".answer").textContent()).not.toBe(before);
 
     await page.getByRole("link", { name: "Train in the browser" }).focus();
     await page.keyboard.press("Enter");

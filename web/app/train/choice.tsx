@@ -58,11 +58,12 @@ export function Choice({ isRunning, onStart, onStop }: ChoiceProps) {
         </select>
       </label>
       {isRunning ? (
-        <button type="button" class="main" onClick={onStop}>
+        <button key="stop" type="button" class="main" onClick={onStop}>
           Stop
         </button>
       ) : (
-        <button type="submit" class="main">
+        // keys: one element for both would submit the form when it is clicked to stop
+        <button key="start" type="submit" class="main">
           Train here
         </button>
       )}
