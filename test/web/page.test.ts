@@ -15,6 +15,8 @@ import { CHROMIUM, launchChromium } from "./chromium.ts";
 const SHAPES = new URL("../../models/shapes", import.meta.url).pathname;
 /** The machine may be busy with other tests. */
 const PATIENCE = 120_000;
+/** A training: seconds where nothing else is going on. */
+const LONG = 900_000;
 
 const eventually = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: PATIENCE });
 
@@ -165,8 +167,9 @@ describe.skipIf(!CHROMIUM)("the page", { timeout: 2 * PATIENCE }, () => {
     await page.close();
   });
 
-  test("training in the browser lowers the loss, and the network can be tried", async () => {
+  test("training in the browser lowers the loss, and the network can be tried", { timeout: LONG }, async () => {
     const page = await open("train");
+    page.setDefaultTimeout(LONG);
     await page.getByLabel("Pictures").selectOption("1000");
     await page.getByLabel("Epochs").selectOption("2");
     await page.getByRole("button", { name: "Train here" }).click();
