@@ -242,6 +242,6 @@ test("--version and --help", async () => {
   expect((await earlyexit("--version")).stdout.trim()).toBe(VERSION);
   const { stdout, code } = await earlyexit("--help");
   expect(code).toBe(0);
-  for (const command of ["run", "train", "learn", "evaluate", "classify", "export", "report", "data", "network"])
+  for (const command of ["run", "train", "learn", "evaluate", "classify", "export", "report", "ui", "data", "network"])
     expect(stdout).toContain(`  ${command} `);
 });
