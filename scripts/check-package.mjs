@@ -1,6 +1,6 @@
 // Packs the package, installs it into an empty project and uses it there: the import, the types and the command must work.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -36,6 +36,9 @@ try {
   );
   const used = run("node", ["use.mjs"]).trim();
   expect("the import works", used, used === "true 2000");
+  const shipped = ["dist/page/index.html", "models/cifar10/model.json", "models/shapes/model.json"];
+  const missing = shipped.filter((file) => !existsSync(join(folder, "node_modules/earlyexit", file)));
+  expect("the page and its models come along", `none of ${missing}`, missing.length === 0);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

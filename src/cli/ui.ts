@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, Option } from "@commander-js/extra-typings";
+import { UserError } from "../errors.ts";
 import { loadModel } from "../model/model-folder.ts";
 import type { OfferedModel } from "../server/app.ts";
 import { serve } from "../server/serve.ts";
@@ -40,11 +41,15 @@ export function uiCommand() {
     });
 }
 
-/** The user's own come first. @throws {UserError} if `model` holds no model */
+/** The user's own come first. @throws {UserError} if `model` holds no model with a policy */
 async function offered(model: string | undefined, run: string | undefined): Promise<OfferedModel[]> {
   const own: OfferedModel[] = [];
   if (model !== undefined) {
-    await loadModel(model);
+    const { policy } = await loadModel(model);
+    if (!policy)
+      throw new UserError(
+        `${model}: a model with a policy expected, found a network alone; run 'earlyexit learn' first`,
+      );
     own.push({ id: "model", title: basename(resolve(model)), folder: resolve(model) });
   }
   if (run !== undefined && resolve(run) !== own[0]?.folder && existsSync(join(run, "policy.safetensors")))

@@ -23,6 +23,8 @@ export interface YardstickProblem {
   /** of the fit half */
   readonly episodes: Episodes;
   readonly stopping: StoppingProblem;
+  /** What was worked out of the tables that were decided on: each once, for all yardsticks and lambdas. */
+  readonly seen: WeakMap<ExitTable, Promise<Episodes>>;
 }
 
 /** @param fit the fit half of the validation split, at least 50 images @param temperatures [E] of `fitTemperatures` on it */
@@ -33,7 +35,7 @@ export async function prepareYardsticks(
   costs: ExitCosts,
 ): Promise<YardstickProblem> {
   const episodes = await prepareEpisodes(runtime, fit, temperatures, costs);
-  return { runtime, temperatures, costs, episodes, stopping: prepareStopping(episodes) };
+  return { runtime, temperatures, costs, episodes, stopping: prepareStopping(episodes), seen: new WeakMap() };
 }
 
 /** Every yardstick, fitted for one lambda: fixed exits, random, patience, three tuned thresholds, optimal stopping, oracle. */
@@ -129,6 +131,8 @@ export function oracleExits(correct: Uint8Array, shares: readonly number[], lamb
   });
 }
 
-function see({ runtime, temperatures, costs }: YardstickProblem, table: ExitTable): Promise<Episodes> {
-  return prepareEpisodes(runtime, table, temperatures, costs);
+function see({ runtime, temperatures, costs, seen }: YardstickProblem, table: ExitTable): Promise<Episodes> {
+  const episodes = seen.get(table) ?? prepareEpisodes(runtime, table, temperatures, costs);
+  seen.set(table, episodes);
+  return episodes;
 }

@@ -102,7 +102,12 @@ describe("the main job", () => {
       seed: 1,
       blueprint: { name: "tiny" },
     });
-    expect(JSON.parse(readFileSync(join(run, "model.json"), "utf8")).figures.samples).toBe(100);
+    const { figures } = JSON.parse(readFileSync(join(run, "model.json"), "utf8"));
+    expect(figures.samples).toBe(100);
+    const { calibration, curves, ...rest } = JSON.parse(readFileSync(join(run, "evaluation.json"), "utf8"));
+    expect(rest).toEqual(figures);
+    expect([calibration.length, curves[0].name]).toEqual([4, "dqn"]);
+    expect(readFileSync(join(run, "report.html"), "utf8")).toMatch(/"png":"data:image\/png;base64,/);
   });
 
   test("evaluate repeats the figures of run", async () => {
@@ -237,6 +242,6 @@ test("--version and --help", async () => {
   expect((await earlyexit("--version")).stdout.trim()).toBe(VERSION);
   const { stdout, code } = await earlyexit("--help");
   expect(code).toBe(0);
-  for (const command of ["run", "train", "learn", "evaluate", "classify", "export", "data", "network"])
+  for (const command of ["run", "train", "learn", "evaluate", "classify", "export", "report", "ui", "data", "network"])
     expect(stdout).toContain(`  ${command} `);
 });

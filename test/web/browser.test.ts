@@ -4,18 +4,14 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import sharp from "sharp";
 import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AdaptiveClassifier } from "../../src/load-classifier.ts";
 import { saveModel } from "../../src/model/model-folder.ts";
 import { TINY_SIDE, tinyModel, wavyPicture } from "../inference/tiny-model.ts";
-
-const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
-const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"];
-
-if (!CHROMIUM) console.warn("The browser test is skipped: Chromium not found. Install it to run it.");
+import { CHROMIUM, launchChromium } from "./chromium.ts";
 
 const TYPES: Record<string, string> = {
   ".html": "text/html",
@@ -68,7 +64,7 @@ describe.skipIf(!CHROMIUM)(`in a browser${CHROMIUM ? "" : " (Chromium not found)
       return response.end(readFileSync(file));
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    browser = await chromium.launch({ executablePath: CHROMIUM!, args: ARGUMENTS });
+    browser = await launchChromium();
     node = await AdaptiveClassifier.load(join(folder, "dist", "model"), { threads: 1 });
     plain = await open("plain");
   }, 60_000);

@@ -66,3 +66,12 @@ test("each ONNX Runtime is imported in one file only", () => {
     "onnxruntime-web/webgpu": ["runtime/web.ts"],
   });
 });
+
+test("the page sees the package through its public API alone", () => {
+  const web = new URL("../../web", import.meta.url).pathname;
+  const { files, packages } = importGraph(join(web, "app/main.tsx"));
+  for (const worker of importGraph(join(web, "app/worker.ts")).packages) packages.add(worker);
+  expect([...packages].sort()).toEqual(["@observablehq/plot", "earlyexit/web", "preact", "preact/hooks"]);
+  const others = [...files].map((file) => relative(web, file)).filter((file) => file.startsWith(".."));
+  expect(others).toEqual(["../src/report/format.ts"]); // how the terminal writes numbers
+});

@@ -1,22 +1,19 @@
 /** `report.html` as people meet it: from disk, in headless Chromium, without a network. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { reportHtml } from "../../src/report/html.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { HOSTILE, madeUpReport } from "../report/made-up-report.ts";
+import { CHROMIUM, launchChromium } from "./chromium.ts";
 
-const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
-const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"];
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** Of a machine that is busy with other things. */
 const PATIENCE = 120_000;
-
-if (!CHROMIUM) console.warn("The report is not looked at: Chromium not found. Install it to run its test.");
 
 describe.skipIf(!CHROMIUM)(`the report${CHROMIUM ? "" : " (Chromium not found)"}`, () => {
   const folder = mkdtempSync(join(tmpdir(), "earlyexit-report-"));
@@ -27,7 +24,7 @@ describe.skipIf(!CHROMIUM)(`the report${CHROMIUM ? "" : " (Chromium not found)"}
     const data = await madeUpReport(createNodeRuntime({ threads: 1 }));
     writeFileSync(join(folder, "report.html"), await reportHtml(data));
     writeFileSync(join(folder, "broken.html"), await reportHtml({ ...data, evaluation: { exits: 3 } as never }));
-    browser = await chromium.launch({ executablePath: CHROMIUM!, args: ARGUMENTS, timeout: PATIENCE });
+    browser = await launchChromium();
   }, PATIENCE);
 
   afterAll(async () => {

@@ -99,9 +99,10 @@ export function CalibrationFigure({ calibration, evaluation: { exits } }: Props)
       <div class="ee-small-plots">
         {calibration.map(({ exit, temperature, bins }, i) => (
           <div key={exit}>
-            <h4>
-              Exit {exit}: ECE {decimal(exits[i]!.ece, 3)}, temperature {decimal(temperature, 2)}
-            </h4>
+            <h4>Exit {exit}</h4>
+            <p class="ee-note">
+              ECE {decimal(exits[i]!.ece, 3)}, temperature {decimal(temperature, 2)}
+            </p>
             <Plot
               label={`Calibration of exit ${exit}: expected calibration error ${decimal(exits[i]!.ece, 3)}.`}
               options={() => reliabilityPlot(bins)}

@@ -13,8 +13,8 @@ export function ClassHeatMap({ evaluation: { classes, exits } }: { readonly eval
   const sorted = seen.toSorted((a, b) => meanExit(a.exitShares) - meanExit(b.exitShares));
   const isLong = sorted.length > MOST_CLASSES;
   const shown = isLong ? [...sorted.slice(0, AT_EACH_END), ...sorted.slice(-AT_EACH_END)] : sorted;
-  const cells = shown.flatMap(({ name, exitShares }) =>
-    exitShares.map((share, exit) => ({ name: short(name), exit: `exit ${exit + 1}`, share })),
+  const cells = shown.flatMap(({ exitShares }, row) =>
+    exitShares.map((share, exit) => ({ row, exit: `exit ${exit + 1}`, share })),
   );
   const [easiest, hardest] = [sorted[0], sorted.at(-1)];
   if (!easiest || !hardest) return null;
@@ -42,11 +42,11 @@ export function ClassHeatMap({ evaluation: { classes, exits } }: { readonly eval
         marginBottom: 6,
         padding: 0.03,
         x: { label: "share of the class's images (%)", axis: "top", domain: exits.map(({ exit }) => `exit ${exit}`) },
-        y: { label: null, domain: shown.map(({ name }) => short(name)) },
+        y: { label: null, domain: [...shown.keys()], tickFormat: (row: number) => short(shown[row]!.name) },
         opacity: { domain: [0, Math.max(...cells.map(({ share }) => share))], range: [0.04, 0.75] },
         marks: [
-          cell(cells, { x: "exit", y: "name", fill: "var(--ee-heat)", fillOpacity: "share" }),
-          text(cells, { x: "exit", y: "name", text: ({ share }) => (100 * share).toFixed(0), fill: "var(--ee-ink)" }),
+          cell(cells, { x: "exit", y: "row", fill: "var(--ee-heat)", fillOpacity: "share" }),
+          text(cells, { x: "exit", y: "row", text: ({ share }) => (100 * share).toFixed(0), fill: "var(--ee-ink)" }),
         ],
       })}
     />

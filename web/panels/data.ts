@@ -49,8 +49,9 @@ export function readLine(text: string): RunLine | null {
   } catch {
     return null; // the last line of a run that is being written
   }
-  const fields = FIELDS[line?.kind as RunLine["kind"]];
-  if (!line || !fields) return null;
+  const kind = String(line?.kind);
+  if (!line || !Object.hasOwn(FIELDS, kind)) return null;
+  const fields = FIELDS[kind as RunLine["kind"]];
   const fits = Object.entries(fields).every(([name, test]) => test(line[name]));
   return fits ? (line as unknown as RunLine) : null;
 }

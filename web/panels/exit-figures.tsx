@@ -55,7 +55,7 @@ export function ExitSharesFigure({ evaluation: { exits } }: Props) {
       options={() => ({
         height: 80 + 48 * exits.length,
         marginLeft: 56,
-        marginRight: 96,
+        marginRight: 112,
         x: { label: "share of images (%)", labelAnchor: "right", percent: true, grid: true, zero: true },
         y: { label: null, domain: exits.map(name) },
         marks: [

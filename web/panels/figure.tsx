@@ -72,9 +72,9 @@ export function Plot({ label, options }: PlotProps) {
 }
 
 const STYLE: PlotOptions = {
-  style: { background: "transparent", color: "inherit", fontSize: "12px" },
+  style: { background: "transparent", color: "inherit", fontSize: "12px", overflow: "visible" },
   height: 320,
-  marginLeft: 46,
+  marginLeft: 50,
   marginTop: 28,
   marginBottom: 44,
 };

@@ -21,8 +21,8 @@ export function Table({ columns, rows, caption }: TableData & { readonly caption
           </tr>
         </thead>
         <tbody>
-          {rows.map(([name, ...cells]) => (
-            <tr key={name}>
+          {rows.map(([name, ...cells], row) => (
+            <tr key={row}>
               <th scope="row">{name}</th>
               {cells.map((cell, i) => (
                 <td key={columns[i + 1]}>{cell}</td>

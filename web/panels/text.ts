@@ -15,6 +15,12 @@ export function thousands(value: number): string {
   return Math.abs(value) < 1000 ? String(value) : `${Number((value / 1000).toPrecision(3))}k`;
 }
 
+/** 0.0005 is "5e-4", 0.05 stays as it is. */
+export function small(value: number): string {
+  const digits = Number(value.toPrecision(2));
+  return digits !== 0 && Math.abs(digits) < 0.001 ? digits.toExponential() : String(digits);
+}
+
 /** Seconds as "2 min 5 s" or "41 s". */
 export function duration(seconds: number): string {
   const whole = Math.round(seconds);

@@ -4,7 +4,7 @@ import { exitLegend, exitStyle } from "./exits.ts";
 import { Facts } from "./facts.tsx";
 import { PlotFigure } from "./figure.tsx";
 import { Panels } from "./guard.tsx";
-import { duration, number, percent } from "./text.ts";
+import { duration, number, percent, small } from "./text.ts";
 
 interface TrainingPanelsProps {
   /** Of a run's `metrics.jsonl`; those of other kinds are passed over. */
@@ -161,7 +161,7 @@ function LearningRateFigure({ points, last }: FigureProps) {
       label={`At most ${number(highest)}, lastly ${number(points.at(-1)!.learningRate)}.`}
       options={() => ({
         x: epochsOf(last),
-        y: { label: "learning rate", grid: true, zero: true },
+        y: { label: "learning rate", grid: true, zero: true, tickFormat: small },
         height: 220,
         marks: [
           lineY(points, { x: "epoch", y: "learningRate", stroke: "var(--ee-accent)", strokeWidth: 2, tip: true }),

@@ -7,13 +7,15 @@ interface ChoiceProps {
   readonly onStop: () => void;
 }
 
-const IMAGES = [2000, 5000, 10_000];
-const EPOCHS = [1, 2, 4, 8];
+const IMAGES = [1000, 2000, 5000, 10_000];
+const EPOCHS = [2, 4, 8, 16];
+/** About a minute on two cores. */
+const DEFAULT = { images: 2000, epochs: 4 };
 
 /** How much to train, and where. */
 export function Choice({ isRunning, onStart, onStop }: ChoiceProps) {
-  const [images, setImages] = useState(IMAGES[1]!);
-  const [epochs, setEpochs] = useState(4);
+  const [images, setImages] = useState(DEFAULT.images);
+  const [epochs, setEpochs] = useState(DEFAULT.epochs);
   const [device, setDevice] = useState<TrainingChoice["device"]>("wasm");
   const hasGpu = useGpu();
   const numbers = (options: readonly number[]) =>
@@ -56,11 +58,12 @@ export function Choice({ isRunning, onStart, onStop }: ChoiceProps) {
         </select>
       </label>
       {isRunning ? (
-        <button type="button" class="main" onClick={onStop}>
+        <button key="stop" type="button" class="main" onClick={onStop}>
           Stop
         </button>
       ) : (
-        <button type="submit" class="main">
+        // keys: one element for both would submit the form when it is clicked to stop
+        <button key="start" type="submit" class="main">
           Train here
         </button>
       )}

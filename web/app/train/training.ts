@@ -30,6 +30,8 @@ const SEED = 1;
 /** The panels do not need every step. */
 const STEPS_PER_LINE = 5;
 const BLUEPRINT = "tiny";
+/** More and smaller steps than in Node, where there are more images and epochs. */
+const FEW_IMAGES = { batchSize: 32, averageDecay: 0.98, validateEvery: 1 };
 
 /** Data, network, policy and figures, in a minute or a few. */
 export async function trainHere(choice: TrainingChoice, tell: (news: TrainingNews) => void): Promise<TrainingResult> {
@@ -45,7 +47,7 @@ export async function trainHere(choice: TrainingChoice, tell: (news: TrainingNew
     data,
     runtime,
     blueprint: BLUEPRINT,
-    recipe: builtInRecipe("quick", { epochs, validateEvery: 1 }),
+    recipe: builtInRecipe("quick", { ...FEW_IMAGES, epochs }),
     seed: SEED,
     onProgress: (line) => {
       if (line.step % STEPS_PER_LINE === 0 || line.validationAccuracy || line.step === line.steps)

@@ -7,16 +7,12 @@ export interface TriedImage {
   readonly name: string;
   /** [C, H, W] bytes 0..255, as the network sees it */
   readonly pixels: Uint8Array;
-  /** The file that it was read from; null for a drawn one. */
-  readonly file: Blob | null;
   /** The class that it really shows, where that is known. */
   readonly truth: string | null;
 }
 
 /** Larger files are refused before they are read. */
 const MOST_BYTES = 50e6;
-/** More would make the dial slow. */
-export const MOST_IMAGES = 300;
 
 let lastId = 0;
 
@@ -28,7 +24,7 @@ export async function imageFromFile(client: WorkerClient, file: File): Promise<T
       `${name} has ${(file.size / 1e6).toFixed(0)} MB; files of at most ${MOST_BYTES / 1e6} MB can be read here.`,
     );
   try {
-    return { id: ++lastId, name, pixels: await client.read(file), file, truth: null };
+    return { id: ++lastId, name, pixels: await client.read(file), truth: null };
   } catch (error) {
     if (error instanceof Trouble) throw new Trouble(`${name}: ${error.message}`);
     throw error;
@@ -44,7 +40,6 @@ export function drawnImages(count: number): TriedImage[] {
     id: ++lastId,
     name: `drawn ${classes[label]}`,
     pixels: test.pixels.slice(i * size, (i + 1) * size),
-    file: null,
     truth: classes[label]!,
   }));
 }

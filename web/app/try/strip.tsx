@@ -68,5 +68,6 @@ function summaryOf(answered: readonly Answered[], { costs }: ModelFacts): string
   const known = answered.filter(({ image }) => image.truth !== null);
   if (known.length === 0) return saved;
   const right = known.filter(({ image, answer }) => image.truth === answer.label).length;
+  if (right === known.length) return `${saved} All answers that can be checked are right.`;
   return `${saved} ${right} of ${known.length} are right; the others have a dashed frame.`;
 }

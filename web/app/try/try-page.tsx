@@ -1,19 +1,17 @@
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { AccuracyCostCurve, calibrationCurve } from "../../panels/index.ts";
 import { MessageList, useMessages } from "../messages.tsx";
 import type { ModelSource } from "../protocol.ts";
 import { type LoadedModel, useModel } from "../use-model.ts";
 import { Dial } from "./dial.tsx";
-import { drawnImages, imageFromFile, MOST_IMAGES, type TriedImage } from "./images.ts";
 import { ModelChoice, type Offer, TRAINED } from "./model-choice.tsx";
 import { Picker } from "./picker.tsx";
 import { ResultLine } from "./result-line.tsx";
 import { Road } from "./road.tsx";
 import { Strip } from "./strip.tsx";
 import { useAnswers } from "./use-answers.ts";
+import { useImages } from "./use-images.ts";
 import { useOffers } from "./use-offers.ts";
-
-const DRAWN = 24;
 
 interface TryPageProps {
   /** A model that was trained in the page. */
@@ -31,6 +29,7 @@ export function TryPage({ trained }: TryPageProps) {
   const chosen = choice ?? offers?.[0]?.id ?? null;
   const source = useMemo(() => sourceOf(chosen, trained), [chosen, trained]);
   const model = useModel(source, tell);
+  const kept = useRef<File[]>([]);
   const all = [...(trained ? [TRAINED] : []), ...(offers ?? [])];
   return (
     <section aria-labelledby="try-title">
@@ -41,7 +40,7 @@ export function TryPage({ trained }: TryPageProps) {
       </p>
       <MessageList {...messages} />
       <ModelChoice offers={all} chosen={chosen} onChoose={setChoice} model={model} />
-      {model && <Trial key={chosen} model={model} tell={tell} />}
+      {model && <Trial key={chosen} model={model} kept={kept.current} tell={tell} />}
     </section>
   );
 }
@@ -54,47 +53,28 @@ function sourceOf(chosen: string | null, trained: ModelSource | null): ModelSour
 
 interface TrialProps {
   readonly model: LoadedModel;
+  /** The user's own files. */
+  readonly kept: File[];
   readonly tell: (problem: unknown) => void;
 }
 
 /** One model with the images that are tried on it. */
-function Trial({ model, tell }: TrialProps) {
+function Trial({ model, kept, tell }: TrialProps) {
   const { client, facts } = model;
-  const isDrawn = facts.dataset === "shapes";
-  const [images, setImages] = useState<readonly TriedImage[]>(() => (isDrawn ? drawnImages(DRAWN) : []));
-  const [selectedId, setSelectedId] = useState<number | null>(images[0]?.id ?? null);
+  const tried = useImages(model, kept, tell);
+  const { images, selected } = tried;
   const [lambda, setLambda] = useState(facts.lambda);
   const road = useRef<HTMLDivElement>(null);
-  const selected = images.find(({ id }) => id === selectedId) ?? null;
   const answers = useAnswers({ client, images, selected, lambda }, tell);
-  const add = useCallback((more: readonly TriedImage[]) => {
-    if (more.length === 0) return;
-    setImages((before) => [...before, ...more].slice(-MOST_IMAGES));
-    setSelectedId(more[0]!.id);
-  }, []);
-  const addFiles = useCallback(
-    async (files: readonly File[]) => {
-      if (files.length > MOST_IMAGES) tell(`At most ${MOST_IMAGES} pictures are shown; the first ones are taken.`);
-      for (const file of files.slice(0, MOST_IMAGES)) {
-        const image = await imageFromFile(client, file).catch(tell);
-        if (image) add([image]);
-      }
-    },
-    [client, add, tell],
-  );
   const select = (id: number): void => {
-    setSelectedId(id);
+    tried.select(id);
     road.current?.scrollIntoView({ block: "nearest" });
   };
   const answer = selected ? (answers.get(selected.id) ?? null) : null;
   const curves = useMemo(() => [calibrationCurve(facts.calibration)], [facts]);
   return (
     <>
-      <Picker
-        onFiles={addFiles}
-        onDraw={isDrawn ? () => add(drawnImages(DRAWN)) : null}
-        onClear={images.length > 0 ? () => setImages([]) : null}
-      />
+      <Picker onFiles={tried.addFiles} onDraw={tried.draw} onClear={images.length > 0 ? tried.clear : null} />
       <div ref={road}>
         <Road facts={facts} image={selected} answer={answer} />
       </div>
@@ -110,7 +90,7 @@ function Trial({ model, tell }: TrialProps) {
             title="What the dial trades, on validation images"
           />
         </div>
-        <Strip facts={facts} images={images} answers={answers} selectedId={selectedId} onSelect={select} />
+        <Strip facts={facts} images={images} answers={answers} selectedId={selected?.id ?? null} onSelect={select} />
       </div>
     </>
   );

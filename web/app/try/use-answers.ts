@@ -13,7 +13,8 @@ export interface Answer extends Classification {
 export type Answers = ReadonlyMap<number, Answer>;
 
 interface Wanted {
-  readonly client: WorkerClient | null;
+  /** The same at every call. */
+  readonly client: WorkerClient;
   readonly images: readonly TriedImage[];
   readonly selected: TriedImage | null;
   readonly lambda: number;
@@ -33,11 +34,6 @@ export function useAnswers(wanted: Wanted, onTrouble: (problem: unknown) => void
   const { client, images, selected, lambda } = wanted;
 
   useEffect(() => {
-    state.current.answers = new Map();
-    setAnswers(state.current.answers);
-  }, [client]);
-
-  useEffect(() => {
     const { current } = state;
     const keep = (next: Answers): void => {
       current.answers = next;
@@ -45,12 +41,11 @@ export function useAnswers(wanted: Wanted, onTrouble: (problem: unknown) => void
     };
     const work = async (): Promise<void> => {
       for (let task = nextTask(current); task; task = nextTask(current)) {
-        const { images: chosen, lambda: dial, client: asked } = task;
-        const results = await asked.classify(
+        const { chosen, dial } = task;
+        const results = await client.classify(
           chosen.map(({ pixels }) => pixels),
           dial,
         );
-        if (current.wanted.client !== asked) continue;
         const alone = chosen.length === 1;
         const given = chosen.map(({ id }, i) => [id, { ...results[i]!, lambda: dial, alone }] as const);
         keep(new Map([...current.answers, ...given]));
@@ -70,12 +65,11 @@ export function useAnswers(wanted: Wanted, onTrouble: (problem: unknown) => void
   return answers;
 }
 
+/** null where every image has its answer */
 function nextTask({ wanted, answers }: { wanted: Wanted; answers: Answers }) {
-  const { client, images, selected, lambda } = wanted;
-  if (!client) return null;
-  const isCurrent = ({ id }: TriedImage): boolean => answers.get(id)?.lambda === lambda;
-  if (selected && !(isCurrent(selected) && answers.get(selected.id)!.alone))
-    return { client, images: [selected], lambda };
-  const others = images.filter((image) => !isCurrent(image)).slice(0, CHUNK);
-  return others.length > 0 ? { client, images: others, lambda } : null;
+  const { images, selected, lambda: dial } = wanted;
+  const isCurrent = ({ id }: TriedImage): boolean => answers.get(id)?.lambda === dial;
+  if (selected && !(isCurrent(selected) && answers.get(selected.id)!.alone)) return { chosen: [selected], dial };
+  const chosen = images.filter((image) => !isCurrent(image)).slice(0, CHUNK);
+  return chosen.length > 0 ? { chosen, dial } : null;
 }

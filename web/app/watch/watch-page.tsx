@@ -40,11 +40,12 @@ const STATES: Readonly<Record<WatchedRun["state"], string>> = {
 function Run({ run }: { readonly run: WatchedRun }) {
   const { folder, lines, state } = run;
   const evaluation = run.evaluation ?? figuresIn(run);
+  const isDone = lines.at(-1)?.kind === "evaluate";
   const learns = lines.some(({ kind }) => kind === "learn");
   return (
     <>
       <p class="lead">
-        <code>{folder}</code> <span role="status">{state !== "lost" && evaluation ? "finished" : STATES[state]}</span>
+        <code>{folder}</code> <span role="status">{state !== "lost" && isDone ? "finished" : STATES[state]}</span>
       </p>
       {evaluation && (
         <>

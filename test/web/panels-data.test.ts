@@ -1,0 +1,80 @@
+import { expect, test } from "vitest";
+import {
+  calibrationCurve,
+  groups,
+  type LearnLine,
+  learnLines,
+  readLine,
+  readLines,
+  type TrainLine,
+  trainLines,
+} from "../../web/panels/data.ts";
+
+const train = (step: number, loss = 1): TrainLine => ({
+  kind: "train",
+  step,
+  steps: 100,
+  epoch: step / 10,
+  epochs: 10,
+  loss,
+  accuracy: [0.1, 0.2],
+  learningRate: 0.1,
+  gradientNorm: 1,
+  imagesPerSecond: 50,
+  secondsLeft: 3,
+});
+const learn = (step: number, best: number): LearnLine => ({
+  kind: "learn",
+  step,
+  steps: 40,
+  epsilon: 0.5,
+  loss: 0.1,
+  return: best,
+  best,
+  exitShares: [0.5, 0.5],
+});
+
+test("lines that are whole and known are read, all others passed over", () => {
+  const lines = [train(10), learn(20, 0.7)];
+  const text = [
+    ...lines.map((line) => JSON.stringify(line)),
+    '{"kind":"weather","step":1}',
+    '{"kind":"toString"}',
+    JSON.stringify({ ...train(20), loss: "low" }),
+    JSON.stringify({ ...train(20), accuracy: [0.5, null] }),
+    "null",
+    "[1]",
+    "",
+    JSON.stringify(train(30)).slice(0, -5),
+  ].join("\n");
+  expect(readLines(text)).toEqual(lines);
+  expect(readLine(JSON.stringify(lines[1]))).toEqual(lines[1]);
+});
+
+test("a resumed training: the later line of a step counts, and what follows is gone", () => {
+  const lines = [train(10), train(20), train(30), train(40), learn(20, 0.1), train(30, 7), train(40, 8)];
+  expect(trainLines(lines).map(({ step, loss }) => [step, loss])).toEqual([
+    [10, 1],
+    [20, 1],
+    [30, 7],
+    [40, 8],
+  ]);
+});
+
+test("a policy that was learned again: the last learning is shown", () => {
+  const lines = [learn(20, 0.1), learn(40, 0.2), train(10), learn(20, 0.3)];
+  expect(learnLines(lines).map(({ best }) => best)).toEqual([0.3]);
+});
+
+test("neighbours make at most so many groups, and none is lost", () => {
+  const numbers = Array.from({ length: 25 }, (_, i) => i);
+  expect(groups(numbers, 10).map(({ length }) => length)).toEqual([3, 3, 3, 3, 3, 3, 3, 3, 1]);
+  expect(groups(numbers, 10).flat()).toEqual(numbers);
+  expect(groups(numbers, 25)).toHaveLength(25);
+  expect(groups([], 10)).toEqual([]);
+});
+
+test("the dial of a model as a curve", () => {
+  const point = { lambda: 0.1, accuracy: 0.9, meanMacs: 5, savings: 0.5, exitShares: [1] };
+  expect(calibrationCurve([point])).toEqual({ name: "dqn", points: [{ lambda: 0.1, accuracy: 0.9, costMacs: 5 }] });
+});
