@@ -1,6 +1,7 @@
 /** Computes beside the page, so that the page answers meanwhile: holds one model, or trains one. */
 import { AdaptiveClassifier, readImage, UserError } from "earlyexit/web";
 import type { ModelFacts, ModelSource, Numbered, Replies, Reply, Request } from "./protocol.ts";
+import { THREADS } from "./threads.ts";
 import { type TrainingNews, trainHere } from "./train/training.ts";
 
 /** A photo of this many pixels needs 400 MB while it is decoded. */
@@ -29,9 +30,10 @@ async function answer(request: Request, tell: (news: TrainingNews) => void): Pro
 }
 
 async function load(source: ModelSource): Promise<ModelFacts> {
+  const options = { threads: THREADS };
   const next = await ("address" in source
-    ? AdaptiveClassifier.load(source.address)
-    : AdaptiveClassifier.create(source.model));
+    ? AdaptiveClassifier.load(source.address, options)
+    : AdaptiveClassifier.create(source.model, options));
   await classifier?.close();
   classifier = next;
   const { network, policy, costs } = next;

@@ -9,6 +9,7 @@ import {
   trainNetwork,
 } from "earlyexit/web";
 import type { Evaluation, RunLine } from "../../panels/index.ts";
+import { THREADS } from "../threads.ts";
 
 export interface TrainingChoice {
   /** Images that are drawn to learn from; a tenth of them validates. */
@@ -27,6 +28,8 @@ export interface TrainingResult {
 }
 
 const SEED = 1;
+/** Half of what Node takes: with so few images to learn from, more gains nothing. */
+const AGENT_STEPS = 3000;
 /** The panels do not need every step. */
 const STEPS_PER_LINE = 5;
 const BLUEPRINT = "tiny";
@@ -37,7 +40,7 @@ const FEW_IMAGES = { batchSize: 32, averageDecay: 0.98, validateEvery: 1 };
 export async function trainHere(choice: TrainingChoice, tell: (news: TrainingNews) => void): Promise<TrainingResult> {
   const phase = (text: string): void => tell({ kind: "phase", text });
   const { images, epochs, device } = choice;
-  const runtime = await createWebRuntime({ device });
+  const runtime = await createWebRuntime({ device, threads: THREADS });
   phase(`drawing ${images} pictures`);
   const data = shapesDataset({ seed: SEED, trainCount: images, testCount: 1000 });
   phase(
@@ -55,13 +58,13 @@ export async function trainHere(choice: TrainingChoice, tell: (news: TrainingNew
     },
   });
   // The agent and the yardsticks are small: what a call to the GPU costs would be most of it.
-  const nearby = device === "wasm" ? runtime : await createWebRuntime({ device: "wasm" });
+  const nearby = device === "wasm" ? runtime : await createWebRuntime({ device: "wasm", threads: THREADS });
   phase("learning where each picture may stop");
   const policy = await learnPolicy({
     network,
     data,
     runtime: nearby,
-    options: { seed: SEED },
+    options: { seed: SEED, steps: AGENT_STEPS },
     onProgress: (one) => tell({ kind: "line", line: { kind: "learn", ...one } }),
   });
   phase("evaluating on pictures that it has never seen");
