@@ -70,10 +70,12 @@ test("an accuracy takes the largest lambda that keeps it", () => {
   );
 });
 
-test("recommended: the largest lambda at most 0.3 points below the last exit, else the smallest", () => {
+test("recommended: the largest lambda at most 0.3 points below the best, else the smallest", () => {
   expect(recommendedLambda(POINTS, 0.902)).toBe(0.2);
   expect(recommendedLambda(POINTS, 0.903)).toBe(0.01);
   expect(recommendedLambda(POINTS, 0.95)).toBe(0.01);
+  // better than the last exit by luck or not: what counts is the best
+  expect(recommendedLambda([point(0.01, 0.9, 90e6), point(0.1, 0.896, 70e6)], 0.89)).toBe(0.01);
 });
 
 test("a sweep holds what deciding at each of its lambdas gives, cheaper as lambda rises", async () => {
