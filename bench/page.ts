@@ -20,9 +20,7 @@ async function open(url: string, script: string): Promise<Times> {
   try {
     const page = await browser.newPage({ reducedMotion: "reduce" });
     await page.goto(url);
-    await page.waitForFunction(`document.querySelector(".status")?.textContent.startsWith("ready")`, null, {
-      polling: 10,
-    });
+    await page.getByText(/^ready:/).waitFor();
     return await page.evaluate<Times>(script);
   } finally {
     await browser.close();

@@ -23,7 +23,7 @@ export function TrainPage({ onTry }: TrainPageProps) {
       <h2 id="train-title">Train in the browser</h2>
       <p class="lead">
         A network with four exits and its agent learn ten kinds of drawings, in this page: the same compiled training
-        step as in Node, and no server.
+        step as in Node, and no server. As it stands, it takes about a minute.
       </p>
       <MessageList {...messages} />
       <Choice
