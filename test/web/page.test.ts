@@ -105,7 +105,8 @@ describe.skipIf(!CHROMIUM)("the page", { timeout: 2 * PATIENCE }, () => {
   });
 
   test("one picture on the road: every exit on its way says what Node says", async () => {
-    const far = expected.findIndex(({ exit }) => exit >= 2);
+    const far = expected.findIndex(({ exit }) => exit === 2); // goes on twice, and leaves a stage uncomputed
+    expect(far).toBeGreaterThanOrEqual(0);
     const page = await openWith([files[far]!, files[0]!]);
     const { trace, label, exit } = expected[far]!;
     const cards = page.locator(".road > li");
