@@ -193,6 +193,14 @@ describe.skipIf(!CHROMIUM)("the page", { timeout: 2 * PATIENCE }, () => {
     await page.close();
   });
 
+  test("a browser without WebGPU says so, and trains on the processor", async () => {
+    const page = await open("train");
+    const choice = page.getByLabel("On");
+    expect(await choice.locator("option", { hasText: "not in this browser" }).isDisabled()).toBe(true);
+    expect(await choice.inputValue()).toBe("wasm");
+    await page.close();
+  });
+
   test("a training can be stopped and begun again", async () => {
     const page = await open("train");
     await page.getByRole("button", { name: "Train here" }).click();

@@ -31,7 +31,11 @@ export function AccuracyCostCurve(props: AccuracyCostCurveProps) {
       label={label}
       wide={wide}
       legend={curves.filter(({ name }) => !isFixed(name)).map(legendItem)}
-      note="Each line is one policy over all lambdas: up and to the left is better. The oracle knows the answers: nobody can reach it."
+      note={
+        curves.some(({ name }) => name === "oracle")
+          ? "Each line is one policy over all lambdas: up and to the left is better. The oracle knows the answers: nobody can reach it."
+          : "The agent over all lambdas: up and to the left is better."
+      }
       table={{
         columns: ["policy", "lambda", "accuracy", `cost (${costHeading(costUnit)})`],
         rows: curves.flatMap(({ name, points }) =>
