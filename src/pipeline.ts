@@ -7,22 +7,19 @@ import type { Dataset, Samples } from "./dataset/dataset.ts";
 import { workerBatches } from "./dataset/worker-batches.ts";
 import { UserError } from "./errors.ts";
 import {
-  checkClasses,
   type DetailedResult,
-  deciderName,
-  detailOnTable,
   evaluateOnTable,
+  type SplitEvaluation,
   type TableEvaluation,
 } from "./evaluation/evaluate-table.ts";
 import type { EvaluationFigures } from "./evaluation/figures.ts";
 import { firstFeeds, handedOn } from "./inference/classification.ts";
 import { fullNetworkGraph, stageGraphs } from "./inference/stage-programs.ts";
 import { exitCosts, type LearnedPolicy } from "./model/model.ts";
-import { type Blueprint, parseBlueprint } from "./network/blueprint.ts";
-import { builtInBlueprint } from "./network/blueprints.ts";
-import { type Agent, checkLambda } from "./policy/agent.ts";
+import type { Blueprint } from "./network/blueprint.ts";
+import type { Agent } from "./policy/agent.ts";
 import { DQN_DEFAULTS, type DqnOptions } from "./policy/dqn.ts";
-import { computeExitTable, exitAccuracies } from "./policy/exit-logits.ts";
+import { computeExitTable } from "./policy/exit-logits.ts";
 import { type ExitCosts, type ExitTable, tableSubset } from "./policy/exit-table.ts";
 import { type Judgement, learnOn } from "./policy/feedback.ts";
 import { type LambdaPoint, lambdaForAccuracy, lambdaForBudget, lambdaForSavings } from "./policy/lambda-calibration.ts";
@@ -34,8 +31,13 @@ import { costsOf } from "./policy/table-file.ts";
 import { createNodeRuntime } from "./runtime/node.ts";
 import type { Values } from "./runtime/program.ts";
 import type { Runtime } from "./runtime/runtime.ts";
-import { builtInRecipe, parseRecipe, type RecipeInput } from "./training/recipe.ts";
-import { type TrainedNetwork, type TrainOptions, trainNetwork as trainWith } from "./training/train.ts";
+import type { RecipeInput } from "./training/recipe.ts";
+import type { TrainedNetwork, TrainOptions } from "./training/train.ts";
+import {
+  evaluateInDetail as detailOnRuntime,
+  evaluate as evaluateOnRuntime,
+  trainNetwork as trainOnRuntime,
+} from "./web-pipeline.ts";
 
 type TrainHooks = Partial<Pick<TrainOptions, "onProgress" | "saveCheckpoint" | "resumeFrom" | "signal">>;
 
@@ -57,27 +59,8 @@ export interface TrainNetworkOptions extends TrainHooks {
  * @throws {UserError} if data, blueprint and recipe do not fit together, or the loss is no number
  */
 export function trainNetwork(options: TrainNetworkOptions): Promise<TrainedNetwork> {
-  const {
-    data,
-    blueprint = "compact",
-    recipe = "standard",
-    seed = 1,
-    runtime = createNodeRuntime(),
-    ...hooks
-  } = options;
-  const { validation } = data;
-  return trainWith({
-    ...hooks,
-    runtime,
-    dataset: data,
-    seed,
-    blueprint: typeof blueprint === "string" ? builtInBlueprint(blueprint) : parseBlueprint(blueprint),
-    recipe: typeof recipe === "string" ? builtInRecipe(recipe) : parseRecipe(recipe),
-    batches: workerBatches,
-    ...(validation
-      ? { validate: async (network) => exitAccuracies(await computeExitTable(runtime, network, validation)) }
-      : {}),
-  });
+  const { blueprint = "compact", recipe = "standard", runtime = createNodeRuntime(), ...others } = options;
+  return trainOnRuntime({ ...others, blueprint, recipe, runtime, batches: workerBatches });
 }
 
 /** What the exits are priced in: multiply-accumulates, measured milliseconds of this machine, or anything else that rises. */
@@ -174,20 +157,9 @@ export async function continueLearning(
   return { policy: { ...policy, agent, ...dial, validation: tableSubset(feedback, known) }, judgement };
 }
 
-export interface EvaluateOptions {
-  readonly network: TrainedNetwork;
+export interface EvaluateOptions extends Omit<SplitEvaluation, "policy" | "runtime"> {
   readonly policy: LearnedPolicy | null;
-  readonly data: Dataset;
-  /** Default "test". */
-  readonly split?: "test" | "validation";
-  /** Who decides: one of `POLICY_NAMES`, "threshold" for the one on confidence, or "exit:K"; default "dqn". */
-  readonly decider?: string;
-  /** Price of the full network in units of one correct answer; default: the policy's recommended one. */
-  readonly lambda?: number;
-  /** Of the bootstrap and of the random yardstick; default 1. */
-  readonly seed?: number;
   readonly runtime?: Runtime;
-  readonly onProgress?: (done: number, total: number) => void;
 }
 
 /**
@@ -196,33 +168,18 @@ export interface EvaluateOptions {
  * @throws {UserError} if there is no policy, no such split, no such decider, or lambda is outside the agent's range
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationFigures> {
-  return evaluateOnTable(await tableToEvaluate(options));
+  return evaluateOnRuntime(withPolicy(options));
 }
 
 /** The same with what plots need: confidence and calibration in bins, curves over lambda. @throws {UserError} as `evaluate` does */
 export async function evaluateInDetail(options: EvaluateOptions): Promise<DetailedResult> {
-  return detailOnTable(await tableToEvaluate(options));
+  return detailOnRuntime(withPolicy(options));
 }
 
-async function tableToEvaluate(options: EvaluateOptions): Promise<TableEvaluation> {
-  const { network, policy, data, split = "test", runtime = createNodeRuntime(), onProgress, ...others } = options;
+function withPolicy({ policy, runtime = createNodeRuntime(), ...others }: EvaluateOptions): SplitEvaluation {
   if (!policy)
     throw new UserError("evaluate: a model with a policy expected, found a network alone; run 'earlyexit learn' first");
-  checkLambda(policy.agent, options.lambda ?? policy.lambda);
-  deciderName(options.decider, policy.agent.exits); // before the images are run through the network
-  checkClasses(network, data);
-  const samples = data[split];
-  if (!samples)
-    throw new UserError(`evaluate: a ${split} split expected, found none in ${data.name}; give the whole dataset`);
-  return {
-    ...others,
-    policy,
-    table: await computeExitTable(runtime, network, samples, onProgress),
-    classes: network.classes,
-    dataset: { name: data.name, split, sha256: samples.sha256 },
-    splitSeed: network.provenance.seed,
-    runtime,
-  };
+  return { ...others, policy, runtime };
 }
 
 export interface EvaluateTableOptions extends Omit<TableEvaluation, "runtime"> {

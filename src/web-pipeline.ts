@@ -1,12 +1,14 @@
-/** The same story as `pipeline.ts`, in a browser: data -> network -> policy -> figures, on a runtime from `createWebRuntime`. */
+/**
+ * The story on whatever runtime there is: data -> network -> policy -> figures. This is what `earlyexit/web` offers, on a runtime
+ * from `createWebRuntime`; `pipeline.ts` adds what only Node has.
+ */
 import type { Dataset } from "./dataset/dataset.ts";
-import { UserError } from "./errors.ts";
 import {
-  checkClasses,
   type DetailedResult,
   detailOnTable,
   evaluateOnTable,
-  type TableEvaluation,
+  type SplitEvaluation,
+  tableOfSplit,
 } from "./evaluation/evaluate-table.ts";
 import type { EvaluationFigures } from "./evaluation/figures.ts";
 import { exitCosts, type LearnedPolicy } from "./model/model.ts";
@@ -24,7 +26,9 @@ interface WebOptions {
   readonly data: Dataset;
 }
 
-export interface TrainNetworkOptions extends WebOptions, Partial<Pick<TrainOptions, "onProgress" | "signal">> {
+type TrainHooks = Partial<Pick<TrainOptions, "batches" | "onProgress" | "saveCheckpoint" | "resumeFrom" | "signal">>;
+
+export interface TrainNetworkOptions extends WebOptions, TrainHooks {
   /** Name of a built-in blueprint, or plain data of your own; default "tiny". */
   readonly blueprint?: string | Blueprint;
   /** Name of a built-in recipe, or plain data of your own; default "quick". */
@@ -34,7 +38,7 @@ export interface TrainNetworkOptions extends WebOptions, Partial<Pick<TrainOptio
 }
 
 /**
- * Trains all exits of a network on the train split, with the same compiled step as in Node.
+ * Trains all exits of a network on the train split, with one compiled step on any device.
  *
  * @throws {UserError} if data, blueprint and recipe do not fit together, or the loss is no number
  */
@@ -69,40 +73,18 @@ export async function learnPolicy({ network, data, runtime, ...hooks }: LearnPol
   return learnOnTable({ ...hooks, table, costs, costUnit: "MACs", splitSeed: network.provenance.seed, runtime });
 }
 
-export interface EvaluateOptions extends WebOptions, Pick<TableEvaluation, "decider" | "lambda" | "seed"> {
-  readonly network: TrainedNetwork;
-  readonly policy: LearnedPolicy;
-  /** Default "test". */
-  readonly split?: "test" | "validation";
-}
+export type EvaluateOptions = SplitEvaluation;
 
 /**
- * All figures of a policy on a split, beside every yardstick.
+ * All figures of a policy on a split, beside every yardstick; the yardsticks are fitted on the fit half of validation.
  *
  * @throws {UserError} if there is no such split or decider, or lambda is outside the agent's range
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationFigures> {
-  return evaluateOnTable(await tableToEvaluate(options));
+  return evaluateOnTable(await tableOfSplit(options));
 }
 
 /** The same with what plots need: confidence and calibration in bins, curves over lambda. @throws {UserError} as `evaluate` does */
 export async function evaluateInDetail(options: EvaluateOptions): Promise<DetailedResult> {
-  return detailOnTable(await tableToEvaluate(options));
-}
-
-async function tableToEvaluate(options: EvaluateOptions): Promise<TableEvaluation> {
-  const { network, policy, data, split = "test", runtime, ...others } = options;
-  checkClasses(network, data);
-  const samples = data[split];
-  if (!samples)
-    throw new UserError(`evaluate: a ${split} split expected, found none in ${data.name}; give the whole dataset`);
-  return {
-    ...others,
-    policy,
-    table: await computeExitTable(runtime, network, samples),
-    classes: network.classes,
-    dataset: { name: data.name, split, sha256: samples.sha256 },
-    splitSeed: network.provenance.seed,
-    runtime,
-  };
+  return detailOnTable(await tableOfSplit(options));
 }

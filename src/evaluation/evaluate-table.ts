@@ -4,6 +4,7 @@ import { halves } from "../dataset/split.ts";
 import { UserError } from "../errors.ts";
 import type { LearnedPolicy } from "../model/model.ts";
 import { checkLambda, decide } from "../policy/agent.ts";
+import { computeExitTable } from "../policy/exit-logits.ts";
 import { type ExitTable, tableSubset } from "../policy/exit-table.ts";
 import { prepareYardsticks, type Yardstick, yardsticksFor } from "../policy/yardsticks.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -41,6 +42,37 @@ export interface TableEvaluation {
   /** Of the bootstrap and of the random yardstick; default 1. */
   readonly seed?: number;
   readonly runtime: Runtime;
+}
+
+export interface SplitEvaluation extends Omit<TableEvaluation, "table" | "classes" | "dataset" | "splitSeed"> {
+  readonly network: TrainedNetwork;
+  readonly data: Dataset;
+  /** Default "test". */
+  readonly split?: "test" | "validation";
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Runs the images of a split through the network; what can be told to be wrong is told before.
+ *
+ * @throws {UserError} if there is no such split or decider, lambda is outside the agent's range, or the classes are other ones
+ */
+export async function tableOfSplit(options: SplitEvaluation): Promise<TableEvaluation> {
+  const { network, data, split = "test", onProgress, ...others } = options;
+  const { policy, runtime } = others;
+  checkLambda(policy.agent, options.lambda ?? policy.lambda);
+  deciderName(options.decider, policy.agent.exits);
+  checkClasses(network, data);
+  const samples = data[split];
+  if (!samples)
+    throw new UserError(`evaluate: a ${split} split expected, found none in ${data.name}; give the whole dataset`);
+  return {
+    ...others,
+    table: await computeExitTable(runtime, network, samples, onProgress),
+    classes: network.classes,
+    dataset: { name: data.name, split, sha256: samples.sha256 },
+    splitSeed: network.provenance.seed,
+  };
 }
 
 /** @throws {UserError} if there is no such decider, or lambda is outside the agent's range */

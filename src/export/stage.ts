@@ -12,8 +12,8 @@ import type { LearnedPolicy } from "../model/model.ts";
 import { foldBatchNorm } from "../network/folding.ts";
 import { buildInferenceStage } from "../network/inference-graph.ts";
 import type { Agent } from "../policy/agent.ts";
-import { costShares } from "../policy/observation.ts";
-import { dialTensor, stageDecision } from "../policy/stage-decision.ts";
+import { costShares, dialTensor } from "../policy/observation.ts";
+import { stageDecision } from "../policy/stage-decision.ts";
 import type { TrainedNetwork } from "../training/train.ts";
 
 /** What flows from one stage to the next. */
@@ -49,9 +49,9 @@ export function stageBuilder(network: TrainedNetwork, { agent, costs }: LearnedP
   const shares = costShares(costs);
   return (exit, { features: x, history, topClass }, lambda) => {
     const { features, logits } = buildInferenceStage(blueprint, weights, classes, exit, x);
-    const plain = softmax(scale(logits, 1 / agent.temperatures[exit]!));
-    if (exit === agent.exits - 1) return { probabilities: plain, decision: null, next: null };
-    const dial = perImage(dialTensor(clippedLambda(lambda, agent)), plain);
+    if (exit === agent.exits - 1)
+      return { probabilities: softmax(scale(logits, 1 / agent.temperatures[exit]!)), decision: null, next: null };
+    const dial = perImage(dialTensor(clippedLambda(lambda, agent)), logits);
     const seen = history ? concat([dial, history], 1) : dial;
     const decided = stageDecision(agent, { exit, costShares: shares, logits, seen, previousTopClass: topClass });
     const { probabilities, answer } = decided;
@@ -68,9 +68,12 @@ function clippedLambda(lambda: Tensor, { lambdaRange: { from, to } }: Agent): Te
   return minimum(maximum(lambda, scalar(from)), scalar(to));
 }
 
-/** A scalar as a column [B, 1]. @param probabilities [B, K], which tell the batch: no constant may hold it */
-function perImage(value: Tensor, probabilities: Tensor): Tensor {
-  const zeros = compare(slice(probabilities, 1, 0, 1), "Less", scalar(-1)); // [B, 1]
+/** No float32 is below it. */
+const LOWEST = -3.4028234663852886e38;
+
+/** A scalar as a column [B, 1]. @param logits [B, K], which tell the batch: no constant may hold it */
+function perImage(value: Tensor, logits: Tensor): Tensor {
+  const zeros = compare(slice(logits, 1, 0, 1), "Less", scalar(LOWEST)); // [B, 1]
   return add(zeros, value);
 }
 

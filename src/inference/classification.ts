@@ -1,7 +1,6 @@
 /** What comes out: the answer for one image, and how it came about. */
-import { answerCount } from "../policy/observation.ts";
+import { answerCount, dialOf } from "../policy/observation.ts";
 import { ACTIONS } from "../policy/q-network.ts";
-import { dialOf } from "../policy/stage-decision.ts";
 import type { Values } from "../runtime/program.ts";
 
 /** What happened at one exit on the way. */

@@ -159,13 +159,23 @@ export function exitState({ exit, costShares, history, features }: StateParts): 
 }
 
 /**
- * The observation [B, D]: the state and 1 + log10(lambda), which is -1 at 0.01, 0 at 0.1 and 1 at 1.
+ * The observation [B, D]: the state and the dial.
  *
  * @param state [B, S]
  * @param lambda [B, 1] price of the full network in units of one correct answer, above 0
  */
 export function observation(state: Tensor, lambda: Tensor): Tensor {
-  return concat([state, add(scale(log(lambda), Math.LOG10E), scalar(1))], 1);
+  return concat([state, dialTensor(lambda)], 1);
+}
+
+/** Lambda as the agent sees it, the dial: 1 + log10(lambda), which is -1 at 0.01, 0 at 0.1 and 1 at 1. */
+export function dialOf(lambda: number): number {
+  return 1 + Math.log10(lambda);
+}
+
+/** The same as graph code, of lambda's shape. */
+export function dialTensor(lambda: Tensor): Tensor {
+  return add(scale(log(lambda), Math.LOG10E), scalar(1));
 }
 
 /** [E] c_k / c_{E-1}: the cost up to and including each exit as a share of the last exit's. */

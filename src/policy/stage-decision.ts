@@ -5,10 +5,10 @@
  *
  * Letters: B batch, K classes, k exit, A_k numbers that exit k's answer is told by.
  */
-import { add, compare, log, relu, scale } from "../graph/elementwise.ts";
+import { compare, relu } from "../graph/elementwise.ts";
 import { concat, slice } from "../graph/layout.ts";
 import { linear } from "../graph/linear.ts";
-import { constant, scalar, type Tensor } from "../graph/tensor.ts";
+import { constant, type Tensor } from "../graph/tensor.ts";
 import type { NamedArray } from "../network/weights.ts";
 import type { Agent } from "./agent.ts";
 import { exitAnswer, featureColumn, featuresOfAnswer } from "./observation.ts";
@@ -54,16 +54,6 @@ export function stageDecision(agent: Agent, stage: StageInputs): StageDecision {
   );
   const exitNow = compare(slice(q, 1, 1, 2), "GreaterOrEqual", slice(q, 1, 0, 1));
   return { probabilities, answer, q, exitNow, topClass };
-}
-
-/** The dial as the agent sees it: 1 + log10(lambda). */
-export function dialOf(lambda: number): number {
-  return 1 + Math.log10(lambda);
-}
-
-/** The same as graph code. */
-export function dialTensor(lambda: Tensor): Tensor {
-  return add(scale(log(lambda), Math.LOG10E), scalar(1));
 }
 
 /** y = x weight^T + bias, weight [out, in] */

@@ -6,6 +6,7 @@ import type { ExitCosts, ExitTable } from "../../src/policy/exit-table.ts";
 import {
   answerCount,
   costShares,
+  dialOf,
   exitFeatures,
   exitState,
   featureCount,
@@ -14,7 +15,7 @@ import {
   stateWidth,
 } from "../../src/policy/observation.ts";
 import { initialQWeights } from "../../src/policy/q-network.ts";
-import { dialOf, stageDecision } from "../../src/policy/stage-decision.ts";
+import { stageDecision } from "../../src/policy/stage-decision.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { Program } from "../../src/runtime/program.ts";
 import { COSTS, syntheticTable } from "./synthetic.ts";
