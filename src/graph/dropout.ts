@@ -8,16 +8,16 @@ import { randomInput, scalar, show, type Tensor } from "./tensor.ts";
  * resumed training draws what it would have drawn.
  *
  * @param name of the random input, unique in the graph
- * @param whole "values": one coin per value; "channels": one per image and channel (x [B, C, H, W]), Tompson et al. (2015)
+ * @param whole "values": one coin per value; "channels": one per image and channel (x [H, W, C, B]), Tompson et al. (2015)
  * @throws {RangeError} unless 0 <= rate < 1
  * @see Srivastava et al., "Dropout" (JMLR 2014)
  */
 export function dropout(x: Tensor, rate: number, name: string, whole: "values" | "channels" = "values"): Tensor {
   if (!(rate >= 0 && rate < 1)) throw new RangeError(`dropout: rate in [0, 1) expected, found ${rate}`);
   if (whole === "channels" && x.shape.length !== 4)
-    throw new RangeError(`dropout: x [B, C, H, W] expected for whole channels, found ${show(x.shape)}`);
+    throw new RangeError(`dropout: x [H, W, C, B] expected for whole channels, found ${show(x.shape)}`);
   if (rate === 0) return x;
-  const coins = randomInput(name, whole === "channels" ? [x.shape[0]!, x.shape[1]!, 1, 1] : x.shape);
+  const coins = randomInput(name, whole === "channels" ? x.shape.slice(2) : x.shape);
   const mask = scale(compare(coins, "GreaterOrEqual", scalar(rate)), 1 / (1 - rate));
   return multiply(x, mask);
 }

@@ -20,7 +20,7 @@ function unary(operator: string, x: Tensor): Tensor {
 }
 
 /** Undoes broadcasting: sums `dy` over the axes along which `shape` was stretched. */
-function unbroadcast(dy: Tensor, shape: Shape): Tensor {
+export function unbroadcast(dy: Tensor, shape: Shape): Tensor {
   if (sameShape(dy.shape, shape)) return dy;
   const lead = dy.shape.length - shape.length;
   const axes = dy.shape.flatMap((size, i) => (i < lead || (shape[i - lead] === 1 && size !== 1) ? [i] : []));

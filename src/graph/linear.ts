@@ -1,4 +1,4 @@
-import { add, multiply } from "./elementwise.ts";
+import { add, multiply, unbroadcast } from "./elementwise.ts";
 import { reshape, transpose } from "./layout.ts";
 import { reduceSum } from "./reduce.ts";
 import { broadcastShape, differentiable, node, sameShape, show, sizeOf, type Tensor } from "./tensor.ts";
@@ -19,15 +19,12 @@ export function matMul(a: Tensor, b: Tensor): Tensor {
       const flat = (x: Tensor): Tensor => reshape(x, [sizeOf(x.shape) / x.shape.at(-1)!, x.shape.at(-1)!]);
       return [da, matMul(swapLast(flat(a)), flat(dy))];
     }
-    if (!sameShape(a.shape.slice(0, -2), b.shape.slice(0, -2)))
-      throw new RangeError(
-        `matMul: equal leading axes expected for a gradient, found ${show(a.shape)} and ${show(b.shape)}`,
-      );
-    return [da, matMul(swapLast(a), dy)];
+    return [unbroadcast(da, a.shape), unbroadcast(matMul(swapLast(a), dy), b.shape)];
   });
 }
 
-function swapLast(x: Tensor): Tensor {
+/** [..., M, N] -> [..., N, M] */
+export function swapLast(x: Tensor): Tensor {
   const rank = x.shape.length;
   return transpose(x, [...Array(rank - 2).keys(), rank - 1, rank - 2]);
 }

@@ -1,25 +1,13 @@
-import { compare, multiply, scale } from "./elementwise.ts";
-import { reshape } from "./layout.ts";
+import { multiply, subtract } from "./elementwise.ts";
+import { reshape, transpose } from "./layout.ts";
+import { mapPlane } from "./plane.ts";
 import { reduceMax, reduceMean } from "./reduce.ts";
-import { constant, differentiable, node, type Shape, show, type Tensor } from "./tensor.ts";
+import { differentiable, node, show, type Tensor } from "./tensor.ts";
 
-function pooledShape(where: string, x: Tensor, size: number): Shape {
-  const [batch, channels, height, width] = x.shape as [number, number, number, number];
+/** @param [height, width] of the maps of x */
+export function checkPool(where: string, x: Tensor, [height, width]: readonly [number, number], size: number): void {
   if (x.shape.length !== 4 || height % size !== 0 || width % size !== 0)
-    throw new RangeError(`${where}: x [B, C, H, W] with H and W multiples of ${size} expected, found ${show(x.shape)}`);
-  return [batch, channels, height / size, width / size];
-}
-
-function attributes(size: number) {
-  return { kernel_shape: [size, size], strides: [size, size] };
-}
-
-/** Each value of y, repeated over the size x size square that it came from. */
-function upsample(y: Tensor, size: number): Tensor {
-  const [batch, channels, height, width] = y.shape as [number, number, number, number];
-  const mode = { mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" };
-  const shape = [batch, channels, height * size, width * size];
-  return node("Resize", [y, null, constant([1, 1, size, size])], mode, shape);
+    throw new RangeError(`${where}: maps of 4 axes with H and W multiples of ${size} expected, found ${show(x.shape)}`);
 }
 
 /**
@@ -27,32 +15,50 @@ function upsample(y: Tensor, size: number): Tensor {
  *
  * The gradient goes to the values that equal the largest: to every one of them at a tie. After a ReLU, where ties
  * are common, they are zeros that pass nothing on. (`MaxPool` with indices would pick one, on a single thread.)
+ *
+ * @param x [H, W, C, B]
+ * @returns [H / size, W / size, C, B]
  */
 export function maxPool(x: Tensor, size = 2): Tensor {
-  const y: Tensor = differentiable(
-    node("MaxPool", [x], attributes(size), pooledShape("maxPool", x, size)),
-    [x],
-    (dy) => [multiply(compare(x, "Equal", upsample(y, size)), upsample(dy, size))],
-  );
-  return y;
+  const [height, width, channels, batch] = x.shape as [number, number, number, number];
+  checkPool("maxPool", x, [height, width], size);
+  const [down, right, values] = [height / size, width / size, channels * batch];
+  const ofRows = reduceMax(reshape(x, [down, size, width * values]), [1]);
+  const largest = reduceMax(reshape(ofRows, [down * right, size, values]), [1]);
+  const one = [down, 1, right, 1, values];
+  return differentiable(reshape(largest, [down, right, channels, batch]), [x], (dy) => {
+    const squares = reshape(x, [down, size, right, size, values]);
+    const mask = isLargest(squares, reshape(largest, one));
+    return [reshape(multiply(mask, reshape(dy, one)), x.shape)];
+  });
 }
 
-/** Mean of each size x size square. */
+/** 1 where x equals the largest value, else 0, for x <= largest: max(0, 1 + 1e38 (x - largest)), one pass less than comparing and casting. */
+function isLargest(x: Tensor, largest: Tensor): Tensor {
+  const below = subtract(x, largest);
+  return node("HardSigmoid", [below], { alpha: { float: 1e38 }, beta: { float: 1 } }, below.shape);
+}
+
+/** Mean of each size x size square. @param x [H, W, C, B] @returns [H / size, W / size, C, B] */
 export function averagePool(x: Tensor, size = 2): Tensor {
-  const y = node("AveragePool", [x], attributes(size), pooledShape("averagePool", x, size));
-  return differentiable(y, [x], (dy) => [upsample(scale(dy, 1 / (size * size)), size)]);
+  const [height, width] = x.shape as [number, number];
+  checkPool("averagePool", x, [height, width], size);
+  const means = (pixels: number) =>
+    Array.from({ length: pixels / size }, (_, i) =>
+      Array.from({ length: pixels }, (_, pixel) => (Math.floor(pixel / size) === i ? 1 / size : 0)),
+    );
+  return mapPlane(x, means(height), means(width));
 }
 
-/** Mean over H and W: [B, C, H, W] -> [B, C] */
+/** Mean over H and W: [H, W, C, B] -> [B, C] */
 export function globalAveragePool(x: Tensor): Tensor {
-  return reduceMean(x, [2, 3]);
+  return transpose(reduceMean(x, [0, 1]), [1, 0]);
 }
 
-/** Largest over H and W: [B, C, H, W] -> [B, C]. Ties share the gradient as in `maxPool`. */
+/** Largest over H and W: [H, W, C, B] -> [B, C]. Ties share the gradient as in `maxPool`. */
 export function globalMaxPool(x: Tensor): Tensor {
-  const [batch, channels] = x.shape as [number, number];
-  const highest = reduceMax(x, [2, 3], true); // [B, C, 1, 1]
-  return differentiable(reshape(highest, [batch, channels]), [x], (dy) => [
-    multiply(compare(x, "Equal", highest), reshape(dy, [batch, channels, 1, 1])),
+  const largest = reduceMax(x, [0, 1]); // [C, B]
+  return differentiable(transpose(largest, [1, 0]), [x], (dy) => [
+    multiply(isLargest(x, largest), transpose(dy, [1, 0])),
   ]);
 }

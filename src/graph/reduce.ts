@@ -2,12 +2,16 @@ import { scale } from "./elementwise.ts";
 import { expand, reshape } from "./layout.ts";
 import { differentiable, integers, node, normalizeAxis, type Shape, sizeOf, type Tensor } from "./tensor.ts";
 
+/** The runtime's fast kernels reduce neighbouring axes: one node for each run of them, the last one first, which makes the most small. */
 function reduce(operator: string, x: Tensor, axes: readonly number[], keepAxes: boolean): Tensor {
-  const reduced = axes.map((axis) => normalizeAxis(operator, axis, x.shape.length));
+  const reduced = axes.map((axis) => normalizeAxis(operator, axis, x.shape.length)).sort((a, b) => a - b);
+  const run = reduced.filter((axis, i) => reduced.slice(i).every((later, j) => later === axis + j)); // the last one
+  const rest = reduced.slice(0, reduced.length - run.length);
   const shape = keepAxes
-    ? x.shape.map((size, i) => (reduced.includes(i) ? 1 : size))
-    : x.shape.filter((_, i) => !reduced.includes(i));
-  return node(operator, [x, integers(reduced)], { keepdims: keepAxes ? 1 : 0 }, shape);
+    ? x.shape.map((size, i) => (run.includes(i) ? 1 : size))
+    : x.shape.filter((_, i) => !run.includes(i));
+  const y = node(operator, [x, integers(run)], { keepdims: keepAxes ? 1 : 0 }, shape);
+  return rest.length === 0 ? y : reduce(operator, y, rest, keepAxes);
 }
 
 function allAxes(x: Tensor): number[] {

@@ -1,8 +1,8 @@
 import { UserError } from "../errors.ts";
 import { multiplyAccumulates } from "../graph/cost.ts";
-import { input, sizeOf, type Variable } from "../graph/tensor.ts";
+import { input, type Shape, sizeOf, type Variable, variable } from "../graph/tensor.ts";
 import type { Blueprint } from "./blueprint.ts";
-import { buildTrainingGraph } from "./training-graph.ts";
+import { applyStages, inferenceOperators, type LayerContext } from "./layers.ts";
 
 export interface NetworkCost {
   /** [E] MACs of one image up to and including exit k's head, the heads passed on the way included, the policy not. */
@@ -24,7 +24,25 @@ export interface NetworkCost {
  */
 export function networkCost(blueprint: Blueprint, classes: number): NetworkCost {
   const images = input("images", [1, ...blueprint.input]);
-  const { logits, stageFeatures, parameters, fixed } = buildTrainingGraph(blueprint, classes, images);
+  const parameters: Variable[] = [];
+  const fixed: Variable[] = [];
+  const create = (list: Variable[]) => (name: string, shape: Shape) => {
+    const one = variable(name, shape, () => new Float32Array(sizeOf(shape)));
+    list.push(one);
+    return one;
+  };
+  const context: LayerContext = {
+    classes,
+    operators: inferenceOperators,
+    parameter: create(parameters),
+    fixed: create(fixed),
+    batchNorm: (x, path, channels) => {
+      for (const name of ["gamma", "beta"]) context.parameter(`${path}.${name}`, [channels]);
+      return x; // counts nothing
+    },
+    dropout: (x) => x,
+  };
+  const { logits, stageFeatures } = applyStages(blueprint, images, context);
   const exits = blueprint.stages.map((_, k) => k);
   const upTo = (k: number, variables: readonly Variable[]): number =>
     variables

@@ -1,8 +1,8 @@
 import { UserError } from "../errors.ts";
-import { batchNormInference } from "../graph/batchnorm.ts";
+import { batchNorm } from "../graph/inference.ts";
 import { constant, type Shape, type Tensor } from "../graph/tensor.ts";
 import type { Blueprint } from "./blueprint.ts";
-import { applyLayers, type LayerContext } from "./layers.ts";
+import { applyLayers, inferenceOperators, type LayerContext } from "./layers.ts";
 import type { Weights } from "./weights.ts";
 
 /** One stage and the head at its end. */
@@ -29,14 +29,14 @@ export function buildInferenceStage(
 ): StageGraph {
   const context: LayerContext = {
     classes,
-    training: false,
+    operators: inferenceOperators,
     parameter: (name, shape) => constant(valuesOf(name, shape, weights), shape),
     fixed: (name, shape) => constant(valuesOf(name, shape, weights), shape),
-    batchNorm: (value, path) => {
+    batchNorm: (value, path, channels) => {
       const [gamma, beta, mean, variance] = ["gamma", "beta", "mean", "variance"].map((suffix) =>
-        context.parameter(`${path}.${suffix}`, [value.shape[1]!]),
+        context.parameter(`${path}.${suffix}`, [channels]),
       ) as [Tensor, Tensor, Tensor, Tensor];
-      return batchNormInference(value, gamma, beta, mean, variance);
+      return batchNorm(value, gamma, beta, mean, variance);
     },
     dropout: (value) => value,
   };

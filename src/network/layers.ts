@@ -1,21 +1,61 @@
-import { conv2d } from "../graph/conv.ts";
+import * as training from "../graph/conv.ts";
 import { add, gelu, relu, silu } from "../graph/elementwise.ts";
+import * as inference from "../graph/inference.ts";
 import { concat } from "../graph/layout.ts";
 import { linear } from "../graph/linear.ts";
-import { averagePool, globalAveragePool, globalMaxPool, maxPool } from "../graph/pool.ts";
+import * as trainingPools from "../graph/pool.ts";
 import { type Shape, sameShape, show, type Tensor } from "../graph/tensor.ts";
-import type { Layer } from "./blueprint.ts";
+import type { Blueprint, Layer } from "./blueprint.ts";
+
+/** The operators on maps, for one order of their axes. */
+export interface MapOperators
+  extends Pick<
+    typeof training & typeof trainingPools,
+    "conv2d" | "maxPool" | "averagePool" | "globalAveragePool" | "globalMaxPool"
+  > {
+  /** Where a map has its channels. */
+  readonly channelAxis: number;
+}
+
+/** Maps [H, W, C, B], with gradients: see `plane.ts`. */
+export const trainingOperators: MapOperators = { ...training, ...trainingPools, channelAxis: 2 };
+
+/** Maps [B, C, H, W], each operator one node that the runtime fuses: see `inference.ts`. */
+export const inferenceOperators: MapOperators = { ...inference, channelAxis: 1 };
 
 /** What differs between training and inference. */
 export interface LayerContext {
   readonly classes: number;
-  /** Nothing is fused for us: take the cheaper of two equal orders. */
-  readonly training: boolean;
+  readonly operators: MapOperators;
   parameter(name: string, shape: Shape): Tensor;
   /** Weights that are not trained. */
   fixed(name: string, shape: Shape): Tensor;
-  batchNorm(x: Tensor, path: string): Tensor;
+  /** @param channels of x */
+  batchNorm(x: Tensor, path: string, channels: number): Tensor;
   dropout(x: Tensor, layer: Extract<Layer, { type: "dropout" }>, path: string): Tensor;
+}
+
+/**
+ * Applies all stages one after the other, and each head to what its stage gives.
+ *
+ * @param x images, their axes in the order of the context's operators
+ * @returns logits [B, K] of every exit, and the maps at the end of every stage
+ * @throws {RangeError} as `applyLayers`, and if a head does not end in logits
+ */
+export function applyStages({ stages }: Blueprint, x: Tensor, context: LayerContext) {
+  const logits: Tensor[] = [];
+  const stageFeatures: Tensor[] = [];
+  for (const [i, { layers, head }] of stages.entries()) {
+    stageFeatures.push(applyLayers(layers, stageFeatures[i - 1] ?? x, `stages.${i}.layers`, context));
+    const answer = applyLayers(head, stageFeatures[i]!, `stages.${i}.head`, context);
+    if (answer.shape.length !== 2 || answer.shape[1] !== context.classes)
+      throw new RangeError(
+        `stages.${i}.head: logits [B, ${context.classes}] expected, found ${show(answer.shape)}; ` +
+          'end the head with a linear layer of "classes" features',
+      );
+    logits.push(answer);
+  }
+  return { logits, stageFeatures };
 }
 
 /**
@@ -29,7 +69,8 @@ export function applyLayers(layers: readonly Layer[], x: Tensor, path: string, c
   for (let i = 0; i < layers.length; i++) {
     const pool = layers[i + 1];
     // The largest of rectified values is the rectified largest value; the second way rectifies a smaller map.
-    if (context.training && layers[i]!.type === "relu" && pool?.type === "maxPool") {
+    // In inference the runtime fuses the first way.
+    if (context.operators === trainingOperators && layers[i]!.type === "relu" && pool?.type === "maxPool") {
       i++;
       value = relu(applyLayer(pool, value, `${path}.${i}`, context));
     } else value = applyLayer(layers[i]!, value, `${path}.${i}`, context);
@@ -38,6 +79,8 @@ export function applyLayers(layers: readonly Layer[], x: Tensor, path: string, c
 }
 
 function applyLayer(layer: Layer, x: Tensor, path: string, context: LayerContext): Tensor {
+  const { operators } = context;
+  const channels = channelsOf(x, context);
   try {
     switch (layer.type) {
       case "conv":
@@ -45,11 +88,11 @@ function applyLayer(layer: Layer, x: Tensor, path: string, context: LayerContext
       case "whitening":
         return applyWhitening(layer, x, path, context);
       case "depthwiseConv":
-        return applyConv({ ...layer, type: "conv", channels: x.shape[1]!, groups: x.shape[1]! }, x, path, context);
+        return applyConv({ ...layer, type: "conv", channels, groups: channels }, x, path, context);
       case "linear":
         return applyLinear(layer, x, path, context);
       case "batchNorm":
-        return context.batchNorm(x, path);
+        return context.batchNorm(x, path, channels);
       case "dropout":
         return context.dropout(x, layer, path);
       case "relu":
@@ -59,28 +102,40 @@ function applyLayer(layer: Layer, x: Tensor, path: string, context: LayerContext
       case "silu":
         return silu(x);
       case "maxPool":
-        return maxPool(x, layer.size);
+        return operators.maxPool(x, layer.size);
       case "averagePool":
-        return averagePool(x, layer.size);
+        return operators.averagePool(x, layer.size);
       case "globalAveragePool":
-        return globalAveragePool(x);
+        return operators.globalAveragePool(x);
       case "globalMaxPool":
-        return globalMaxPool(x);
+        return operators.globalMaxPool(x);
       case "identity":
         return x;
       case "residual":
         return applyResidual(layer, x, path, context);
       case "parallel":
-        return concat(
-          layer.branches.map((branch, i) => applyLayers(branch, x, `${path}.branches.${i}`, context)),
-          1,
-        );
+        return applyParallel(layer, x, path, context);
     }
   } catch (error) {
     if (error instanceof RangeError && !error.message.startsWith("stages"))
       throw new RangeError(`${path}: ${error.message}`, { cause: error });
     throw error;
   }
+}
+
+/** Of maps, or of features [B, C]. */
+function channelsOf(x: Tensor, { operators }: LayerContext): number {
+  return x.shape[x.shape.length === 4 ? operators.channelAxis : 1]!;
+}
+
+function applyParallel(
+  { branches }: Extract<Layer, { type: "parallel" }>,
+  x: Tensor,
+  path: string,
+  context: LayerContext,
+): Tensor {
+  const parts = branches.map((branch, i) => applyLayers(branch, x, `${path}.branches.${i}`, context));
+  return concat(parts, parts[0]!.shape.length === 4 ? context.operators.channelAxis : 1);
 }
 
 function applyResidual(
@@ -100,9 +155,10 @@ function applyResidual(
 
 function applyConv(layer: Extract<Layer, { type: "conv" }>, x: Tensor, path: string, context: LayerContext): Tensor {
   const { channels, kernel = 3, stride = 1, groups = 1 } = layer;
-  const weight = context.parameter(`${path}.weight`, [channels, Math.floor(x.shape[1]! / groups), kernel, kernel]);
+  const perGroup = Math.floor(channelsOf(x, context) / groups);
+  const weight = context.parameter(`${path}.weight`, [channels, perGroup, kernel, kernel]);
   const bias = layer.bias ? { bias: context.parameter(`${path}.bias`, [channels]) } : {};
-  return conv2d(x, weight, { stride, groups, ...bias });
+  return context.operators.conv2d(x, weight, { stride, groups, ...bias });
 }
 
 function applyWhitening(
@@ -111,13 +167,13 @@ function applyWhitening(
   path: string,
   context: LayerContext,
 ): Tensor {
-  const inputs = x.shape[1]!;
+  const inputs = channelsOf(x, context);
   if (path !== "stages.0.layers.0" || channels > 18 * inputs)
     throw new RangeError(
       `whitening: the first layer of the network expected, with at most ${18 * inputs} channels, found ${channels}`,
     );
   const weight = context.fixed(`${path}.weight`, [channels, inputs, 3, 3]);
-  return conv2d(x, weight, { stride, bias: context.parameter(`${path}.bias`, [channels]) });
+  return context.operators.conv2d(x, weight, { stride, bias: context.parameter(`${path}.bias`, [channels]) });
 }
 
 function applyLinear(

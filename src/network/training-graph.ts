@@ -2,9 +2,10 @@ import { batchNorm } from "../graph/batchnorm.ts";
 import { dropout } from "../graph/dropout.ts";
 import { add, scale } from "../graph/elementwise.ts";
 import type { Update } from "../graph/optimizer.ts";
-import { type Shape, sameShape, show, type Tensor, type Variable, variable } from "../graph/tensor.ts";
+import { batchLast } from "../graph/plane.ts";
+import { type Shape, type Tensor, type Variable, variable } from "../graph/tensor.ts";
 import type { Blueprint } from "./blueprint.ts";
-import { applyLayers, type LayerContext } from "./layers.ts";
+import { applyStages, type LayerContext, trainingOperators } from "./layers.ts";
 import { type Initialisation, initialValues, type Weights } from "./weights.ts";
 
 /** Share of the new batch in the running statistics. */
@@ -13,7 +14,7 @@ const STATISTICS_MOMENTUM = 0.1;
 export interface TrainingGraph {
   /** [E] tensors [B, K] */
   readonly logits: readonly Tensor[];
-  /** [E] tensors [B, C, H, W] at the end of each stage */
+  /** [E] tensors [H, W, C, B] at the end of each stage */
   readonly stageFeatures: readonly Tensor[];
   /** What the optimizer changes. */
   readonly parameters: readonly Variable[];
@@ -42,7 +43,7 @@ export function buildTrainingGraph(
     variable(name, shape, () => start?.get(name)?.data ?? initialValues(name, shape, seed, initialisation));
   const context: LayerContext = {
     classes,
-    training: true,
+    operators: trainingOperators,
     parameter: (name, shape) => {
       const parameter = create(name, shape);
       parameters.push(parameter);
@@ -53,16 +54,15 @@ export function buildTrainingGraph(
       fixed.push(one);
       return one;
     },
-    batchNorm: (x, path) => {
-      const channels = [x.shape[1]!];
-      const gamma = context.parameter(`${path}.gamma`, channels) as Variable;
-      const beta = context.parameter(`${path}.beta`, channels) as Variable;
+    batchNorm: (x, path, channels) => {
+      const gamma = context.parameter(`${path}.gamma`, [channels]);
+      const beta = context.parameter(`${path}.beta`, [channels]);
       const { y, mean, variance } = batchNorm(x, gamma, beta);
       for (const [suffix, batch] of [
         ["mean", mean],
         ["variance", variance],
       ] as const) {
-        const running = create(`${path}.${suffix}`, channels);
+        const running = create(`${path}.${suffix}`, [channels]);
         const next = add(scale(running, 1 - STATISTICS_MOMENTUM), scale(batch, STATISTICS_MOMENTUM));
         statistics.push({ variable: running, next });
       }
@@ -70,17 +70,6 @@ export function buildTrainingGraph(
     },
     dropout: (x, layer, path) => dropout(x, layer.rate, `${path}.coins`, layer.whole),
   };
-  const logits: Tensor[] = [];
-  const stageFeatures: Tensor[] = [];
-  blueprint.stages.forEach((stage, i) => {
-    stageFeatures.push(applyLayers(stage.layers, stageFeatures[i - 1] ?? images, `stages.${i}.layers`, context));
-    const answer = applyLayers(stage.head, stageFeatures[i]!, `stages.${i}.head`, context);
-    if (!sameShape(answer.shape, [images.shape[0]!, classes]))
-      throw new RangeError(
-        `stages.${i}.head: logits ${show([images.shape[0]!, classes])} expected, found ${show(answer.shape)}; ` +
-          'end the head with a linear layer of "classes" features',
-      );
-    logits.push(answer);
-  });
+  const { logits, stageFeatures } = applyStages(blueprint, batchLast(images), context);
   return { logits, stageFeatures, parameters, fixed, statistics };
 }
