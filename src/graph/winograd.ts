@@ -10,7 +10,7 @@
 import { reshape } from "./layout.ts";
 import { matMul, swapLast } from "./linear.ts";
 import { type Matrix, mapPlane } from "./plane.ts";
-import { constant, type Tensor } from "./tensor.ts";
+import { constant, differentiable, type Tensor } from "./tensor.ts";
 
 /** Outputs of a tile along one side. */
 const OUT = 4;
@@ -65,12 +65,13 @@ export function winogradConv(x: Tensor, weight: Tensor): Tensor {
   return mapPlane(reshape(products, [tall * IN, wide * IN, out, batch]), outputMatrix(height), outputMatrix(width));
 }
 
-/** G w G^T of every filter: [O, C, 3, 3] -> [36, O C] */
+/** G w G^T of every filter: [O, C, 3, 3] -> [36, O C]. The runtime transposes inside a product, so no copy is turned round. */
 function transformedFilters(weight: Tensor): Tensor {
   const [out, channels] = weight.shape as [number, number];
   const both = FILTER.flatMap((row) => FILTER.map((column) => row.flatMap((a) => column.map((b) => a * b)))); // [36, 9]
-  const taps = swapLast(reshape(weight, [out * channels, 9]));
-  return matMul(constant(both.flat(), [IN * IN, 9]), taps);
+  const transform = constant(both.flat(), [IN * IN, 9]);
+  const value = matMul(transform, swapLast(reshape(weight, [out * channels, 9])));
+  return differentiable(value, [weight], (dy) => [reshape(matMul(swapLast(dy), transform), weight.shape)]);
 }
 
 /** [6 L, size]: row 6 l + i takes from pixel 4 l - 1 + j with factor B^T[i, j]; what lies outside is zero. */

@@ -37,6 +37,8 @@ async function createSession(device: Device, model: Uint8Array, options: Session
   const settings: InferenceSession.SessionOptions = {
     executionProviders: [device],
     graphOptimizationLevel: options.optimizeFor === "training" ? "extended" : "all",
+    // A pattern of the first run's memory would be laid out beside that memory, which stays: twice as much.
+    enableMemPattern: options.optimizeFor !== "training",
     ...(options.threads ? { intraOpNumThreads: options.threads } : {}),
     logSeverityLevel: 3,
     // Idle threads of one session would otherwise spin against those of the next one.
