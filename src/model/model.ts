@@ -106,7 +106,7 @@ export function modelFiles({ network, policy, figures }: Model): Map<string, Uin
     ...described.provenance,
     figures,
   };
-  const files = new Map([["network.safetensors", encodeSafetensors(weights)]]);
+  const files = new Map([["network.safetensors", encodeSafetensors(weights, { halve: true })]]);
   if (policy) addPolicyArrays(files, policy);
   files.set("model.json", jsonBytes(json)); // last: it vouches for the others
   return files;

@@ -1,3 +1,4 @@
+import { Float16Array, f16round } from "@petamoriken/float16";
 import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { type Shape, sizeOf } from "../graph/tensor.ts";
@@ -7,21 +8,34 @@ export interface StoredArray {
   readonly data: Float32Array | Int32Array;
 }
 
-const TYPES = { F32: Float32Array, I32: Int32Array } as const;
+/** How many bytes a value takes, and how an array of them is read. */
+const TYPES = {
+  F32: { bytesPerValue: 4, read: (bytes: ArrayBuffer) => new Float32Array(bytes) },
+  F16: { bytesPerValue: 2, read: (bytes: ArrayBuffer) => Float32Array.from(new Float16Array(bytes)) },
+  I32: { bytesPerValue: 4, read: (bytes: ArrayBuffer) => new Int32Array(bytes) },
+} as const;
 
 /**
  * Named arrays as a safetensors file: 8 bytes length of the header, the header as JSON, the values, little endian.
  * The same arrays give the same bytes.
  *
- * @see https://github.com/huggingface/safetensors for the format; here only F32 and I32
+ * @param halve arrays that hold nothing but half-precision numbers are stored as such, which loses nothing
+ * @see https://github.com/huggingface/safetensors for the format; here only F32, F16 and I32
  */
-export function encodeSafetensors(arrays: ReadonlyMap<string, StoredArray>): Uint8Array {
+export function encodeSafetensors(
+  arrays: ReadonlyMap<string, StoredArray>,
+  { halve = false }: { halve?: boolean } = {},
+): Uint8Array {
   const header: Record<string, unknown> = {};
   let end = 0;
+  const values: Uint8Array[] = [];
   for (const [name, { shape, data }] of arrays) {
-    const dtype = data instanceof Float32Array ? "F32" : "I32";
-    header[name] = { dtype, shape, data_offsets: [end, end + data.byteLength] };
-    end += data.byteLength;
+    const isHalf = halve && data instanceof Float32Array && data.every((one) => f16round(one) === one);
+    const dtype = data instanceof Int32Array ? "I32" : isHalf ? "F16" : "F32";
+    const { buffer, byteOffset, byteLength } = isHalf ? Float16Array.from(data) : data;
+    header[name] = { dtype, shape, data_offsets: [end, end + byteLength] };
+    values.push(new Uint8Array(buffer, byteOffset, byteLength));
+    end += byteLength;
   }
   const json = new TextEncoder().encode(JSON.stringify(header));
   const start = Math.ceil((8 + json.length) / 8) * 8; // padded with spaces, so that values are aligned
@@ -29,9 +43,9 @@ export function encodeSafetensors(arrays: ReadonlyMap<string, StoredArray>): Uin
   new DataView(bytes.buffer).setBigUint64(0, BigInt(start - 8), true);
   bytes.set(json, 8);
   let offset = start;
-  for (const { data } of arrays.values()) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
-    offset += data.byteLength;
+  for (const one of values) {
+    bytes.set(one, offset);
+    offset += one.length;
   }
   return bytes;
 }
@@ -51,15 +65,13 @@ export function decodeSafetensors(bytes: Uint8Array, where: string): Map<string,
   const header = parseHeader(new TextDecoder().decode(bytes.subarray(8, 8 + length)), broken);
   const arrays = new Map<string, StoredArray>();
   for (const [name, { dtype, shape, data_offsets }] of Object.entries(header)) {
-    const Type = TYPES[dtype as keyof typeof TYPES];
+    const type = TYPES[dtype as keyof typeof TYPES];
     const [from, to] = data_offsets;
-    if (!Type) throw broken(`${name} of type ${Object.keys(TYPES).join(" or ")}`, dtype);
-    if (to - from !== 4 * sizeOf(shape) || 8 + length + to > bytes.length)
-      throw broken(
-        `${4 * sizeOf(shape)} bytes for ${name}`,
-        `${Math.min(to - from, bytes.length - 8 - length - from)}`,
-      );
-    arrays.set(name, { shape, data: new Type(copyOf(bytes.subarray(8 + length + from, 8 + length + to))) });
+    if (!type) throw broken(`${name} of type ${Object.keys(TYPES).join(" or ")}`, dtype);
+    const size = type.bytesPerValue * sizeOf(shape);
+    if (to - from !== size || 8 + length + to > bytes.length)
+      throw broken(`${size} bytes for ${name}`, `${Math.min(to - from, bytes.length - 8 - length - from)}`);
+    arrays.set(name, { shape, data: type.read(copyOf(bytes.subarray(8 + length + from, 8 + length + to))) });
   }
   return arrays;
 }

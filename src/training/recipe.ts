@@ -83,6 +83,8 @@ export const recipeSchema = z.strictObject({
     .prefault({}),
   /** The network that is kept is an exponential moving average of the weights with this decay per step; null keeps the last one. */
   averageDecay: z.number().min(0).lt(1).nullable().default(null),
+  /** Of the weights that are kept; training is in float32 all the same. "float16" halves the file, its digits are those that matter. */
+  weightPrecision: z.enum(["float32", "float16"]).default("float32"),
   /** Epochs between looks at the validation split; the last epoch is always looked at. */
   validateEvery: positive.default(5),
 });
@@ -124,6 +126,7 @@ const standard: RecipeInput = {
   distillation: { weight: 0.2, temperature: 2 },
   augmentation: { padding: 3, flip: true, cutout: 6 },
   averageDecay: 0.995,
+  weightPrecision: "float16",
 };
 
 /** For the drawn set, where every view is new anyway. */

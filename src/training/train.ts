@@ -1,3 +1,4 @@
+import { f16round } from "@petamoriken/float16";
 import { channelStatistics, type Normalisation } from "../dataset/augmentation.ts";
 import { type BatchOptions, type BatchSource, inlineBatches, stepsPerEpoch } from "../dataset/batches.ts";
 import type { Dataset, Samples } from "../dataset/dataset.ts";
@@ -217,16 +218,20 @@ function checkLoss(loss: number, step: number, learningRate: number): void {
   );
 }
 
-/** The weights that inference uses: the averages where the recipe keeps them, else the last ones. */
+/**
+ * The weights that inference uses: the averages where the recipe keeps them, else the last ones; convolutions and linear layers
+ * in the recipe's precision.
+ */
 function keptWeights(program: Program, blueprint: Blueprint, classes: number, recipe: Recipe): Weights {
   const images = input("images", [1, ...blueprint.input]);
   const { parameters, fixed, statistics } = buildTrainingGraph(blueprint, classes, images);
   const suffix = recipe.averageDecay === null ? "" : ".average";
   const kept = (variables: readonly Variable[], suffix: string) =>
-    variables.map(({ source: { name }, shape }): [string, NamedArray] => [
-      name,
-      { shape, data: program.read(name + suffix).slice() },
-    ]);
+    variables.map(({ source: { name }, shape }): [string, NamedArray] => {
+      const values = program.read(name + suffix);
+      const isRounded = recipe.weightPrecision === "float16" && name.endsWith(".weight");
+      return [name, { shape, data: isRounded ? values.map(f16round) : values.slice() }];
+    });
   const changed = [...parameters, ...statistics.map(({ variable }) => variable)];
   return new Map([...kept(fixed, ""), ...kept(changed, suffix)]);
 }
