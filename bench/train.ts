@@ -7,18 +7,22 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { channelStatistics } from "../src/dataset/augmentation.ts";
 import { shapesDataset } from "../src/dataset/shapes.ts";
-import { workerBatches } from "../src/dataset/worker-batches.ts";
+import { input } from "../src/graph/tensor.ts";
 import { builtInBlueprint } from "../src/network/blueprints.ts";
 import { networkCost } from "../src/network/cost.ts";
+import { buildTrainingGraph } from "../src/network/training-graph.ts";
+import { computeExitTable } from "../src/policy/exit-logits.ts";
 import { formatTable } from "../src/report/table.ts";
 import { createNodeRuntime } from "../src/runtime/node.ts";
 import { Program } from "../src/runtime/program.ts";
-import { builtInRecipe } from "../src/training/recipe.ts";
 import { buildTrainingStep } from "../src/training/step.ts";
-import { gflops, type Kernel, kernelsOf, median, timeKernel } from "./kernels.ts";
+import { gflops, type Kernel, kernelsOf, timeKernel } from "./kernels.ts";
+import { recipeFor } from "./train-recipe.ts";
+import type { StepTimes } from "./train-step.ts";
 
 const BATCH = 128;
 const { values: flags } = parseArgs({
@@ -26,6 +30,7 @@ const { values: flags } = parseArgs({
     json: { type: "boolean", default: false },
     device: { type: "string", default: "cpu" },
     threads: { type: "string" },
+    /** 500 shows that memory stays flat. */
     steps: { type: "string", default: "10" },
   },
 });
@@ -76,52 +81,27 @@ async function measureRoof(): Promise<number> {
   return best;
 }
 
-/** A whole step with everything a real training does: dropout, statistics, clipping, batches from a worker. */
-async function measureStep(network: string) {
+function measureStep(network: string): StepTimes {
+  const script = fileURLToPath(new URL("train-step.ts", import.meta.url));
+  const options = { network, device: flags.device, threads: String(threads), steps: flags.steps };
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+  const output = execFileSync(process.execPath, [...process.execArgv, script, ...args], { encoding: "utf8" });
+  return JSON.parse(output) as StepTimes;
+}
+
+/** Images per second of an exit table: all exits, constant weights, batch norm folded, preparation of the images included. */
+async function measureEvaluation(network: string): Promise<number> {
   const blueprint = builtInBlueprint(network);
-  const recipe = builtInRecipe(network === "classic" ? "published" : "standard");
-  const data = shapesDataset({ trainCount: 2000, testCount: 10 });
-  const definition = buildTrainingStep(blueprint, 10, recipe, { seed: 1 });
-  const program = await Program.compile(runtime, definition, { seed: 1, optimizeFor: "training" });
-  const source = workerBatches({
-    samples: data.train!,
-    imageShape: data.imageShape,
-    classCount: 10,
-    batchSize: BATCH,
-    normalisation: channelStatistics(data.train!, data.imageShape),
-    augmentation: recipe.augmentation,
-    seed: 1,
-  });
-  const exits = blueprint.stages.length;
-  const times: number[] = [];
-  const waits: number[] = [];
-  for (let step = 0; step <= Number(flags.steps); step++) {
-    const started = performance.now();
-    const batch = await source.next();
-    const ready = performance.now();
-    await program.run(
-      {
-        images: batch.images,
-        targets: batch.targets,
-        learningRate: Float32Array.of(1e-3),
-        exitWeights: new Float32Array(exits).fill(1 / exits),
-        averageDecay: Float32Array.of(0.9),
-      },
-      step,
-    );
-    source.recycle(batch);
-    if (step === 0) continue; // the first step allocates
-    waits.push(ready - started);
-    times.push(performance.now() - started);
-  }
-  await source.close();
-  await program.close();
-  return {
-    definition,
-    stepMs: median(times),
-    waitMs: median(waits),
-    peakResidentBytes: process.resourceUsage().maxRSS * 1024,
-  };
+  const data = shapesDataset({ trainCount: 10, testCount: 2000 });
+  const { parameters, fixed, statistics } = buildTrainingGraph(blueprint, 10, input("images", [1, ...blueprint.input]));
+  const variables = [...parameters, ...fixed, ...statistics.map(({ variable }) => variable)];
+  const weights = new Map(variables.map(({ source, shape }) => [source.name, { shape, data: source.initial() }]));
+  const normalisation = channelStatistics(data.train!, data.imageShape);
+  const marks: [number, number][] = [];
+  const untrained = { blueprint, weights, classes: data.classes, normalisation };
+  await computeExitTable(runtime, untrained, data.test!, (done) => marks.push([done, performance.now()]));
+  const [[firstDone, start], [lastDone, end]] = [marks[4]!, marks.at(-1)!]; // the first few allocate
+  return (1000 * (lastDone - firstDone)) / (end - start);
 }
 
 /** Where the time of a step goes, by operator, from ONNX Runtime's own profile: [operator, ms]. */
@@ -169,9 +149,11 @@ function measurePeer(): Peer | null {
 }
 
 async function measureNetwork(network: string, roof: number) {
-  const exits = builtInBlueprint(network).stages.length;
-  const { definition, stepMs, waitMs, peakResidentBytes } = await measureStep(network);
-  const { exitMacs } = networkCost(builtInBlueprint(network), 10);
+  const blueprint = builtInBlueprint(network);
+  const { stepMs, waitMs, peakResidentBytes, residentBytes } = measureStep(network);
+  const definition = buildTrainingStep(blueprint, 10, recipeFor(network), { seed: 1 });
+  const evaluationImagesPerSecond = await measureEvaluation(network);
+  const { exitMacs } = networkCost(blueprint, 10);
   const imagesPerSecond = (1000 * BATCH) / stepMs;
   const kernels = kernelsOf(definition);
   const rows: string[][] = [];
@@ -204,7 +186,9 @@ async function measureNetwork(network: string, roof: number) {
       rows.sort((a, b) => Number(b[2]) * Number(b[3]) - Number(a[2]) * Number(a[3])),
     )}`,
   );
-  const operators = (await profile(definition, exits)).slice(0, 12).map(([name, ms]) => `${name} ${ms.toFixed(0)}`);
+  const operators = (await profile(definition, blueprint.stages.length))
+    .slice(0, 12)
+    .map(([name, ms]) => `${name} ${ms.toFixed(0)}`);
   say(`\n${network}: ms of a step by operator: ${operators.join(", ")}`);
   const peer = network === "classic" ? measurePeer() : null;
   say(
@@ -212,6 +196,11 @@ async function measureNetwork(network: string, roof: number) {
       (peer
         ? `; ${peer.name}: ${peer.imagesPerSecond.toFixed(1)} images/s, ratio ${(imagesPerSecond / peer.imagesPerSecond).toFixed(2)}`
         : ""),
+  );
+  say(
+    `${network}: step over kernels alone ${(stepMs / kernelsAloneMs).toFixed(2)}; resident ${residentBytes.map((one) => (one / 1e9).toFixed(2)).join(" GB, at the end ")} GB, ` +
+      `at most ${(peakResidentBytes / 1e9).toFixed(2)} GB; evaluation of all exits ${evaluationImagesPerSecond.toFixed(0)} images/s` +
+      (peer ? `, ${peer.name} ${peer.evaluationImagesPerSecond.toFixed(0)}` : ""),
   );
   return {
     network,
@@ -221,7 +210,9 @@ async function measureNetwork(network: string, roof: number) {
     stepMs,
     kernelsAloneMs,
     peakResidentBytes,
-    peer: peer && { name: peer.name, imagesPerSecond: peer.imagesPerSecond },
+    residentBytes,
+    evaluationImagesPerSecond,
+    peer,
   };
 }
 

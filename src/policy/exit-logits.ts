@@ -19,7 +19,7 @@ const BATCH = 64;
  */
 export async function computeExitTable(
   runtime: Runtime,
-  network: TrainedNetwork,
+  network: Pick<TrainedNetwork, "blueprint" | "weights" | "classes" | "normalisation">,
   samples: Samples,
   onProgress?: (done: number, total: number) => void,
 ): Promise<ExitTable> {
