@@ -1,17 +1,7 @@
 import { add, divide, maximum, multiply, scale, sqrt, subtract } from "./elementwise.ts";
 import { reshape } from "./layout.ts";
-import { reduceMean } from "./reduce.ts";
-import {
-  differentiable,
-  integers,
-  node,
-  sameShape,
-  scalar,
-  show,
-  sizeOf,
-  stopGradient,
-  type Tensor,
-} from "./tensor.ts";
+import { reduceMean, reduceSumSquare } from "./reduce.ts";
+import { differentiable, node, sameShape, scalar, show, sizeOf, stopGradient, type Tensor } from "./tensor.ts";
 
 /** Added to the variance. */
 export const BATCH_NORM_EPSILON = 1e-5;
@@ -37,15 +27,12 @@ export interface BatchNormResult {
  * @see Ioffe and Szegedy (2015). Variance as E[x^2] - E[x]^2: one pass, exact enough where the mean is not much larger than the deviation
  */
 export function batchNorm(x: Tensor, gamma: Tensor, beta: Tensor): BatchNormResult {
-  const isMap = x.shape.length === 4;
-  const channelAxis = isMap ? 2 : 1;
+  const channelAxis = x.shape.length === 4 ? 2 : 1;
   checkBatchNorm(x.shape[channelAxis]!, x, gamma, beta);
   const axes = x.shape.flatMap((_, i) => (i === channelAxis ? [] : [i]));
   const count = sizeOf(x.shape) / x.shape[channelAxis]!;
   const mean = reduceMean(x, axes); // [C]
-  const meanSquare = isMap
-    ? scale(reduceMean(sumOfSquares(x, 3), [0, 1]), 1 / x.shape[3]!)
-    : reduceMean(multiply(x, x), axes);
+  const meanSquare = scale(reduceSumSquare(x, axes), 1 / count);
   const variance = maximum(subtract(meanSquare, multiply(mean, mean)), scalar(0)); // rounding may leave less than zero
   const deviation = sqrt(add(variance, scalar(BATCH_NORM_EPSILON)));
   const slope = divide(gamma, deviation); // [C]
@@ -61,12 +48,6 @@ export function batchNorm(x: Tensor, gamma: Tensor, beta: Tensor): BatchNormResu
   });
   const unbiased = scale(variance, count / Math.max(1, count - 1));
   return { y, mean: stopGradient(mean), variance: stopGradient(unbiased) };
-}
-
-/** Over one axis; in one pass where a product and a sum take two. No gradient. */
-function sumOfSquares(x: Tensor, axis: number): Tensor {
-  const shape = x.shape.filter((_, i) => i !== axis);
-  return node("ReduceSumSquare", [x, integers([axis])], { keepdims: 0 }, shape);
 }
 
 /**

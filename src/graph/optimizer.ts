@@ -2,7 +2,8 @@
  * Optimizers as graph code: a function from gradients to the next value of every variable, moments included.
  */
 import { add, divide, exp, minimum, multiply, scale, sqrt, subtract } from "./elementwise.ts";
-import { reduceSum } from "./reduce.ts";
+import { reshape } from "./layout.ts";
+import { reduceSumSquare } from "./reduce.ts";
 import { scalar, sizeOf, type Tensor, type Variable, variable } from "./tensor.ts";
 
 /** After the run, `variable` holds the value of `next`. */
@@ -63,15 +64,18 @@ export function adamW(
   const t = add(count, scalar(1));
   const correction = (beta: number): Tensor => subtract(scalar(1), exp(scale(t, Math.log(beta))));
   const [correction1, correction2] = [correction(beta1), correction(beta2)];
+  // m^ / (sqrt(s^) + epsilon) with both corrections taken out of it, so that they are numbers and not passes over every weight.
+  const ratio = divide(sqrt(correction2), correction1);
+  const scaledEpsilon = scale(sqrt(correction2), epsilon);
   const updates = trained.flatMap((one) => {
     const [first, second] = [zeros("mean", one.parameter), zeros("square", one.parameter)];
     const mean = add(scale(first, beta1), scale(one.gradient, 1 - beta1));
     const square = add(scale(second, beta2), scale(multiply(one.gradient, one.gradient), 1 - beta2));
-    const denominator = add(sqrt(divide(square, correction2)), scalar(epsilon));
+    const denominator = add(sqrt(square), scaledEpsilon);
     return [
       { variable: first, next: mean },
       { variable: second, next: square },
-      step(one, rate, divide(divide(mean, correction1), denominator)),
+      step(one, rate, multiply(divide(mean, denominator), ratio)),
     ];
   });
   return [{ variable: count, next: t }, ...updates];
@@ -79,7 +83,7 @@ export function adamW(
 
 /** All gradients times min(1, limit / norm), norm being the root of the sum of all their squares. Pascanu et al. (2013). */
 export function clipByGlobalNorm(gradients: readonly Tensor[], limit: number): { clipped: Tensor[]; norm: Tensor } {
-  const squares = gradients.map((gradient) => reduceSum(multiply(gradient, gradient)));
+  const squares = gradients.map((gradient) => reduceSumSquare(reshape(gradient, [sizeOf(gradient.shape)])));
   const norm = sqrt(squares.reduce((sum, square) => add(sum, square)));
   const factor = minimum(scalar(1), divide(scalar(limit), add(norm, scalar(1e-6))));
   return { clipped: gradients.map((gradient) => multiply(gradient, factor)), norm };

@@ -39,6 +39,13 @@ export function reduceMean(x: Tensor, axes = allAxes(x), keepAxes = false): Tens
   });
 }
 
+/** Sum of squares over `axes` (default all), in one pass where a product and a sum take two. No gradient. */
+export function reduceSumSquare(x: Tensor, axes = allAxes(x)): Tensor {
+  const [last, ...rest] = [...axes].reverse();
+  const rows = reduce("ReduceSumSquare", x, [last!], false);
+  return rest.length === 0 ? rows : reduce("ReduceSum", rows, rest, false);
+}
+
 /** Largest over `axes`. No gradient. */
 export function reduceMax(x: Tensor, axes = allAxes(x), keepAxes = false): Tensor {
   return reduce("ReduceMax", x, axes, keepAxes);
