@@ -88,6 +88,26 @@ describe("the file", () => {
     expect(encodeSafetensors(new Map(small).set("b", { shape: [1, 2], data }))).toEqual(encodeSafetensors(small));
   });
 
+  test("with `halve`, arrays of nothing but half-precision numbers take two bytes a value, and nothing is lost", () => {
+    const halves = Float32Array.of(0, -0, 1, -2.5, 65504, 2 ** -24, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY);
+    const arrays = new Map<string, StoredArray>([
+      ["halves", { shape: [2, 4], data: halves }],
+      ["others", { shape: [2], data: Float32Array.of(1, 1 + 2 ** -11) }], // halves have 11 digits
+      ["too large", { shape: [1], data: Float32Array.of(65520) }],
+      ["whole", { shape: [1], data: Int32Array.of(1) }],
+    ]);
+    const bytes = encodeSafetensors(arrays, { halve: true });
+    expect(decodeSafetensors(bytes, "x")).toEqual(arrays);
+    expect(encodeSafetensors(decodeSafetensors(bytes, "x"), { halve: true })).toEqual(bytes);
+    expect(encodeSafetensors(new Map([["b", { shape: [2], data: Float32Array.of(1, -2) }]]), { halve: true })).toEqual(
+      Uint8Array.from([
+        ...[56, 0, 0, 0, 0, 0, 0, 0],
+        ...text('{"b":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}  '),
+        ...[0, 0x3c, 0, 0xc0], // 1 and -2, IEEE 754 binary16
+      ]),
+    );
+  });
+
   test("metadata of other programs is passed over", () => {
     const header = '{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}';
     expect([...decodeSafetensors(file(header, 4), "x").keys()]).toEqual(["a"]);
@@ -112,7 +132,7 @@ describe("a damaged file is the user's mistake", () => {
     ["an entry that is null", '{"a":null}', "a JSON header"],
     ["an entry without a shape", '{"a":{"dtype":"F32","data_offsets":[0,8]}}', "a JSON header"],
     ["an entry without offsets", '{"a":{"dtype":"F32","shape":[2]}}', "a JSON header"],
-    ["another type", entry({ dtype: "BF16" }), "a of type F32 or I32 expected, found BF16"],
+    ["another type", entry({ dtype: "BF16" }), "a of type F32 or F16 or I32 expected, found BF16"],
     ["a shape that is too large", entry({ shape: [3] }), "12 bytes for a expected, found 8"],
     ["offsets that are too large", entry({ shape: [4], data_offsets: [0, 16] }), "16 bytes for a expected, found 8"],
     ["offsets in the header", entry({ data_offsets: [-8, 0] }), "a JSON header"],

@@ -21,6 +21,16 @@ const everything: Partial<RecipeInput> = {
   biasRateFactor: 4,
 };
 
+/** To eleven binary digits, ties to even; the values here are far from the ends of the range. */
+function toHalf(value: number): number {
+  if (value === 0) return value;
+  const unit = 2 ** Math.max(Math.floor(Math.log2(Math.abs(value))) - 10, -24);
+  const scaled = value / unit;
+  const down = Math.floor(scaled);
+  const isUp = scaled - down > 0.5 || (scaled - down === 0.5 && down % 2 !== 0);
+  return (isUp ? down + 1 : down) * unit;
+}
+
 function differs(a: Weights, b: Weights): boolean {
   return [...a].some(([name, { data }]) => data.some((value, i) => value !== b.get(name)!.data[i]));
 }
@@ -38,6 +48,17 @@ describe("learning", () => {
     const { imageShape } = dataset;
     expect(filters.data).toEqual(whiteningFilters(dataset.train!, imageShape, network.normalisation, 6));
     expect(network.weights.get("stages.0.layers.0.bias")!.data.some((one) => one !== 0)).toBe(true);
+  });
+
+  test("kept in half precision, the weights that are multiplied are rounded to it, and nothing else is", async () => {
+    const recipe = { epochs: 1, averageDecay: 0.5 };
+    const exact = await train({ recipe: smallRecipe(recipe) });
+    const rounded = await train({ recipe: smallRecipe({ ...recipe, weightPrecision: "float16" }) });
+    for (const [name, { data }] of exact.weights) {
+      const expected = name.endsWith(".weight") ? data.map(toHalf) : data;
+      expect(rounded.weights.get(name)!.data, name).toEqual(expected);
+    }
+    expect(differs(exact.weights, rounded.weights)).toBe(true);
   });
 
   test("32 images of noise are learned by heart at every exit", async () => {
