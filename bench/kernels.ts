@@ -27,7 +27,7 @@ export interface Kernel {
   readonly macs: number;
 }
 
-const OPERATORS = new Set(["Conv", "ConvTranspose", "MatMul", "Gemm"]);
+const OPERATORS = new Set(["Conv", "MatMul", "Gemm"]);
 
 /** Every convolution and matrix product of a graph, equal ones counted. */
 export function kernelsOf({ outputs, updates = [] }: GraphDefinition): Kernel[] {
@@ -51,8 +51,6 @@ export function kernelsOf({ outputs, updates = [] }: GraphDefinition): Kernel[] 
 }
 
 function kernelMacs(tensor: Tensor, source: Extract<Source, { kind: "node" }>): number {
-  if (source.operator === "ConvTranspose")
-    return sizeOf(source.inputs[0]!.shape) * sizeOf(source.inputs[1]!.shape.slice(1));
   const alone = { ...source, inputs: source.inputs.map((one) => one && input("x", one.shape)) };
   return multiplyAccumulates([{ ...tensor, source: alone }]);
 }

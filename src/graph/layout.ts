@@ -1,9 +1,7 @@
-/** Operators that move values and compute nothing: reshape, transpose, concat, slice, expand, gather. */
+/** Operators that move values and compute nothing: reshape, transpose, concat, slice, pad, expand. */
 
-import { matMul } from "./linear.ts";
 import { reduceSum } from "./reduce.ts";
 import {
-  constant,
   differentiable,
   integers,
   node,
@@ -63,15 +61,14 @@ export function concat(parts: readonly Tensor[], axis: number): Tensor {
   });
 }
 
-/** x[..., from:to:step, ...] along `axis` */
-export function slice(x: Tensor, axis: number, from: number, to: number, step = 1): Tensor {
+/** x[..., from:to, ...] along `axis` */
+export function slice(x: Tensor, axis: number, from: number, to: number): Tensor {
   const along = normalizeAxis("slice", axis, x.shape.length);
   const size = x.shape[along]!;
   if (!(from >= 0 && from < to && to <= size))
     throw new RangeError(`slice: 0 <= from < to <= ${size} expected, found ${from} and ${to}`);
-  const shape = x.shape.map((full, i) => (i === along ? Math.ceil((to - from) / step) : full));
-  const y = node("Slice", [x, integers([from]), integers([to]), integers([along]), integers([step])], {}, shape);
-  if (step !== 1) return y;
+  const shape = x.shape.map((full, i) => (i === along ? to - from : full));
+  const y = node("Slice", [x, integers([from]), integers([to]), integers([along])], {}, shape);
   return differentiable(y, [x], (dy) => {
     const before = x.shape.map((_, i) => (i === along ? from : 0));
     const after = x.shape.map((_, i) => (i === along ? size - to : 0));
@@ -98,31 +95,4 @@ export function expand(x: Tensor, shape: Shape): Tensor {
   const target = shape.map((size, i) => (size === x.shape[i] ? 1 : size));
   const y = node("Expand", [x, integers(target)], {}, shape);
   return differentiable(y, [x], (dy) => [reduceSum(dy, stretched, true)]);
-}
-
-/**
- * y[..., i, ...] = x[..., indices[i], ...] along `axis`.
- *
- * The gradient adds up what was taken from the same place: dx = dy times the one-hot matrix of the indices.
- *
- * @param indices whole numbers below the size of the axis: an int64 or int32 tensor of rank 1
- */
-export function gather(x: Tensor, indices: Tensor, axis: number): Tensor {
-  const along = normalizeAxis("gather", axis, x.shape.length);
-  if (indices.shape.length !== 1 || indices.type === "float32" || indices.type === "bool")
-    throw new RangeError(
-      `gather: indices of rank 1 and a whole-number type expected, found ${indices.type} ${show(indices.shape)}`,
-    );
-  const size = x.shape[along]!;
-  const shape = x.shape.map((full, i) => (i === along ? indices.shape[0]! : full));
-  return differentiable(node("Gather", [x, indices], { axis: along }, shape), [x], (dy) => {
-    const oneHot = node("OneHot", [indices, constant([size]), constant([0, 1])], { axis: -1 }, [
-      indices.shape[0]!,
-      size,
-    ]);
-    if (x.shape.length === 1) return [reshape(matMul(reshape(dy, [1, indices.shape[0]!]), oneHot), x.shape)];
-    const last = x.shape.length - 1;
-    const order = x.shape.map((_, i) => (i === along ? last : i === last ? along : i));
-    return [transpose(matMul(transpose(dy, order), oneHot), order)];
-  });
 }

@@ -1,9 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { BATCH_NORM_EPSILON, batchNorm, batchNormInference } from "../../src/graph/batchnorm.ts";
+import { BATCH_NORM_EPSILON, batchNorm } from "../../src/graph/batchnorm.ts";
 import { gradients } from "../../src/graph/gradients.ts";
+import * as inference from "../../src/graph/inference.ts";
+import { batchLast } from "../../src/graph/plane.ts";
 import { reduceSum } from "../../src/graph/reduce.ts";
 import { input, type Shape, sizeOf } from "../../src/graph/tensor.ts";
 import { normal, seededRandom } from "../../src/random.ts";
+import { fromBatchLast, onBatchLast } from "./batch-last.ts";
 import { anywhere, checkValueAndGradients, type Draw, expectClose, positive, runOnce } from "./check.ts";
 import { channelMean, channelVariance, normalize } from "./reference.ts";
 
@@ -16,13 +19,14 @@ const shapes: readonly Shape[] = [
   [5, 3],
   [4, 3, 3, 5],
   [1, 3, 2, 2],
+  [3, 3, 9, 8],
 ];
 
 describe.each(shapes.map((shape) => ({ shape })))("x $shape", ({ shape }) => {
   test("batchNorm in training, and its gradients to x, gamma and beta", async () => {
     await checkValueAndGradients({
       shapes: [shape, CHANNELS, CHANNELS],
-      graph: (x, gamma, beta) => batchNorm(x!, gamma!, beta!).y,
+      graph: (x, gamma, beta) => onBatchLast(x!, (maps) => batchNorm(maps, gamma!, beta!).y),
       reference: (x, gamma, beta) => normalize(x!, gamma!, beta!, channelMean(x!), channelVariance(x!)),
       draw: [shifted, positive, anywhere],
     });
@@ -32,7 +36,8 @@ describe.each(shapes.map((shape) => ({ shape })))("x $shape", ({ shape }) => {
     const values = shifted(seededRandom(3), sizeOf(shape));
     const x = { shape, data: Float64Array.from(values) };
     const [gamma, beta] = [input("gamma", CHANNELS), input("beta", CHANNELS)];
-    const { mean, variance } = batchNorm(input("x", shape), gamma, beta);
+    const images = input("x", shape);
+    const { mean, variance } = batchNorm(shape.length === 4 ? batchLast(images) : images, gamma, beta);
     const found = await runOnce({ mean, variance }, { x: values });
     const count = sizeOf(shape) / 3;
     expectClose(found.mean!, channelMean(x).data, 1e-6, "mean");
@@ -44,10 +49,10 @@ describe.each(shapes.map((shape) => ({ shape })))("x $shape", ({ shape }) => {
     );
   });
 
-  test("batchNormInference, and its gradients to x, gamma, beta, mean and variance", async () => {
+  test("batchNorm for inference, and its gradients to x, gamma, beta, mean and variance", async () => {
     await checkValueAndGradients({
       shapes: [shape, CHANNELS, CHANNELS, CHANNELS, CHANNELS],
-      graph: (x, gamma, beta, mean, variance) => batchNormInference(x!, gamma!, beta!, mean!, variance!),
+      graph: (x, gamma, beta, mean, variance) => inference.batchNorm(x!, gamma!, beta!, mean!, variance!),
       reference: (x, gamma, beta, mean, variance) => normalize(x!, gamma!, beta!, mean!, variance!),
       draw: [shifted, positive, anywhere, anywhere, positive],
     });
@@ -67,10 +72,10 @@ test("a channel of equal values becomes beta, and its gradients are numbers", as
     return levels[channel % 4]! * (1 + channel / 64);
   });
   const [x, gamma, beta] = [input("x", shape), input("gamma", [64]), input("beta", [64])];
-  const { y, variance } = batchNorm(x, gamma, beta);
+  const { y, variance } = batchNorm(batchLast(x), gamma, beta);
   const [dx] = gradients(reduceSum(y), [x]);
   const found = await runOnce(
-    { y, variance, dx: dx! },
+    { y: fromBatchLast(y), variance, dx: dx! },
     { x: values, gamma: new Float32Array(64).fill(1), beta: new Float32Array(64).fill(0.5) },
   );
   expect(Math.min(...found.variance!)).toBeGreaterThanOrEqual(0);

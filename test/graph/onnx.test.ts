@@ -1,28 +1,21 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
-import { batchNorm, batchNormInference } from "../../src/graph/batchnorm.ts";
+import { batchNorm } from "../../src/graph/batchnorm.ts";
 import { conv2d } from "../../src/graph/conv.ts";
 import { dropout } from "../../src/graph/dropout.ts";
 import { add, compare, exp, gelu, log, maximum, multiply, relu, silu, sqrt } from "../../src/graph/elementwise.ts";
 import { gradients } from "../../src/graph/gradients.ts";
-import { concat, expand, gather, reshape, slice, transpose } from "../../src/graph/layout.ts";
+import * as inference from "../../src/graph/inference.ts";
+import { concat, expand, reshape, slice, transpose } from "../../src/graph/layout.ts";
 import { linear } from "../../src/graph/linear.ts";
 import { accuracy, crossEntropy, huber, softmax } from "../../src/graph/loss.ts";
 import { type GraphDefinition, nextName, serialize } from "../../src/graph/onnx.ts";
 import { ModelSchema } from "../../src/graph/onnx_pb.ts";
 import { clipByGlobalNorm, sgd } from "../../src/graph/optimizer.ts";
+import { batchLast } from "../../src/graph/plane.ts";
 import { averagePool, globalAveragePool, globalMaxPool, maxPool } from "../../src/graph/pool.ts";
 import { reduceMean, reduceSum } from "../../src/graph/reduce.ts";
-import {
-  constant,
-  input,
-  integers,
-  type Shape,
-  scalar,
-  sizeOf,
-  type Variable,
-  variable,
-} from "../../src/graph/tensor.ts";
+import { constant, input, type Shape, scalar, sizeOf, type Variable, variable } from "../../src/graph/tensor.ts";
 import { seededRandom } from "../../src/random.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { Program } from "../../src/runtime/program.ts";
@@ -33,25 +26,25 @@ function parameter(name: string, shape: Shape): Variable {
   return variable(name, shape, anywhere(seededRandom(name.length, sizeOf(shape)), sizeOf(shape)));
 }
 
-/** Training of a small network that uses every operator of `src/graph`. */
+/** Training of a small network that uses every operator of `src/graph` but those for inference. */
 function trainingStep(): GraphDefinition {
-  const [x, targets, rate] = [input("x", [2, 3, 8, 8]), input("targets", [2, 4]), input("rate", [])];
+  const [images, targets, rate] = [input("x", [2, 3, 8, 8]), input("targets", [2, 4]), input("rate", [])];
   const parameters = [parameter("conv1", [4, 3, 3, 3]), parameter("gamma", [4]), parameter("beta", [4])];
   const [conv1, gamma, beta] = parameters as [Variable, Variable, Variable];
   const depthwise = parameter("depthwise", [4, 1, 3, 3]);
   const pointwise = parameter("pointwise", [4, 4, 1, 1]);
-  const head = parameter("head", [4, 20]);
-  const normalized = batchNorm(conv2d(x, conv1), gamma, beta);
-  const first = maxPool(relu(normalized.y)); // [2, 4, 4, 4]
-  const second = gelu(conv2d(first, depthwise, { stride: 2, groups: 4 })); // [2, 4, 2, 2]
-  const third = averagePool(silu(conv2d(second, pointwise))); // [2, 4, 1, 1]
-  const mixed = gather(slice(globalMaxPool(second), 1, 1, 4), integers([2, 1, 1, 0]), 1);
+  const head = parameter("head", [4, 19]);
+  const normalized = batchNorm(conv2d(batchLast(images), conv1), gamma, beta);
+  const first = maxPool(relu(normalized.y)); // [4, 4, 4, 2]
+  const second = gelu(conv2d(first, depthwise, { stride: 2, groups: 4 })); // [2, 2, 4, 2]
+  const third = averagePool(silu(conv2d(second, pointwise))); // [1, 1, 4, 2]
+  const some = slice(globalMaxPool(second), 1, 1, 4);
   const features = concat(
     [
-      reshape(third, [2, 4]),
+      transpose(reshape(third, [4, 2]), [1, 0]),
       globalAveragePool(second),
       globalMaxPool(first),
-      mixed,
+      some,
       sqrt(log(exp(exp(globalMaxPool(second))))),
     ],
     1,
@@ -62,12 +55,41 @@ function trainingStep(): GraphDefinition {
   const { clipped, norm } = clipByGlobalNorm(gradients(loss, trained), 1);
   const positives = reduceSum(compare(maximum(logits, scalar(-100)), "Greater", scalar(0)));
   const negatives = reduceSum(compare(logits, "Less", scalar(0)));
+  const zeros = reduceSum(compare(logits, "Equal", scalar(0)));
   return {
-    outputs: { loss, norm, accuracy: accuracy(logits, targets), positives, negatives, oldGamma: gamma },
+    outputs: { loss, norm, accuracy: accuracy(logits, targets), positives, negatives, zeros, oldGamma: gamma },
     updates: sgd(
       trained.map((one, i) => ({ parameter: one, gradient: clipped[i]!, decay: 1e-4 })),
       rate,
     ),
+  };
+}
+
+/** A network as it is used, with every operator for inference, written down with a batch of 2; rows are computed each on its own. */
+function classifier(): GraphDefinition {
+  const x = input("x", [2, 3, 6, 6]);
+  const statistics = [parameter("gamma", [4]), parameter("beta", [4]), parameter("mean", [4])] as const;
+  const variance = constant([0.5, 1, 2, 3]);
+  const convolved = inference.conv2d(x, parameter("conv", [4, 3, 3, 3]));
+  const features = inference.maxPool(relu(inference.batchNorm(convolved, ...statistics, variance))); // [B, 4, 3, 3]
+  const pooled = inference.globalAveragePool(features); // [B, 4]
+  const logits = linear(
+    concat([pooled, inference.globalMaxPool(features)], 1),
+    parameter("head", [5, 8]),
+    parameter("bias", [5]),
+  );
+  const probabilities = softmax(logits);
+  const confidence = reduceSum(multiply(probabilities, probabilities), [1], true); // [B, 1]
+  return {
+    anyBatch: true,
+    outputs: {
+      probabilities,
+      confidence: reshape(confidence, [2]),
+      repeated: expand(confidence, [2, 3]),
+      flat: reshape(transpose(features, [0, 2, 3, 1]), [2, 36]),
+      means: reshape(inference.averagePool(features, 3), [2, 4]),
+      scaled: multiply(pooled, input("factor", [])),
+    },
   };
 }
 
@@ -76,8 +98,9 @@ describe("a training step with every operator of src/graph", () => {
   const model = fromBinary(ModelSchema, bytes);
   const nodes = model.graph!.node;
 
-  test("is made of the agreed operators, listed once each and sorted, and needs all of them", () => {
-    expect(operators).toEqual(STANDARD_OPERATORS);
+  test("is made of the agreed operators, listed once each and sorted; with those for inference it needs all of them", () => {
+    const both = new Set([...operators, ...serialize(classifier()).operators]);
+    expect([...both].sort()).toEqual(STANDARD_OPERATORS);
     expect(operators).toEqual([...new Set(nodes.map((node) => node.opType!))].sort());
   });
 
@@ -92,8 +115,8 @@ describe("a training step with every operator of src/graph", () => {
     const read = [...inputs, ...variables].length;
     expect(model.graph!.input).toHaveLength(read);
     const written = model.graph!.output.map(({ name }) => name);
-    expect(written.slice(0, 6)).toEqual(["loss", "norm", "accuracy", "positives", "negatives", "oldGamma"]);
-    expect(written.slice(6).sort()).toEqual(variables.map(nextName).sort());
+    expect(written.slice(0, 7)).toEqual(["loss", "norm", "accuracy", "positives", "negatives", "zeros", "oldGamma"]);
+    expect(written.slice(7).sort()).toEqual(variables.map(nextName).sort());
   });
 
   test("writes every node once, after the nodes that it needs", () => {
@@ -168,35 +191,7 @@ describe("names that two things share are refused", () => {
 });
 
 describe("anyBatch", () => {
-  /** Written down with a batch of 2; rows are computed each on its own. */
-  function classifier(): GraphDefinition {
-    const x = input("x", [2, 3, 6, 6]);
-    const statistics = [parameter("gamma", [4]), parameter("beta", [4]), parameter("mean", [4])] as const;
-    const variance = constant([0.5, 1, 2, 3]);
-    const features = maxPool(
-      relu(batchNormInference(conv2d(x, parameter("conv", [4, 3, 3, 3])), ...statistics, variance)),
-    );
-    const pooled = globalAveragePool(features); // [B, 4]
-    const logits = linear(
-      concat([pooled, globalMaxPool(features)], 1),
-      parameter("head", [5, 8]),
-      parameter("bias", [5]),
-    );
-    const probabilities = softmax(logits);
-    const confidence = reduceSum(multiply(probabilities, probabilities), [1], true); // [B, 1]
-    return {
-      anyBatch: true,
-      outputs: {
-        probabilities,
-        confidence: reshape(confidence, [2]),
-        repeated: expand(confidence, [2, 3]),
-        flat: reshape(transpose(features, [0, 2, 3, 1]), [2, 36]),
-        scaled: multiply(pooled, input("factor", [])),
-      },
-    };
-  }
-
-  const perImage = { probabilities: 5, confidence: 1, repeated: 3, flat: 36, scaled: 4 };
+  const perImage = { probabilities: 5, confidence: 1, repeated: 3, flat: 36, means: 4, scaled: 4 };
   const values = anywhere(seededRandom(4), 5 * 108);
   const factor = Float32Array.of(-2);
 

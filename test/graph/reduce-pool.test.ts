@@ -1,28 +1,43 @@
 import { describe, expect, test } from "vitest";
 import { multiply } from "../../src/graph/elementwise.ts";
 import { gradients } from "../../src/graph/gradients.ts";
+import * as inference from "../../src/graph/inference.ts";
+import { batchLast } from "../../src/graph/plane.ts";
 import { averagePool, globalAveragePool, globalMaxPool, maxPool } from "../../src/graph/pool.ts";
 import { reduceMax, reduceMean, reduceSum } from "../../src/graph/reduce.ts";
-import { constant, input, type Shape } from "../../src/graph/tensor.ts";
+import { constant, input, type Shape, type Tensor } from "../../src/graph/tensor.ts";
+import { onBatchLast } from "./batch-last.ts";
 import { checkValueAndGradients, checkValueWithoutGradient, distinct, runOnce } from "./check.ts";
-import { largest, mean, pool, reduce, sum } from "./reference.ts";
+import { type Dense, largest, mean, pool, reduce, sum } from "./reference.ts";
 
+type Pool = (x?: Dense) => Dense;
+
+// Neighbouring axes are reduced by one node, others by one for each run of neighbours.
 const SHAPE: Shape = [2, 3, 4];
-const reductions = [
+const LONG: Shape = [2, 3, 2, 4, 2];
+const reductions: readonly { axes: number[]; keepAxes: boolean; shape?: Shape }[] = [
   { axes: [0], keepAxes: false },
   { axes: [1], keepAxes: true },
   { axes: [0, 2], keepAxes: false },
   { axes: [2, 1], keepAxes: true },
   { axes: [-1], keepAxes: false },
   { axes: [0, 1, 2], keepAxes: false },
+  { axes: [0, 2], keepAxes: true },
+  { axes: [0, -1], keepAxes: false },
+  { axes: [0, 1, 3], keepAxes: false, shape: LONG },
+  { axes: [3, 0, 1], keepAxes: true, shape: LONG },
+  { axes: [1, 3, 4], keepAxes: false, shape: LONG },
+  { axes: [0, 2, 4], keepAxes: false, shape: LONG },
+  { axes: [-1, 2, 0], keepAxes: true, shape: LONG },
+  { axes: [0, 1, 2, 4], keepAxes: false, shape: LONG },
 ];
 
-describe.each(reductions)("over axes $axes, kept: $keepAxes", ({ axes, keepAxes }) => {
-  const positives = axes.map((axis) => (axis < 0 ? axis + SHAPE.length : axis));
+describe.each(reductions)("over axes $axes, kept: $keepAxes", ({ axes, keepAxes, shape = SHAPE }) => {
+  const positives = axes.map((axis) => (axis < 0 ? axis + shape.length : axis));
 
   test("reduceSum and its gradient", async () => {
     await checkValueAndGradients({
-      shapes: [SHAPE],
+      shapes: [shape],
       graph: (x) => reduceSum(x!, axes, keepAxes),
       reference: (x) => reduce(x!, positives, keepAxes, sum),
     });
@@ -30,7 +45,7 @@ describe.each(reductions)("over axes $axes, kept: $keepAxes", ({ axes, keepAxes 
 
   test("reduceMean and its gradient", async () => {
     await checkValueAndGradients({
-      shapes: [SHAPE],
+      shapes: [shape],
       graph: (x) => reduceMean(x!, axes, keepAxes),
       reference: (x) => reduce(x!, positives, keepAxes, mean),
     });
@@ -38,7 +53,7 @@ describe.each(reductions)("over axes $axes, kept: $keepAxes", ({ axes, keepAxes 
 
   test("reduceMax has a value and no gradient", async () => {
     await checkValueWithoutGradient({
-      shapes: [SHAPE],
+      shapes: [shape],
       graph: (x) => reduceMax(x!, axes, keepAxes),
       reference: (x) => reduce(x!, positives, keepAxes, largest),
     });
@@ -63,45 +78,50 @@ describe.each([
   { x: [2, 3, 4, 6], size: 2 },
   { x: [1, 2, 3, 6], size: 3 },
 ])("pooling of $x by $size", ({ x, size }) => {
+  const [ofLargest, ofMeans] = [largest, mean].map((f) => (x?: Dense) => pool(x!, size, f)) as [Pool, Pool];
+
   test("maxPool and its gradient", async () => {
-    await checkValueAndGradients({
-      shapes: [x],
-      graph: (x) => maxPool(x!, size),
-      reference: (x) => pool(x!, size, largest),
-      draw: distinct,
-    });
+    const graph = (x?: Tensor) => onBatchLast(x!, (maps) => maxPool(maps, size));
+    await checkValueAndGradients({ shapes: [x], graph, reference: ofLargest, draw: distinct });
   });
 
   test("averagePool and its gradient", async () => {
-    await checkValueAndGradients({
-      shapes: [x],
-      graph: (x) => averagePool(x!, size),
-      reference: (x) => pool(x!, size, mean),
-    });
+    const graph = (x?: Tensor) => onBatchLast(x!, (maps) => averagePool(maps, size));
+    await checkValueAndGradients({ shapes: [x], graph, reference: ofMeans });
+  });
+
+  test("both for inference have a value and no gradient", async () => {
+    const graphs = [(x?: Tensor) => inference.maxPool(x!, size), (x?: Tensor) => inference.averagePool(x!, size)];
+    await checkValueWithoutGradient({ shapes: [x], graph: graphs[0]!, reference: ofLargest });
+    await checkValueWithoutGradient({ shapes: [x], graph: graphs[1]!, reference: ofMeans });
   });
 });
 
-test("globalAveragePool and its gradient", async () => {
-  await checkValueAndGradients({
-    shapes: [[2, 3, 3, 5]],
-    graph: (x) => globalAveragePool(x!),
-    reference: (x) => reduce(x!, [2, 3], false, mean),
-  });
-});
+describe("over all pixels", () => {
+  const shapes: readonly Shape[] = [[2, 3, 3, 5]];
+  const [ofLargest, ofMeans] = [largest, mean].map((f) => (x?: Dense) => reduce(x!, [2, 3], false, f)) as [Pool, Pool];
 
-test("globalMaxPool and its gradient", async () => {
-  await checkValueAndGradients({
-    shapes: [[2, 3, 3, 5]],
-    graph: (x) => globalMaxPool(x!),
-    reference: (x) => reduce(x!, [2, 3], false, largest),
-    draw: distinct,
+  test("globalAveragePool and its gradient", async () => {
+    const graph = (x?: Tensor) => onBatchLast(x!, globalAveragePool);
+    await checkValueAndGradients({ shapes, graph, reference: ofMeans });
+  });
+
+  test("globalMaxPool and its gradient", async () => {
+    const graph = (x?: Tensor) => onBatchLast(x!, globalMaxPool);
+    await checkValueAndGradients({ shapes, graph, reference: ofLargest, draw: distinct });
+  });
+
+  test("both for inference", async () => {
+    await checkValueAndGradients({ shapes, graph: (x) => inference.globalAveragePool(x!), reference: ofMeans });
+    await checkValueWithoutGradient({ shapes, graph: (x) => inference.globalMaxPool(x!), reference: ofLargest });
   });
 });
 
 test("at a tie every largest value gets the whole gradient, as documented", async () => {
   const x = input("x", [1, 1, 2, 2]);
-  const [pooled] = gradients(reduceSum(multiply(maxPool(x), constant([3], []))), [x]);
-  const [global] = gradients(reduceSum(multiply(globalMaxPool(x), constant([3], []))), [x]);
+  const maps = batchLast(x);
+  const [pooled] = gradients(reduceSum(multiply(maxPool(maps), constant([3], []))), [x]);
+  const [global] = gradients(reduceSum(multiply(globalMaxPool(maps), constant([3], []))), [x]);
   const found = await runOnce({ pooled: pooled!, global: global! }, { x: Float32Array.of(5, 1, 5, -2) });
   expect([...found.pooled!]).toEqual([3, 0, 3, 0]);
   expect([...found.global!]).toEqual([3, 0, 3, 0]);

@@ -99,17 +99,51 @@ export function conv2d(x: Dense, weight: Dense, bias: Dense | null, stride: numb
   });
 }
 
-/** [M, K] x [K, N] in the last two axes; leading axes are equal or absent */
+/**
+ * The gradients of <conv2d, dy> to x, weight and bias, stride 1 and one group: every product of the value's sum once more, in
+ * plain loops, for geometries where central differences would take minutes.
+ */
+export function conv2dGradients(x: Dense, weight: Dense, dy: Dense): { x: Dense; weight: Dense; bias: Dense } {
+  const [batch, channels, height, width] = x.shape as [number, number, number, number];
+  const [out, , kernel] = weight.shape as [number, number, number];
+  const pad = (kernel - 1) / 2;
+  const dx = new Float64Array(x.data.length);
+  const dWeight = new Float64Array(weight.data.length);
+  for (let b = 0; b < batch; b++)
+    for (let c = 0; c < channels; c++)
+      for (let o = 0; o < out; o++)
+        for (let i = 0; i < height; i++)
+          for (let j = 0; j < width; j++) {
+            const slope = dy.data[((b * out + o) * height + i) * width + j]!;
+            for (let u = Math.max(0, pad - i); u < Math.min(kernel, height + pad - i); u++)
+              for (let v = Math.max(0, pad - j); v < Math.min(kernel, width + pad - j); v++) {
+                const pixel = ((b * channels + c) * height + i + u - pad) * width + j + v - pad;
+                const tap = ((o * channels + c) * kernel + u) * kernel + v;
+                dx[pixel]! += slope * weight.data[tap]!;
+                dWeight[tap]! += slope * x.data[pixel]!;
+              }
+          }
+  return {
+    x: { shape: x.shape, data: dx },
+    weight: { shape: weight.shape, data: dWeight },
+    bias: reduce(dy, [0, 2, 3], false, sum),
+  };
+}
+
+/** [M, K] x [K, N] in the last two axes; leading axes as in `zip` */
 export function matMul(a: Dense, b: Dense): Dense {
   const [m, k] = a.shape.slice(-2) as [number, number];
   const n = b.shape.at(-1)!;
-  const lead = a.shape.length > b.shape.length ? a.shape.slice(0, -2) : b.shape.slice(0, -2);
-  const place = (x: Dense, index: number[]): number[] => (x.shape.length > 2 ? index : []);
+  const rank = Math.max(a.shape.length, b.shape.length) - 2;
+  const lead = Array.from({ length: rank }, (_, i) =>
+    Math.max(a.shape[i - rank + a.shape.length - 2] ?? 1, b.shape[i - rank + b.shape.length - 2] ?? 1),
+  );
   return dense([...lead, m, n], (...index) => {
     const [row, column] = index.slice(-2) as [number, number];
-    const before = index.slice(0, -2);
+    const place = ({ shape }: Dense): number[] =>
+      index.slice(rank + 2 - shape.length, rank).map((one, axis) => (shape[axis] === 1 ? 0 : one));
     let total = 0;
-    for (let i = 0; i < k; i++) total += at(a, ...place(a, before), row, i) * at(b, ...place(b, before), i, column);
+    for (let i = 0; i < k; i++) total += at(a, ...place(a), row, i) * at(b, ...place(b), i, column);
     return total;
   });
 }

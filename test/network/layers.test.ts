@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { input, type Tensor } from "../../src/graph/tensor.ts";
+import { batchLast } from "../../src/graph/plane.ts";
+import { input, type Shape, type Tensor } from "../../src/graph/tensor.ts";
 import type { Layer } from "../../src/network/blueprint.ts";
-import { applyLayers } from "../../src/network/layers.ts";
+import { applyLayers, inferenceOperators, type MapOperators, trainingOperators } from "../../src/network/layers.ts";
 import { buildTrainingGraph } from "../../src/network/training-graph.ts";
+import { fromBatchLast } from "../graph/batch-last.ts";
 import { expectClose, runOnce, TOLERANCE } from "../graph/check.ts";
 import { add, channelMean, channelVariance, conv2d, type Dense, map, pool } from "../graph/reference.ts";
 import { plainContext, randomImages, randomWeights, stack } from "./small.ts";
@@ -10,14 +12,26 @@ import { plainContext, randomImages, randomWeights, stack } from "./small.ts";
 const shape = [2, 3, 8, 8];
 const images = randomImages(2 * 3 * 64, 5);
 
-async function valuesOf(layers: readonly Layer[], training: boolean): Promise<Float32Array> {
-  const y = applyLayers(layers, input("x", shape), "stages.0.layers", plainContext(training));
-  return (await runOnce({ y }, { x: images })).y!;
+/** The operators of training, without what they are the sign of: that nothing is fused. */
+const plainOrder: MapOperators = { ...trainingOperators };
+
+function applied(layers: readonly Layer[], operators: MapOperators): Tensor {
+  const x = input("x", shape);
+  const context = plainContext(operators);
+  return applyLayers(layers, operators.channelAxis === 1 ? x : batchLast(x), "stages.0.layers", context);
 }
 
-function operatorsOf(tensor: Tensor): string[] {
+/** [B, C, H, W] of the result */
+async function valuesOf(layers: readonly Layer[], operators: MapOperators): Promise<Float32Array> {
+  const y = applied(layers, operators);
+  return (await runOnce({ y: operators.channelAxis === 1 ? y : fromBatchLast(y) }, { x: images })).y!;
+}
+
+/** The maps that are rectified, the first one first. */
+function rectified(tensor: Tensor): Shape[] {
   if (tensor.source.kind !== "node") return [];
-  return [...tensor.source.inputs.flatMap((one) => (one ? operatorsOf(one) : [])), tensor.source.operator];
+  const before = tensor.source.inputs.flatMap((one) => (one ? rectified(one) : []));
+  return tensor.source.operator === "Relu" ? [...before, tensor.shape] : before;
 }
 
 describe("relu before maxPool", () => {
@@ -31,19 +45,31 @@ describe("relu before maxPool", () => {
   ];
 
   test("is turned round for training, with the same bytes as a result", async () => {
-    const [turned, plain] = [await valuesOf(layers, true), await valuesOf(layers, false)];
+    const [turned, plain] = [await valuesOf(layers, trainingOperators), await valuesOf(layers, plainOrder)];
     expect(turned).toEqual(plain);
     expect(new Set(turned).size).toBeGreaterThan(2);
-    const order = (training: boolean) =>
-      operatorsOf(applyLayers(layers, input("x", shape), "stages.0.layers", plainContext(training)));
-    expect(order(false)).toEqual(["Conv", "Relu", "MaxPool", "Conv", "Relu", "MaxPool"]);
-    expect(order(true)).toEqual(["Conv", "MaxPool", "Relu", "Conv", "MaxPool", "Relu"]);
+    expect(rectified(applied(layers, trainingOperators))).toEqual([
+      [2, 2, 4, 2],
+      [1, 1, 2, 2],
+    ]);
+    expect(rectified(applied(layers, plainOrder))).toEqual([
+      [8, 8, 4, 2],
+      [2, 2, 2, 2],
+    ]);
+  });
+
+  test("stays as it is for inference, where the runtime fuses it", async () => {
+    expectClose(await valuesOf(layers, inferenceOperators), await valuesOf(layers, trainingOperators), TOLERANCE);
+    expect(rectified(applied(layers, inferenceOperators))).toEqual([
+      [2, 4, 8, 8],
+      [2, 2, 2, 2],
+    ]);
   });
 
   test("the layers after it keep their names", () => {
     const names: string[] = [];
-    const context = plainContext(true);
-    applyLayers(layers, input("x", shape), "p", {
+    const context = plainContext(trainingOperators);
+    applyLayers(layers, batchLast(input("x", shape)), "p", {
       ...context,
       parameter: (name, size) => {
         names.push(name);
@@ -54,9 +80,12 @@ describe("relu before maxPool", () => {
   });
 });
 
-test("residual and parallel compute what they say", async () => {
+test.each([
+  ["training", trainingOperators],
+  ["inference", inferenceOperators],
+] as const)("residual and parallel compute what they say, for %s", async (_, operators) => {
   const x: Dense = { shape, data: Float64Array.from(images) };
-  const context = plainContext(true);
+  const context = plainContext(operators);
   const weight = (name: string, size: readonly number[]): Dense => {
     const { source } = context.parameter(name, size);
     return { shape: size, data: Float64Array.from(source.kind === "constant" ? (source.data as Float32Array) : []) };
@@ -66,7 +95,7 @@ test("residual and parallel compute what they say", async () => {
       { type: "residual", layers: [{ type: "conv", channels: 3 }, { type: "relu" }] },
       { type: "parallel", branches: [[{ type: "averagePool" }], [{ type: "depthwiseConv", stride: 2 }]] },
     ],
-    true,
+    operators,
   );
   const inner = conv2d(x, weight("stages.0.layers.0.layers.0.weight", [3, 3, 3, 3]), null, 1, 1);
   const sum = add(
@@ -115,7 +144,7 @@ describe("the training graph", () => {
 describe("whitening", () => {
   test("is a convolution with a trained bias and weights that are not trained", () => {
     const names = { parameter: [] as string[], fixed: [] as string[] };
-    const context = plainContext(true);
+    const context = plainContext(trainingOperators);
     const watched = {
       ...context,
       parameter: (name: string, size: readonly number[]) => {
@@ -129,17 +158,22 @@ describe("whitening", () => {
     };
     const y = applyLayers(
       [{ type: "whitening", channels: 6, stride: 2 }],
-      input("x", shape),
+      batchLast(input("x", shape)),
       "stages.0.layers",
       watched,
     );
-    expect(y.shape).toEqual([2, 6, 4, 4]);
+    expect(y.shape).toEqual([4, 4, 6, 2]);
     expect(names).toEqual({ parameter: ["stages.0.layers.0.bias"], fixed: ["stages.0.layers.0.weight"] });
   });
 
   test("stands first or nowhere, and has no more channels than signed components", () => {
     const put = (path: string, channels: number) => () =>
-      applyLayers([{ type: "whitening", channels }], input("x", shape), path, plainContext(true));
+      applyLayers(
+        [{ type: "whitening", channels }],
+        batchLast(input("x", shape)),
+        path,
+        plainContext(trainingOperators),
+      );
     expect(put("stages.1.layers", 6)).toThrow(
       "stages.1.layers.0: whitening: the first layer of the network expected, with at most 54 channels, found 6",
     );

@@ -1,7 +1,7 @@
 /** Networks small enough to be trained and run in milliseconds. */
 import { constant, input, sizeOf, type Tensor } from "../../src/graph/tensor.ts";
 import { type Blueprint, type LayerInput, parseBlueprint } from "../../src/network/blueprint.ts";
-import type { LayerContext } from "../../src/network/layers.ts";
+import type { LayerContext, MapOperators } from "../../src/network/layers.ts";
 import { buildTrainingGraph } from "../../src/network/training-graph.ts";
 import { initialValues, type NamedArray } from "../../src/network/weights.ts";
 import { normal, seededRandom, uniform } from "../../src/random.ts";
@@ -28,10 +28,10 @@ export function randomWeights(blueprint: Blueprint, classes: number, seed: numbe
 }
 
 /** Layers alone, with the first values of their parameters as constants. */
-export function plainContext(training: boolean, classes = 3): LayerContext {
+export function plainContext(operators: MapOperators, classes = 3): LayerContext {
   return {
     classes,
-    training,
+    operators,
     parameter: (name, shape): Tensor => constant(initialValues(name, shape, 1), shape),
     fixed: (name, shape): Tensor => constant(initialValues(name, shape, 1), shape),
     batchNorm: (x) => x,
