@@ -23,7 +23,7 @@ export interface Kernel {
   readonly shape: Shape;
   /** How often it occurs. */
   readonly count: number;
-  /** Multiply-accumulates of one occurrence, as the network's cost counts them. */
+  /** Multiply-accumulates of one occurrence. */
   readonly macs: number;
 }
 

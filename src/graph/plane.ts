@@ -41,6 +41,6 @@ function asConstant(matrix: Matrix): Tensor {
   return constant(matrix.flat(), [matrix.length, matrix[0]!.length]);
 }
 
-export function transposed(matrix: Matrix): number[][] {
+function transposed(matrix: Matrix): number[][] {
   return matrix[0]!.map((_, column) => matrix.map((row) => row[column]!));
 }

@@ -1,10 +1,12 @@
 import { scale } from "./elementwise.ts";
 import { expand, reshape } from "./layout.ts";
-import { differentiable, integers, node, normalizeAxis, type Shape, sizeOf, type Tensor } from "./tensor.ts";
+import { differentiable, integers, node, normalizeAxis, type Shape, show, sizeOf, type Tensor } from "./tensor.ts";
 
 /** The runtime's fast kernels reduce neighbouring axes: one node for each run of them, the last one first, which makes the most small. */
 function reduce(operator: string, x: Tensor, axes: readonly number[], keepAxes: boolean): Tensor {
   const reduced = axes.map((axis) => normalizeAxis(operator, axis, x.shape.length)).sort((a, b) => a - b);
+  if (new Set(reduced).size < reduced.length)
+    throw new RangeError(`${operator}: axes that differ expected, found ${show(axes)} of ${show(x.shape)}`);
   const run = reduced.filter((axis, i) => reduced.slice(i).every((later, j) => later === axis + j)); // the last one
   const rest = reduced.slice(0, reduced.length - run.length);
   const shape = keepAxes
@@ -41,8 +43,10 @@ export function reduceMean(x: Tensor, axes = allAxes(x), keepAxes = false): Tens
 
 /** Sum of squares over `axes` (default all), in one pass where a product and a sum take two. No gradient. */
 export function reduceSumSquare(x: Tensor, axes = allAxes(x)): Tensor {
-  const [last, ...rest] = [...axes].reverse();
-  const rows = reduce("ReduceSumSquare", x, [last!], false);
+  const reduced = axes.map((axis) => normalizeAxis("ReduceSumSquare", axis, x.shape.length));
+  const last = Math.max(...reduced);
+  const rows = reduce("ReduceSumSquare", x, [last], false);
+  const rest = reduced.filter((axis) => axis !== last);
   return rest.length === 0 ? rows : reduce("ReduceSum", rows, rest, false);
 }
 

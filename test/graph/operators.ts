@@ -32,6 +32,7 @@ export const STANDARD_OPERATORS: readonly string[] = [
   "ReduceMax",
   "ReduceMean",
   "ReduceSum",
+  "ReduceSumSquare",
   "Relu",
   "Reshape",
   "Sigmoid",

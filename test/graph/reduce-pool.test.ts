@@ -4,7 +4,7 @@ import { gradients } from "../../src/graph/gradients.ts";
 import * as inference from "../../src/graph/inference.ts";
 import { batchLast } from "../../src/graph/plane.ts";
 import { averagePool, globalAveragePool, globalMaxPool, maxPool } from "../../src/graph/pool.ts";
-import { reduceMax, reduceMean, reduceSum } from "../../src/graph/reduce.ts";
+import { reduceMax, reduceMean, reduceSum, reduceSumSquare } from "../../src/graph/reduce.ts";
 import { constant, input, type Shape, type Tensor } from "../../src/graph/tensor.ts";
 import { onBatchLast } from "./batch-last.ts";
 import { checkValueAndGradients, checkValueWithoutGradient, distinct, runOnce } from "./check.ts";
@@ -59,6 +59,18 @@ describe.each(reductions)("over axes $axes, kept: $keepAxes", ({ axes, keepAxes,
     });
   });
 });
+
+test.each([[[2]], [[0]], [[2, 0]], [[-1, 1]], [[0, 1, 2]]])(
+  "reduceSumSquare over %j has a value and no gradient",
+  async (axes) => {
+    const positives = axes.map((axis) => (axis + 3) % 3);
+    await checkValueWithoutGradient({
+      shapes: [SHAPE],
+      graph: (x) => reduceSumSquare(x!, axes),
+      reference: (x) => reduce(x!, positives, false, (values) => sum(values.map((one) => one * one))),
+    });
+  },
+);
 
 test("without axes, everything is reduced to a scalar", async () => {
   const x = constant([1, 2, 3, 6], [2, 2]);

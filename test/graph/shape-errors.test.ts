@@ -125,6 +125,7 @@ const mistakes: readonly (readonly [() => unknown, string])[] = [
   [() => expand(x(2, 1), [3, 4]), "expand: [2, 1] with sizes of 1 made larger expected, found [3, 4]"],
   [() => expand(x(3), [2, 3]), "expand: [3] with sizes of 1 made larger expected, found [2, 3]"],
   [() => reduceSum(x(2, 5), [2]), "ReduceSum: axis between -2 and 1 expected, found 2"],
+  [() => reduceSum(x(2, 5, 3), [0, -3]), "ReduceSum: axes that differ expected, found [0, -3] of [2, 5, 3]"],
   [() => reduceMean(x(2, 5), [0.5]), "ReduceMean: axis between -2 and 1 expected, found 0.5"],
   [() => reduceMax(x(), [0]), "ReduceMax: axis between 0 and -1 expected, found 0"],
   [() => crossEntropy(x(2, 5), x(2, 4)), "crossEntropy: two tensors of one shape expected, found [2, 5] and [2, 4]"],

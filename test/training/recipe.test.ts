@@ -17,6 +17,7 @@ test("an empty recipe is whole: every field has a default", () => {
     gradientNorm: null,
     augmentation: { padding: 2, flip: true, cutout: 0 },
     averageDecay: null,
+    weightPrecision: "float32",
     validateEvery: 5,
   });
 });
