@@ -28,11 +28,23 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions = {}): Te
   return node("Conv", bias ? [x, weight, bias] : [x, weight], attributes, shape);
 }
 
-/** y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, all of these [C]. @param x [B, C] or [B, C, H, W] */
-export function batchNorm(x: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, variance: Tensor): Tensor {
-  checkBatchNorm(x.shape[1]!, x, gamma, beta);
+/**
+ * y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, all of these [C].
+ *
+ * @param x [B, C], [B, C, H, W], or maps with their channels elsewhere
+ * @param channelAxis of x
+ */
+export function batchNorm(
+  x: Tensor,
+  gamma: Tensor,
+  beta: Tensor,
+  mean: Tensor,
+  variance: Tensor,
+  channelAxis = 1,
+): Tensor {
+  checkBatchNorm(x.shape[channelAxis]!, x, gamma, beta);
   const slope = divide(gamma, sqrt(add(variance, scalar(BATCH_NORM_EPSILON))));
-  const stretched: Shape = [x.shape[1]!, ...x.shape.slice(2).map(() => 1)];
+  const stretched: Shape = [x.shape[channelAxis]!, ...x.shape.slice(channelAxis + 1).map(() => 1)];
   const offset = subtract(beta, multiply(mean, slope));
   return add(multiply(x, reshape(slope, stretched)), reshape(offset, stretched));
 }

@@ -2,12 +2,12 @@ import { UserError } from "../errors.ts";
 import { batchNorm } from "../graph/inference.ts";
 import { constant, type Shape, type Tensor } from "../graph/tensor.ts";
 import type { Blueprint } from "./blueprint.ts";
-import { applyLayers, inferenceOperators, type LayerContext } from "./layers.ts";
+import { applyLayers, inferenceOperators, type LayerContext, type MapOperators } from "./layers.ts";
 import type { Weights } from "./weights.ts";
 
 /** One stage and the head at its end. */
 export interface StageGraph {
-  /** [B, C, H, W], what the next stage takes */
+  /** What the next stage takes: maps, their axes as the operators have them. */
   readonly features: Tensor;
   /** [B, K] */
   readonly logits: Tensor;
@@ -18,6 +18,7 @@ export interface StageGraph {
  * statistics, dropout does nothing. Give it a blueprint and weights that went through `foldBatchNorm`.
  *
  * @param x what the stage before gave, or images [B, C, H, W]
+ * @param operators those of training take images [H, W, C, B]: for many at once they are faster (Winograd), for one they are not
  * @throws {UserError} if a weight is missing or has another shape
  */
 export function buildInferenceStage(
@@ -26,17 +27,18 @@ export function buildInferenceStage(
   classes: number,
   stage: number,
   x: Tensor,
+  operators: MapOperators = inferenceOperators,
 ): StageGraph {
   const context: LayerContext = {
     classes,
-    operators: inferenceOperators,
+    operators,
     parameter: (name, shape) => constant(valuesOf(name, shape, weights), shape),
     fixed: (name, shape) => constant(valuesOf(name, shape, weights), shape),
     batchNorm: (value, path, channels) => {
       const [gamma, beta, mean, variance] = ["gamma", "beta", "mean", "variance"].map((suffix) =>
         context.parameter(`${path}.${suffix}`, [channels]),
       ) as [Tensor, Tensor, Tensor, Tensor];
-      return batchNorm(value, gamma, beta, mean, variance);
+      return batchNorm(value, gamma, beta, mean, variance, value.shape.length === 4 ? operators.channelAxis : 1);
     },
     dropout: (value) => value,
   };
@@ -51,10 +53,11 @@ export function buildInferenceGraph(
   weights: Weights,
   classes: number,
   images: Tensor,
+  operators: MapOperators = inferenceOperators,
 ): StageGraph[] {
   const stages: StageGraph[] = [];
   for (let i = 0; i < blueprint.stages.length; i++)
-    stages.push(buildInferenceStage(blueprint, weights, classes, i, stages[i - 1]?.features ?? images));
+    stages.push(buildInferenceStage(blueprint, weights, classes, i, stages[i - 1]?.features ?? images, operators));
   return stages;
 }
 

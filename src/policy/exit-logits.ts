@@ -1,15 +1,17 @@
 import { evaluationBatches } from "../dataset/batches.ts";
 import type { Samples } from "../dataset/dataset.ts";
 import { concat, reshape } from "../graph/layout.ts";
-import { input } from "../graph/tensor.ts";
+import { batchLast } from "../graph/plane.ts";
+import { input, sizeOf } from "../graph/tensor.ts";
 import { foldBatchNorm } from "../network/folding.ts";
 import { buildInferenceGraph } from "../network/inference-graph.ts";
+import { trainingOperators } from "../network/layers.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TrainedNetwork } from "../training/train.ts";
 import type { ExitTable } from "./exit-table.ts";
 
-/** Large enough to be fast, small enough to stay in cache. */
+/** Large enough to be fast, small enough to stay in cache. A smaller rest is filled up. */
 const BATCH = 64;
 
 /**
@@ -26,15 +28,17 @@ export async function computeExitTable(
   const classes = network.classes.length;
   const folded = foldBatchNorm(network.blueprint, network.weights);
   const images = input("images", [BATCH, ...network.blueprint.input]);
-  const stages = buildInferenceGraph(folded.blueprint, folded.weights, classes, images);
+  const stages = buildInferenceGraph(folded.blueprint, folded.weights, classes, batchLast(images), trainingOperators);
   const perExit = stages.map(({ logits }) => reshape(logits, [BATCH, 1, classes]));
-  const program = await Program.compile(runtime, { outputs: { logits: concat(perExit, 1) }, anyBatch: true });
+  const program = await Program.compile(runtime, { outputs: { logits: concat(perExit, 1) } });
   const row = stages.length * classes;
   const logits = new Float32Array(samples.count * row);
+  const full = new Float32Array(sizeOf(images.shape));
   try {
     for (const batch of evaluationBatches(samples, BATCH, network.normalisation)) {
-      const result = await program.run({ images: batch.images });
-      logits.set(result.logits!, batch.first * row);
+      full.set(batch.images);
+      const result = await program.run({ images: full });
+      logits.set(result.logits!.subarray(0, batch.count * row), batch.first * row);
       onProgress?.(batch.first + batch.count, samples.count);
     }
   } finally {
