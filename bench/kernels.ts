@@ -1,4 +1,7 @@
+import { conv2d } from "../src/graph/conv.ts";
 import { multiplyAccumulates } from "../src/graph/cost.ts";
+import { pullBack } from "../src/graph/gradients.ts";
+import { swapLast } from "../src/graph/linear.ts";
 import type { GraphDefinition } from "../src/graph/onnx.ts";
 import {
   type Attributes,
@@ -73,28 +76,25 @@ function allTensors(results: readonly Tensor[]): Tensor[] {
   return [...found.values()];
 }
 
-/** Median milliseconds of one kernel by itself. Only one value of its result is returned, so nothing large is copied out. */
-export async function timeKernel(runtime: Runtime, kernel: Kernel, repeats: number): Promise<number> {
+/** Median milliseconds of one kernel by itself. */
+export function timeKernel(runtime: Runtime, kernel: Kernel, repeats: number): Promise<number> {
+  const inputs = kernel.inputs.map(({ shape, transposed }, i) => {
+    const x = input(`x${i}`, shape);
+    return transposed ? swapLast(x) : x;
+  });
+  return timeTensor(runtime, node(kernel.operator, inputs, kernel.attributes, kernel.shape), repeats);
+}
+
+/** Median milliseconds of computing a tensor from random inputs. Only one value of it is returned, so nothing large is copied out. */
+export async function timeTensor(runtime: Runtime, y: Tensor, repeats: number): Promise<number> {
+  const axes = y.shape.map((_, i) => i);
+  const ones = axes.map(() => 1);
+  const first = node("Slice", [y, integers(axes.map(() => 0)), integers(ones), integers(axes)], {}, ones);
   const random = seededRandom(1);
   const feeds: Record<string, Float32Array> = {};
-  const inputs = kernel.inputs.map(({ shape, transposed }, i) => {
-    feeds[`x${i}`] = Float32Array.from({ length: sizeOf(shape) }, () => uniform(random) - 0.5);
-    const x = input(`x${i}`, shape);
-    const order = shape.map((_, axis) => axis);
-    order.push(...order.splice(-2).reverse());
-    return transposed
-      ? node(
-          "Transpose",
-          [x],
-          { perm: order },
-          order.map((axis) => shape[axis]!),
-        )
-      : x;
-  });
-  const y = node(kernel.operator, inputs, kernel.attributes, kernel.shape);
-  const ones = kernel.shape.map(() => 1);
-  const axes = kernel.shape.map((_, i) => i);
-  const first = node("Slice", [y, integers(axes.map(() => 0)), integers(ones), integers(axes)], {}, ones);
+  for (const { source, shape } of allTensors([y]))
+    if (source.kind === "input")
+      feeds[source.name] = Float32Array.from({ length: sizeOf(shape) }, () => uniform(random) - 0.5);
   const program = await Program.compile(runtime, { outputs: { first } }, { optimizeFor: "training" });
   const times: number[] = [];
   for (let i = 0; i <= repeats; i++) {
@@ -104,6 +104,47 @@ export async function timeKernel(runtime: Runtime, kernel: Kernel, repeats: numb
   }
   await program.close();
   return median(times);
+}
+
+/** Milliseconds of a convolution as it is trained, and of its two gradients. */
+export interface ConvolutionTimes {
+  readonly name: string;
+  readonly count: number;
+  /** Of each of the three. */
+  readonly macs: number;
+  readonly forward: number;
+  readonly toInput: number;
+  readonly toWeight: number;
+}
+
+/** Every convolution of a network, equal ones counted, at the shapes that it has in training. */
+export async function timeConvolutions(
+  runtime: Runtime,
+  network: GraphDefinition,
+  batch: number,
+  repeats: number,
+): Promise<ConvolutionTimes[]> {
+  const rows: ConvolutionTimes[] = [];
+  for (const { operator, attributes, inputs, count, macs } of kernelsOf(network)) {
+    if (operator !== "Conv") continue;
+    const [, channels, height, width] = inputs[0]!.shape as [number, number, number, number];
+    const weightShape = inputs[1]!.shape;
+    const stride = (attributes.strides as [1 | 2])[0];
+    const groups = attributes.group as number;
+    const x = input("x", [height, width, channels, batch]);
+    const weight = input("weight", weightShape);
+    const y = conv2d(x, weight, { stride, groups });
+    const dy = input("dy", y.shape);
+    rows.push({
+      name: `${weightShape[2]}x${weightShape[2]} ${channels} to ${weightShape[0]} at ${height}x${width}${stride === 2 ? ", stride 2" : ""}`,
+      count,
+      macs: macs * batch,
+      forward: await timeTensor(runtime, y, repeats),
+      toInput: await timeTensor(runtime, pullBack(y, dy, [x])[0]!, repeats),
+      toWeight: await timeTensor(runtime, pullBack(y, dy, [weight])[0]!, repeats),
+    });
+  }
+  return rows;
 }
 
 export function median(values: readonly number[]): number {

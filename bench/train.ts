@@ -12,15 +12,18 @@ import { parseArgs } from "node:util";
 import { channelStatistics } from "../src/dataset/augmentation.ts";
 import { shapesDataset } from "../src/dataset/shapes.ts";
 import { input } from "../src/graph/tensor.ts";
+import type { Blueprint } from "../src/network/blueprint.ts";
 import { builtInBlueprint } from "../src/network/blueprints.ts";
 import { networkCost } from "../src/network/cost.ts";
+import { buildInferenceGraph } from "../src/network/inference-graph.ts";
 import { buildTrainingGraph } from "../src/network/training-graph.ts";
+import type { Weights } from "../src/network/weights.ts";
 import { computeExitTable } from "../src/policy/exit-logits.ts";
 import { formatTable } from "../src/report/table.ts";
 import { createNodeRuntime } from "../src/runtime/node.ts";
 import { Program } from "../src/runtime/program.ts";
 import { buildTrainingStep } from "../src/training/step.ts";
-import { gflops, type Kernel, kernelsOf, timeKernel } from "./kernels.ts";
+import { gflops, type Kernel, kernelsOf, timeConvolutions, timeKernel } from "./kernels.ts";
 import { recipeFor } from "./train-recipe.ts";
 import type { StepTimes } from "./train-step.ts";
 
@@ -93,9 +96,7 @@ function measureStep(network: string): StepTimes {
 async function measureEvaluation(network: string): Promise<number> {
   const blueprint = builtInBlueprint(network);
   const data = shapesDataset({ trainCount: 10, testCount: 2000 });
-  const { parameters, fixed, statistics } = buildTrainingGraph(blueprint, 10, input("images", [1, ...blueprint.input]));
-  const variables = [...parameters, ...fixed, ...statistics.map(({ variable }) => variable)];
-  const weights = new Map(variables.map(({ source, shape }) => [source.name, { shape, data: source.initial() }]));
+  const weights = initialWeights(blueprint);
   const normalisation = channelStatistics(data.train!, data.imageShape);
   const marks: [number, number][] = [];
   const untrained = { blueprint, weights, classes: data.classes, normalisation };
@@ -148,6 +149,32 @@ function measurePeer(): Peer | null {
   }
 }
 
+/** Milliseconds, effective GFLOP/s (2 x MACs / time, whatever the algorithm multiplies) and its share of the roof, of all three. */
+async function convolutionTable(blueprint: Blueprint, roof: number): Promise<string> {
+  const stages = buildInferenceGraph(
+    blueprint,
+    initialWeights(blueprint),
+    10,
+    input("images", [1, ...blueprint.input]),
+  );
+  const outputs = Object.fromEntries(stages.map(({ logits }, exit) => [exit, logits]));
+  const cells = (macs: number, ms: number): string =>
+    `${ms.toFixed(1)} ms ${gflops(macs, ms).toFixed(0)} ${((100 * gflops(macs, ms)) / roof).toFixed(0)}%`;
+  const rows = (await timeConvolutions(runtime, { outputs }, BATCH, 3)).map((one) => [
+    one.name,
+    String(one.count),
+    ...[one.forward, one.toInput, one.toWeight].map((ms) => cells(one.macs, ms)),
+  ]);
+  const titles = ["times", "forward", "to the input", "to the weights"].map((title) => ({ title }));
+  return formatTable([{ title: "convolution", align: "left" as const }, ...titles], rows);
+}
+
+function initialWeights(blueprint: Blueprint): Weights {
+  const { parameters, fixed, statistics } = buildTrainingGraph(blueprint, 10, input("images", [1, ...blueprint.input]));
+  const variables = [...parameters, ...fixed, ...statistics.map(({ variable }) => variable)];
+  return new Map(variables.map(({ source, shape }) => [source.name, { shape, data: source.initial() }]));
+}
+
 async function measureNetwork(network: string, roof: number) {
   const blueprint = builtInBlueprint(network);
   const { stepMs, waitMs, peakResidentBytes, residentBytes } = measureStep(network);
@@ -186,6 +213,7 @@ async function measureNetwork(network: string, roof: number) {
       rows.sort((a, b) => Number(b[2]) * Number(b[3]) - Number(a[2]) * Number(a[3])),
     )}`,
   );
+  say(`\n${network}: convolutions as they are trained\n${await convolutionTable(blueprint, roof)}`);
   const operators = (await profile(definition, blueprint.stages.length))
     .slice(0, 12)
     .map(([name, ms]) => `${name} ${ms.toFixed(0)}`);

@@ -12,12 +12,21 @@ import { scalar, show, type Tensor } from "./tensor.ts";
  */
 export function gradients(loss: Tensor, targets: readonly Tensor[]): Tensor[] {
   if (loss.shape.length !== 0) throw new RangeError(`gradients: scalar loss expected, found ${show(loss.shape)}`);
-  const leading = tensorsLeadingTo(loss, new Set(targets));
-  const gradientOf = new Map<Tensor, Tensor>([[loss, scalar(1)]]);
+  return pullBack(loss, scalar(1), targets);
+}
+
+/**
+ * What `gradients` does from somewhere in the middle: d(loss)/d(target) for every target, given dy = d(loss)/dy.
+ *
+ * @throws {RangeError} if `y` does not depend on one of the targets
+ */
+export function pullBack(y: Tensor, dy: Tensor, targets: readonly Tensor[]): Tensor[] {
+  const leading = tensorsLeadingTo(y, new Set(targets));
+  const gradientOf = new Map<Tensor, Tensor>([[y, dy]]);
   for (const tensor of leading.reverse()) {
-    const dy = gradientOf.get(tensor);
-    if (!dy || !tensor.derivation) continue;
-    const passed = tensor.derivation.backward(dy);
+    const own = gradientOf.get(tensor);
+    if (!own || !tensor.derivation) continue;
+    const passed = tensor.derivation.backward(own);
     tensor.derivation.inputs.forEach((source, i) => {
       const gradient = passed[i];
       if (!gradient) return;
