@@ -8,11 +8,14 @@
 import { compare, relu } from "../graph/elementwise.ts";
 import { concat, slice } from "../graph/layout.ts";
 import { linear } from "../graph/linear.ts";
-import { constant, type Tensor } from "../graph/tensor.ts";
+import { constant, node, type Tensor } from "../graph/tensor.ts";
 import type { NamedArray } from "../network/weights.ts";
 import type { Agent } from "./agent.ts";
 import { exitAnswer, featureColumn, featuresOfAnswer } from "./observation.ts";
 import { ACTIONS } from "./q-network.ts";
+
+/** The number that the ONNX format gives to truth values. */
+const BOOL = 9;
 
 export interface StageInputs {
   readonly exit: number;
@@ -35,6 +38,8 @@ export interface StageDecision {
   readonly q: Tensor;
   /** [B, 1] 1 where exiting is worth at least as much as going on: at a tie the cheaper one */
   readonly exitNow: Tensor;
+  /** [B] the contrary as truth values, in two nodes where `exitNow` takes four: for graphs that act on it themselves */
+  readonly goesOn: Tensor;
   /** [B, 1], for the next stage */
   readonly topClass: Tensor;
 }
@@ -53,7 +58,9 @@ export function stageDecision(agent: Agent, stage: StageInputs): StageDecision {
     concat([seen, answer], 1),
   );
   const exitNow = compare(slice(q, 1, 1, 2), "GreaterOrEqual", slice(q, 1, 0, 1));
-  return { probabilities, answer, q, exitNow, topClass };
+  const smallest = node("ArgMin", [q], { axis: 1, keepdims: 0 }, [q.shape[0]!], "int64"); // at a tie the first: `continue`
+  const goesOn = node("Cast", [smallest], { to: BOOL }, smallest.shape, "bool");
+  return { probabilities, answer, q, exitNow, goesOn, topClass };
 }
 
 /** y = x weight^T + bias, weight [out, in] */
