@@ -61,7 +61,7 @@ export function stageFileGraphs(
     const always = compare(slice(probabilities, 1, 0, 1), "GreaterOrEqual", scalar(0));
     const outputs = { probabilities, exit_now: decision?.exitNow ?? always };
     if (!decision) return { outputs, anyBatch };
-    const next = { history: concat([...seenBefore, answer], 1), topClass: decision.topClass };
+    const next = { history: concat([...seenBefore, ...answer], 1), topClass: decision.topClass };
     features = input("features", stage.features.shape);
     history = input("history", next.history.shape);
     topClass = input("top_class", next.topClass.shape);

@@ -26,7 +26,7 @@ export function nestedExits(
     const before = passed.at(-1);
     const stage = build(passed.length, {
       features: before?.features ?? image,
-      seen: () => (before ? concat([dial, ...passed.map(({ answer }) => answer)], 1) : dial),
+      seen: () => before?.decision?.seenByNow ?? dial,
       topClass: before?.decision?.topClass ?? null,
     });
     const here = told([...passed, stage]);

@@ -24,8 +24,8 @@ export interface BuiltStage {
   readonly features: Tensor;
   /** [B, K] temperature-scaled */
   readonly probabilities: Tensor;
-  /** [B, A_k] what the agent sees of this exit's answer, see `exitAnswer` */
-  readonly answer: Tensor;
+  /** [B, A_k] what the agent sees of this exit's answer, in parts, see `exitAnswer` */
+  readonly answer: readonly Tensor[];
   /** null at the last exit, where there is nothing to decide */
   readonly decision: StageDecision | null;
 }
@@ -52,10 +52,10 @@ export function stageBuilder(network: TrainedNetwork, { agent, costs }: LearnedP
 
 /**
  * All that is told of one exit, [B, K + A_k + 2]: probabilities, what the agent sees of them and Q-values, these where there
- * is a decision. Every input and output costs microseconds at batch 1, so it comes as one. Read by `readTrace`.
+ * is a decision, in parts. Every input and output costs microseconds at batch 1, so they come as one. Read by `readTrace`.
  */
 export function exitRow({ probabilities, answer, decision }: BuiltStage): Tensor[] {
-  return [probabilities, answer, ...(decision ? [decision.q] : [])];
+  return [probabilities, ...answer, ...(decision ? [decision.q] : [])];
 }
 
 /**

@@ -32,8 +32,10 @@ export interface StageInputs {
 export interface StageDecision {
   /** [B, K] temperature-scaled */
   readonly probabilities: Tensor;
-  /** [B, A_k], see `exitAnswer` */
-  readonly answer: Tensor;
+  /** [B, A_k] in parts, see `exitAnswer` */
+  readonly answer: readonly Tensor[];
+  /** [B, 1 + A_0 + ... + A_k] `seen` of the next stage */
+  readonly seenByNow: Tensor;
   /** [B, 2] of `continue` and `exit`; means nothing at the last exit */
   readonly q: Tensor;
   /** [B, 1] 1 where exiting is worth at least as much as going on: at a tie the cheaper one */
@@ -48,19 +50,17 @@ export interface StageDecision {
 export function stageDecision(agent: Agent, stage: StageInputs): StageDecision {
   const { exit, logits, seen, previousTopClass } = stage;
   const { probabilities, answer, topClass } = exitAnswer(logits, agent.temperatures[exit]!, previousTopClass);
+  const seenByNow = concat([seen, ...answer], 1);
   const [first, ...others] = denseLayers(agent);
   const layers = [atExit(first!, agent, exit, stage.costShares), ...others];
-  const q = layers.reduce<Tensor>(
-    (x, layer, i) => {
-      const y = linear(x, asConstant(layer.weight), asConstant(layer.bias));
-      return i < layers.length - 1 ? relu(y) : y;
-    },
-    concat([seen, answer], 1),
-  );
+  const q = layers.reduce<Tensor>((x, layer, i) => {
+    const y = linear(x, asConstant(layer.weight), asConstant(layer.bias));
+    return i < layers.length - 1 ? relu(y) : y;
+  }, seenByNow);
   const exitNow = compare(slice(q, 1, 1, 2), "GreaterOrEqual", slice(q, 1, 0, 1));
   const smallest = node("ArgMin", [q], { axis: 1, keepdims: 0 }, [q.shape[0]!], "int64"); // at a tie the first: `continue`
   const goesOn = node("Cast", [smallest], { to: BOOL }, smallest.shape, "bool");
-  return { probabilities, answer, q, exitNow, goesOn, topClass };
+  return { probabilities, answer, seenByNow, q, exitNow, goesOn, topClass };
 }
 
 /** y = x weight^T + bias, weight [out, in] */

@@ -35,7 +35,9 @@ async function convolutionsRun(agent: typeof mixed): Promise<{ exit: number; con
     args?: { op_name?: string };
   }[];
   rmSync(folder, { recursive: true });
-  const convolutions = events.filter(({ name, args }) => args?.op_name?.endsWith("Conv") && name.endsWith("_kernel_time"));
+  const convolutions = events.filter(
+    ({ name, args }) => args?.op_name?.endsWith("Conv") && name.endsWith("_kernel_time"),
+  );
   return { exit: readPath(answers!, EXITS, CLASSES.length).at(-1)!.exit, convolutions: convolutions.length };
 }
 
