@@ -7,6 +7,7 @@ import { stageGraphs } from "../src/inference/stage-programs.ts";
 import type { LearnedPolicy } from "../src/model/model.ts";
 import { foldBatchNorm } from "../src/network/folding.ts";
 import { buildInferenceStage } from "../src/network/inference-graph.ts";
+import { fixedExitAgent } from "../src/policy/fixed-exit-agent.ts";
 import { median } from "../src/policy/stage-times.ts";
 import { normal, seededRandom } from "../src/random.ts";
 import { Program, type Values } from "../src/runtime/program.ts";
@@ -30,7 +31,10 @@ export async function measureDeciding(
 ): Promise<DecideMicros> {
   const pairs: { withAgent: Program; without: Program }[] = [];
   const plain = plainStages(network);
-  for (const [k, graph] of stageGraphs(network, policy).slice(0, -1).entries())
+  const onward = fixedExitAgent(policy.agent, policy.agent.exits - 1); // as many images for every stage
+  for (const [k, graph] of stageGraphs(network, { ...policy, agent: onward })
+    .slice(0, -1)
+    .entries())
     pairs.push({
       withAgent: await Program.compile(runtime, graph),
       without: await Program.compile(runtime, plain[k]!),

@@ -13,8 +13,9 @@ import {
   type TableEvaluation,
 } from "./evaluation/evaluate-table.ts";
 import type { EvaluationFigures } from "./evaluation/figures.ts";
-import { firstFeeds, handedOn } from "./inference/classification.ts";
-import { fullNetworkGraph, stageGraphs } from "./inference/stage-programs.ts";
+import { firstFeeds } from "./inference/classification.ts";
+import { nestedGraph } from "./inference/nested-exits.ts";
+import { fullNetworkGraph } from "./inference/stage-programs.ts";
 import { exitCosts, type LearnedPolicy } from "./model/model.ts";
 import type { Blueprint } from "./network/blueprint.ts";
 import type { Agent } from "./policy/agent.ts";
@@ -22,6 +23,7 @@ import { DQN_DEFAULTS, type DqnOptions } from "./policy/dqn.ts";
 import { computeExitTable } from "./policy/exit-logits.ts";
 import { type ExitCosts, type ExitTable, tableSubset } from "./policy/exit-table.ts";
 import { type Judgement, learnOn } from "./policy/feedback.ts";
+import { fixedExitAgent } from "./policy/fixed-exit-agent.ts";
 import { type LambdaPoint, lambdaForAccuracy, lambdaForBudget, lambdaForSavings } from "./policy/lambda-calibration.ts";
 import { calibrated, heldOut, type LearnHooks, type LearnOptions, learnOnTable } from "./policy/learn.ts";
 import { stateWidth } from "./policy/observation.ts";
@@ -29,7 +31,6 @@ import { initialQWeights } from "./policy/q-network.ts";
 import { measureExitTimes } from "./policy/stage-times.ts";
 import { costsOf } from "./policy/table-file.ts";
 import { createNodeRuntime } from "./runtime/node.ts";
-import type { Values } from "./runtime/program.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { RecipeInput } from "./training/recipe.ts";
 import type { TrainedNetwork, TrainOptions } from "./training/train.ts";
@@ -107,7 +108,7 @@ export function learnFromTable({ runtime = createNodeRuntime(), ...given }: Lear
   return learnOnTable({ ...given, runtime });
 }
 
-/** Exits cost the decisions on the way, too: stages are timed with an agent of the right size that has not learned yet. */
+/** Exits cost the decisions on the way, too: they are timed with agents of the right size. */
 async function pricesOf(
   runtime: Runtime,
   network: TrainedNetwork,
@@ -123,12 +124,18 @@ async function pricesOf(
   const weights = initialQWeights({ inputs: stateWidth(exits, classes) + 1, hidden, dueling }, 0);
   const temperatures = costs.exitMacs.map(() => 1);
   const agent: Agent = { weights, hidden, dueling, exits, classes, temperatures, lambdaRange };
-  const graphs = stageGraphs(network, { agent, costs, lambda: lambdaRange.from, calibration: [], validation });
+  const leaving = costs.exitMacs.map((_, exit) =>
+    nestedGraph(network, {
+      agent: fixedExitAgent(agent, exit),
+      costs,
+      lambda: lambdaRange.from,
+      calibration: [],
+      validation,
+    }),
+  );
   const [image] = evaluationBatches(samples, 1, network.normalisation);
   const feeds = firstFeeds(image!.images, 1, lambdaRange.from);
-  const handOn = (taken: Values, given: Values, exit: number): Values =>
-    handedOn(taken, given, { exit, isLast: exit === exits - 1, classes }, 1, [0]);
-  return { costs: await measureExitTimes(runtime, graphs, fullNetworkGraph(network), feeds, handOn), costUnit: "ms" };
+  return { costs: await measureExitTimes(runtime, leaving, fullNetworkGraph(network), feeds), costUnit: "ms" };
 }
 
 export interface ContinueLearningOptions extends LearnHooks {

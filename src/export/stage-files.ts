@@ -1,11 +1,13 @@
 import { compare } from "../graph/elementwise.ts";
-import { slice } from "../graph/layout.ts";
+import { concat, slice } from "../graph/layout.ts";
 import { type GraphDefinition, serialize } from "../graph/onnx.ts";
-import { input, scalar } from "../graph/tensor.ts";
+import { input, scalar, type Tensor } from "../graph/tensor.ts";
+import { stageBuilder } from "../inference/stage-programs.ts";
 import type { LearnedPolicy } from "../model/model.ts";
+import { dialTensor } from "../policy/observation.ts";
 import type { TrainedNetwork } from "../training/train.ts";
 import { describeFile, type ExportedFile } from "./manifest.ts";
-import { normalised, type StageFlow, stageBuilder } from "./stage.ts";
+import { clippedLambda, normalised, perImage } from "./stage.ts";
 
 /** Written into the manifest beside each input and output. */
 const MEANINGS = {
@@ -41,27 +43,30 @@ export function stageFileGraphs(
   { batch }: StageGraphOptions,
 ): GraphDefinition[] {
   const build = stageBuilder(network, policy);
+  const dial = dialTensor(clippedLambda(input("lambda", []), policy.agent));
   const image = input("image", [batch ?? 1, ...network.blueprint.input]);
   const anyBatch = batch === null;
   const last = network.blueprint.stages.length - 1; // decides nothing, and is not told what the agent saw
-  let flow: StageFlow = {
-    features: normalised(image, network.normalisation),
-    history: null,
-    topClass: null,
-  };
+  let features = normalised(image, network.normalisation);
+  let history: Tensor | null = null;
+  let topClass: Tensor | null = null;
   return network.blueprint.stages.map((_, exit) => {
-    const { probabilities, decision, next } = build(exit, flow, input("lambda", []));
+    const seenBefore: readonly Tensor[] = history ? [history] : [];
+    const stage = build(exit, {
+      features,
+      seen: (logits) => concat([perImage(dial, logits), ...seenBefore], 1),
+      topClass,
+    });
+    const { probabilities, answer, decision } = stage;
     const always = compare(slice(probabilities, 1, 0, 1), "GreaterOrEqual", scalar(0));
     const outputs = { probabilities, exit_now: decision?.exitNow ?? always };
-    if (!decision || !next) return { outputs, anyBatch };
-    const { features, history, topClass } = next;
-    flow = {
-      features: input("features", features.shape),
-      history: input("history", history.shape),
-      topClass: input("top_class", topClass.shape),
-    };
-    const forDeciding = { next_history: history, next_top_class: topClass };
-    const handedOn = { next_features: features, ...(exit < last - 1 ? forDeciding : {}) };
+    if (!decision) return { outputs, anyBatch };
+    const next = { history: concat([...seenBefore, ...answer], 1), topClass: decision.topClass };
+    features = input("features", stage.features.shape);
+    history = input("history", next.history.shape);
+    topClass = input("top_class", next.topClass.shape);
+    const forDeciding = { next_history: next.history, next_top_class: next.topClass };
+    const handedOn = { next_features: stage.features, ...(exit < last - 1 ? forDeciding : {}) };
     return { outputs: { ...outputs, q: decision.q, ...handedOn }, anyBatch };
   });
 }

@@ -1,7 +1,7 @@
 import { normalisationTable } from "../dataset/augmentation.ts";
 import type { ImageShape } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
-import { sizeOf } from "../graph/tensor.ts";
+import { sizeOf, type Tensor } from "../graph/tensor.ts";
 import { exitCosts, type LearnedPolicy, type Model } from "../model/model.ts";
 import { checkLambda } from "../policy/agent.ts";
 import type { ExitCosts } from "../policy/exit-table.ts";
@@ -11,14 +11,17 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { TrainedNetwork } from "../training/train.ts";
 import {
   type AnsweringStage,
+  answerWidth,
   type Classification,
   type ExitTrace,
   firstFeeds,
   handedOn,
+  readPath,
   readTrace,
   stoppedBy,
 } from "./classification.ts";
 import { isRawImage, type RawImage, rawNumbers, writeImages } from "./images.ts";
+import { nestedGraph } from "./nested-exits.ts";
 import { type RecentTimes, recentTimes } from "./recent-times.ts";
 import { stageGraphs } from "./stage-programs.ts";
 
@@ -36,7 +39,7 @@ export interface Dial {
 }
 
 export interface BatchOptions {
-  /** Looked at before every stage: once it is aborted, the call rejects with its reason. */
+  /** Looked at before every run: of each stage in a batch or with a deadline, else once. If it is aborted, the call rejects with its reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -52,11 +55,16 @@ export interface ClassifyOptions extends BatchOptions {
 const WARM_UP_RUNS = 10;
 const UNMEASURED_RUNS = 2;
 /** The input of this many images is kept from one call to the next. */
-const KEPT_IMAGES = 32;
+const KEPT_IMAGES = 256;
+
+type Answer = Omit<Classification, "latencyMs">;
 
 /**
- * A trained model that really stops: stages run one after the other, and a stage after the exit taken is never computed.
- * In a batch, the images that go on are gathered into a smaller batch (compaction). Calls wait for each other.
+ * A trained model that really stops: a stage after the exit taken is never computed.
+ *
+ * One image takes one session that holds all stages and exits by itself (`nestedGraph`). A batch, and an image with a deadline, take
+ * one session per stage: the images that go on make up a smaller batch (compaction), and before every stage there is a look at the
+ * clock. These sessions hold the weights a second time, so they are made when first needed. Calls wait for each other.
  */
 export class AdaptiveClassifier<Image> {
   readonly network: TrainedNetwork;
@@ -65,7 +73,10 @@ export class AdaptiveClassifier<Image> {
   readonly costs: ExitCosts;
   /** [E] images computed at each stage since the start. */
   readonly imagesComputed: number[];
-  readonly #stages: readonly Program[];
+  readonly #runtime: Runtime;
+  readonly #single: Program;
+  /** [E] once they are needed */
+  #stages: Promise<readonly Program[]> | null = null;
   readonly #table: Float32Array;
   readonly #toPixels: ToPixels<Image>;
   /** [E] of one image */
@@ -76,20 +87,23 @@ export class AdaptiveClassifier<Image> {
   #closed: Promise<void> | null = null;
 
   private constructor(
+    runtime: Runtime,
     { network }: Model,
     policy: LearnedPolicy,
-    stages: readonly Program[],
+    single: Program,
     lambda: number,
     toPixels: ToPixels<Image>,
   ) {
+    const exits = network.blueprint.stages;
     this.network = network;
     this.policy = policy;
-    this.imagesComputed = stages.map(() => 0);
-    this.#stages = stages;
+    this.imagesComputed = exits.map(() => 0);
+    this.#runtime = runtime;
+    this.#single = single;
     this.#table = normalisationTable(network.normalisation);
     this.#toPixels = toPixels;
     this.costs = exitCosts(network.blueprint, network.classes.length, policy.agent);
-    this.#stageTimes = stages.map(() => recentTimes());
+    this.#stageTimes = exits.map(() => recentTimes());
     this.#lambda = lambda;
   }
 
@@ -109,10 +123,10 @@ export class AdaptiveClassifier<Image> {
         "classifier: a model with a policy expected, found a network alone; run 'earlyexit learn' first",
       );
     const lambda = lambdaOf(policy, dial);
-    const stages: Program[] = [];
-    for (const graph of stageGraphs(network, policy)) stages.push(await Program.compile(runtime, graph));
-    const classifier = new AdaptiveClassifier(model, policy, stages, lambda, toPixels);
-    await classifier.#warmUp();
+    const single = await Program.compile(runtime, nestedGraph(network, policy));
+    const classifier = new AdaptiveClassifier(runtime, model, policy, single, lambda, toPixels);
+    const black = new Float32Array(sizeOf(network.blueprint.input));
+    for (let run = 0; run < UNMEASURED_RUNS; run++) await single.run(firstFeeds(black, 1, lambda));
     return classifier;
   }
 
@@ -128,6 +142,15 @@ export class AdaptiveClassifier<Image> {
   /** Turns the dial to the smallest lambda whose mean cost, on validation, is within the budget. */
   keepWithin(budgetMacs: number): void {
     this.#lambda = lambdaOf(this.policy, { budgetMacs });
+  }
+
+  /**
+   * Makes the sessions of single stages now and measures them, where the first batch or the first call with a deadline would: call it
+   * before a first call with a deadline, which else answers late, at the first exit.
+   */
+  async prepareStages(): Promise<void> {
+    this.#checkOpen();
+    await this.#alone(() => this.#stagePrograms());
   }
 
   /**
@@ -162,7 +185,7 @@ export class AdaptiveClassifier<Image> {
   close(): Promise<void> {
     this.#closed ??= this.#alone(async () => {
       this.#input = new Float32Array();
-      for (const stage of this.#stages) await stage.close();
+      for (const program of [this.#single, ...((await this.#stages) ?? [])]) await program.close();
     });
     return this.#closed;
   }
@@ -179,6 +202,10 @@ export class AdaptiveClassifier<Image> {
     return Promise.all(images.map(read));
   }
 
+  #checkOpen(): void {
+    if (this.#closed) throw new TypeError("classifier: an open one expected, found a closed one; load it again");
+  }
+
   /** A session runs one call at a time, and the input is shared. */
   #alone<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#lastCall.then(work);
@@ -193,7 +220,7 @@ export class AdaptiveClassifier<Image> {
     deadline = Number.POSITIVE_INFINITY,
   ): Promise<Classification[]> {
     reading.catch(() => undefined); // if it fails while another call is under way, this one tells its caller later
-    if (this.#closed) throw new TypeError("classifier: an open one expected, found a closed one; load it again");
+    this.#checkOpen();
     signal?.throwIfAborted();
     if (count === 0) return [];
     const lambda = this.#lambda; // one for the whole call, even if the dial is turned while it waits or runs
@@ -203,7 +230,11 @@ export class AdaptiveClassifier<Image> {
       const shape = this.network.blueprint.input;
       const x = this.#inputFor(count * sizeOf(shape));
       writeImages(x, images, this.#table, shape[1] * shape[2]);
-      const answers = await this.#runStages(x, count, lambda, signal, deadline);
+      signal?.throwIfAborted();
+      const isSingle = count === 1 && deadline === Number.POSITIVE_INFINITY;
+      const answers = isSingle
+        ? [await this.#runSingle(x, lambda)]
+        : await this.#runStages(x, count, lambda, signal, deadline);
       const latencyMs = performance.now() - started;
       return answers.map((answer) => Object.assign(answer, { latencyMs }));
     });
@@ -215,35 +246,44 @@ export class AdaptiveClassifier<Image> {
     return this.#input.subarray(0, length);
   }
 
-  /** All of the answer but its latency. */
+  async #runSingle(x: Float32Array, lambda: number): Promise<Answer> {
+    const { answers } = await this.#single.run(firstFeeds(x, 1, lambda));
+    const path = readPath(answers!, this.imagesComputed.length, this.network.classes.length);
+    for (const { exit } of path) this.imagesComputed[exit]! += 1;
+    return this.#answerAt(path.at(-1)!, path);
+  }
+
   async #runStages(
     x: Float32Array,
     count: number,
     lambda: number,
     signal: AbortSignal | undefined,
     deadline: number,
-  ): Promise<Omit<Classification, "latencyMs">[]> {
-    const answers = new Array<Omit<Classification, "latencyMs">>(count);
+  ): Promise<Answer[]> {
+    const answers = new Array<Answer>(count);
     const traces: ExitTrace[][] = Array.from({ length: count }, () => []);
     let images = Array.from({ length: count }, (_, i) => i);
     let feeds = firstFeeds(x, count, lambda);
-    for (const [exit, stage] of this.#stages.entries()) {
+    for (const [exit, program] of (await this.#stagePrograms()).entries()) {
       signal?.throwIfAborted();
       const rows = images.length;
       const begun = performance.now();
-      const results = await stage.run(feeds);
+      const results = await program.run(feeds);
       this.imagesComputed[exit]! += rows;
       if (count === 1) this.#stageTimes[exit]!.add(performance.now() - begun);
       const isLate = this.#isLate(exit + 1, deadline);
+      const stage = this.#answering(exit);
+      const width = answerWidth(stage);
       const goOn: number[] = [];
       for (let row = 0; row < rows; row++) {
-        const trace = readTrace(results, this.#answering(exit), row, isLate);
-        traces[images[row]!]!.push(trace);
-        if (trace.exited) answers[images[row]!] = this.#answerAt(trace, traces[images[row]!]!);
+        const trace = readTrace(results.answer!, row * width, stage, isLate);
+        const path = traces[images[row]!]!;
+        path.push(trace);
+        if (trace.exited) answers[images[row]!] = this.#answerAt(trace, path);
         else goOn.push(row);
       }
       if (goOn.length === 0) break;
-      feeds = handedOn(feeds, results, this.#answering(exit), rows, goOn);
+      feeds = handedOn(feeds, results, stage, rows, goOn);
       images = goOn.map((row) => images[row]!);
     }
     return answers;
@@ -251,15 +291,15 @@ export class AdaptiveClassifier<Image> {
 
   /** Whether a stage, begun now, would probably end after the deadline. */
   #isLate(stage: number, deadline: number): boolean {
-    if (deadline === Number.POSITIVE_INFINITY || stage === this.#stages.length) return false;
+    if (deadline === Number.POSITIVE_INFINITY || stage === this.imagesComputed.length) return false;
     return performance.now() + this.#stageTimes[stage]!.p95() > deadline;
   }
 
   #answering(exit: number): AnsweringStage {
-    return { exit, isLast: exit === this.#stages.length - 1, classes: this.network.classes.length };
+    return { exit, isLast: exit === this.imagesComputed.length - 1, classes: this.network.classes.length };
   }
 
-  #answerAt(last: ExitTrace, trace: readonly ExitTrace[]): Omit<Classification, "latencyMs"> {
+  #answerAt(last: ExitTrace, trace: readonly ExitTrace[]): Answer {
     const { exit, classIndex, probabilities, confidence } = last;
     return {
       label: this.network.classes[classIndex]!,
@@ -273,19 +313,33 @@ export class AdaptiveClassifier<Image> {
     };
   }
 
+  /** Inside `#alone`. */
+  #stagePrograms(): Promise<readonly Program[]> {
+    this.#stages ??= this.#compileStages();
+    return this.#stages;
+  }
+
   /** The first runs of a session allocate, and a deadline needs to know how long each stage takes. */
-  async #warmUp(): Promise<void> {
-    const x = new Float32Array(sizeOf(this.network.blueprint.input));
+  async #compileStages(): Promise<readonly Program[]> {
+    const graphs = stageGraphs(this.network, this.policy);
+    const stages: Program[] = [];
+    for (const graph of graphs) stages.push(await Program.compile(this.#runtime, graph));
     for (let run = 0; run < WARM_UP_RUNS; run++) {
-      let feeds = firstFeeds(x, 1, this.#lambda);
-      for (const [exit, stage] of this.#stages.entries()) {
+      let feeds = firstFeeds(new Float32Array(sizeOf(this.network.blueprint.input)), 1, this.#lambda);
+      for (const [exit, program] of stages.entries()) {
         const begun = performance.now();
-        const results = await stage.run(feeds);
+        const results = await program.run(feeds);
         if (run >= UNMEASURED_RUNS) this.#stageTimes[exit]!.add(performance.now() - begun);
-        feeds = handedOn(feeds, results, this.#answering(exit), 1, [0]);
+        const maps = graphs[exit]!.outputs["next:x"]; // the agent may not send this image on
+        if (maps) feeds = { ...handedOn(feeds, results, this.#answering(exit), 1, [0]), x: zeros(maps) };
       }
     }
+    return stages;
   }
+}
+
+function zeros({ shape }: Tensor): Float32Array {
+  return new Float32Array(sizeOf(shape));
 }
 
 function lambdaOf(policy: LearnedPolicy, { lambda, budgetMacs }: Dial): number {

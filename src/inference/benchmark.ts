@@ -7,12 +7,14 @@ import type { GraphDefinition } from "../graph/onnx.ts";
 import { input } from "../graph/tensor.ts";
 import type { LearnedPolicy, Model } from "../model/model.ts";
 import type { ExitCosts } from "../policy/exit-table.ts";
+import { fixedExitAgent } from "../policy/fixed-exit-agent.ts";
 import { lambdaGrid } from "../policy/lambda-calibration.ts";
 import { permutation, seededRandom } from "../random.ts";
 import { Program, type Values } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { AdaptiveClassifier } from "./adaptive-classifier.ts";
 import { type Classification, firstFeeds, handedOn } from "./classification.ts";
+import { nestedGraph } from "./nested-exits.ts";
 import { percentile } from "./recent-times.ts";
 import { fullNetworkGraph, stageGraphs } from "./stage-programs.ts";
 import { type Contestant, type Measured, type Meters, mean, takeTurns } from "./stopwatch.ts";
@@ -27,7 +29,16 @@ export interface FullTime {
   readonly joulesPerImage: number | null;
 }
 
-/** One stage with its head and its decision, where every image goes on. Every time is per image. */
+/** One image that leaves at an exit whatever it shows, through the session that the classifier takes for one image. */
+export interface ExitTime {
+  /** 1..E */
+  readonly exit: number;
+  readonly meanMs: number;
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+}
+
+/** One stage with its head and its decision as a session of its own, where every image goes on. Every time is per image. */
 export interface StageTime {
   /** The exit at its end, 1..E. */
   readonly exit: number;
@@ -51,7 +62,11 @@ export interface AdaptiveTime extends FullTime {
   readonly macSavings: number;
   /** 1 - mean time / mean time of the full network at this batch size */
   readonly timeSavings: number;
-  /** 1 - sum over stages of (share of images that compute it) x (its mean time) / mean time of the full network */
+  /**
+   * 1 - predicted time / mean time of the full network. Predicted from the exit shares and, at batch 1, the mean time of leaving at each
+   * exit; in batches the mean time of each stage, as if it were as fast for the images that are left as for the whole batch. What
+   * the classifier does around the runs (reading answers, making up the smaller batch) is in neither.
+   */
   readonly predictedTimeSavings: number;
 }
 
@@ -69,11 +84,15 @@ export interface BenchmarkFigures {
   readonly costs: ExitCosts;
   readonly full: readonly FullTime[];
   readonly stages: readonly StageTime[];
+  /** At batch 1. */
+  readonly exits: readonly ExitTime[];
   /** Median time of a run that computes next to nothing: one multiplication. */
   readonly emptyRunMs: number;
   readonly adaptive: readonly AdaptiveTime[];
-  /** Mean times of all stages, added up, over that of the full network, minus 1, at batch 1. */
+  /** Mean time of all stages one after the other, as the classifier runs them where nobody leaves, over that of the full network, minus 1, at batch 1. */
   readonly pathOverhead: number;
+  /** The same with a session for each stage, as a deadline takes them: their mean times added up. */
+  readonly stagePathOverhead: number;
   /** At the recommended lambda; null where no such graph was given. */
   readonly oneFile: OneFileTime | null;
 }
@@ -96,7 +115,10 @@ const LEAST_BATCHES = 20;
 
 interface Programs {
   readonly full: Program;
+  /** [E] with an agent that sends every image on */
   readonly stages: readonly Program[];
+  /** [E] the classifier's session for one image, each with an agent that leaves at one exit */
+  readonly exits: readonly Program[];
   readonly empty: Program;
   readonly oneFile: Program | null;
 }
@@ -132,20 +154,23 @@ export async function benchmark(
         }),
       );
     const [single] = results as [BatchFigures];
+    const overhead = (ms: number): number => ms / single.full.meanMs - 1;
     return {
       threads: runtime.threads,
       costs: classifier.costs,
       full: results.map(({ full }) => full),
       stages: results.flatMap(({ stages }) => stages),
+      exits: single.exits,
       emptyRunMs: single.emptyRunMs,
       adaptive: results.flatMap(({ adaptive }) => adaptive),
-      pathOverhead: single.stages.reduce((sum, { meanMs }) => sum + meanMs, 0) / single.full.meanMs - 1,
+      pathOverhead: overhead(single.exits.at(-1)!.meanMs),
+      stagePathOverhead: overhead(single.stages.reduce((sum, { meanMs }) => sum + meanMs, 0)),
       oneFile: single.oneFile,
     };
   } finally {
     await classifier.close();
-    const { full, empty, oneFile, stages } = programs;
-    for (const program of [full, empty, ...stages, ...(oneFile ? [oneFile] : [])]) await program.close();
+    const { full, empty, oneFile, stages, exits } = programs;
+    for (const program of [full, empty, ...stages, ...exits, ...(oneFile ? [oneFile] : [])]) await program.close();
   }
 }
 
@@ -160,11 +185,17 @@ async function compile(
   policy: LearnedPolicy,
   oneFile: GraphDefinition | undefined,
 ): Promise<Programs> {
-  const stages: Program[] = [];
-  for (const graph of stageGraphs(network, policy)) stages.push(await Program.compile(runtime, graph));
+  const all = async (graphs: readonly GraphDefinition[]): Promise<Program[]> => {
+    const programs: Program[] = [];
+    for (const graph of graphs) programs.push(await Program.compile(runtime, graph));
+    return programs;
+  };
+  const leavingAt = (exit: number): LearnedPolicy => ({ ...policy, agent: fixedExitAgent(policy.agent, exit) });
+  const exits = network.blueprint.stages.map((_, exit) => exit);
   return {
     full: await Program.compile(runtime, fullNetworkGraph(network)),
-    stages,
+    stages: await all(stageGraphs(network, leavingAt(exits.length - 1))),
+    exits: await all(exits.map((exit) => nestedGraph(network, leavingAt(exit)))),
     empty: await Program.compile(runtime, { outputs: { y: scale(input("x", [1]), 2) } }),
     oneFile: oneFile ? await Program.compile(runtime, oneFile) : null,
   };
@@ -173,6 +204,8 @@ async function compile(
 interface BatchFigures {
   readonly full: FullTime;
   readonly stages: readonly StageTime[];
+  /** None but at batch 1. */
+  readonly exits: readonly ExitTime[];
   readonly adaptive: readonly AdaptiveTime[];
   readonly emptyRunMs: number;
   readonly oneFile: OneFileTime | null;
@@ -219,12 +252,7 @@ async function compare(
       onResult: tallies[i]!.add,
     }),
   );
-  const { oneFile } = programs;
-  const dial = Float32Array.of(policy.lambda);
-  const alone: Contestant[] =
-    oneFile && batch === 1
-      ? [{ run: (pixels) => oneFile.run({ image: Float32Array.from(pixels), lambda: dial }) }]
-      : [];
+  const alone = batch === 1 ? singleContestants(programs, policy.lambda, toInput) : [];
   const contestants = [full, path, empty, ...adaptive, ...alone] as Contestant[];
   const measured = await takeTurns({
     contestants,
@@ -235,23 +263,49 @@ async function compare(
     onRound,
   });
   const [fullTime, , emptyTime, ...others] = measured as [Measured, Measured, Measured, ...Measured[]];
-  const oneFileTime = others[lambdas.length];
-  const stages = stageTimes.map((times, k) => ({
-    exit: k + 1,
-    batch,
-    meanMs: mean(times),
-    p50Ms: percentile(times, 0.5),
-    p95Ms: percentile(times, 0.95),
-  }));
+  const singles = others.slice(lambdas.length);
+  const oneFileTime = programs.oneFile ? singles.shift() : undefined;
+  const stages = stageTimes.map((times, k) => ({ exit: k + 1, batch, ...averagesOf(times) }));
+  const exits = singles.map(({ times }, k) => ({ exit: k + 1, ...averagesOf(times) }));
+  const exitMs = batch === 1 ? exits.map(({ meanMs }) => meanMs) : runningSums(stages.map(({ meanMs }) => meanMs));
   return {
     full: { batch, ...withoutTimes(fullTime) },
     stages,
+    exits,
     adaptive: lambdas.map((lambda, i) =>
-      adaptiveFigures(lambda, batch, others[i]!, tallies[i]!.result(), costs, stages, fullTime),
+      adaptiveFigures(lambda, batch, others[i]!, tallies[i]!.result(), costs, exitMs, fullTime),
     ),
     emptyRunMs: emptyTime.p50Ms * batch,
     oneFile: oneFileTime ? { lambda: policy.lambda, meanMs: oneFileTime.meanMs, p50Ms: oneFileTime.p50Ms } : null,
   };
+}
+
+/** The one-file export, if there is one, then a run that leaves at each exit: one image at a time. */
+function singleContestants(
+  { oneFile, exits }: Programs,
+  lambda: number,
+  toInput: (pixels: Uint8Array) => Float32Array,
+): Contestant[] {
+  const dial = Float32Array.of(lambda);
+  return [
+    ...(oneFile
+      ? [{ run: (pixels: Uint8Array) => oneFile.run({ image: Float32Array.from(pixels), lambda: dial }) }]
+      : []),
+    ...exits.map((program) => ({ run: (pixels: Uint8Array) => program.run(firstFeeds(toInput(pixels), 1, lambda)) })),
+  ];
+}
+
+function averagesOf(times: readonly number[]) {
+  return { meanMs: mean(times), p50Ms: percentile(times, 0.5), p95Ms: percentile(times, 0.95) };
+}
+
+/** [n] the sums of the first 1, 2, ... n values */
+function runningSums(values: readonly number[]): number[] {
+  let sum = 0;
+  return values.map((value) => {
+    sum += value;
+    return sum;
+  });
 }
 
 /** Milliseconds of each stage, one after the other; normalising belongs to the first. */
@@ -267,7 +321,7 @@ async function timedPath(
   let feeds = toFeeds();
   for (const [exit, stage] of stages.entries()) {
     const results = await stage.run(feeds);
-    feeds = handedOn(feeds, results, { exit, isLast: exit === stages.length - 1, classes }, batch, all);
+    if (exit < stages.length - 1) feeds = handedOn(feeds, results, { exit, isLast: false, classes }, batch, all);
     const now = performance.now();
     times.push(now - begun);
     begun = now;
@@ -316,11 +370,11 @@ function adaptiveFigures(
   measured: Measured,
   { accuracy, exitShares }: { accuracy: number; exitShares: number[] },
   costs: ExitCosts,
-  stages: readonly StageTime[],
+  exitMs: readonly number[],
   full: Measured,
 ): AdaptiveTime {
-  const meanMacs = exitShares.reduce((sum, share, k) => sum + share * costs.exitMacs[k]!, 0);
-  const predictedMs = stages.reduce((sum, { meanMs }, k) => sum + shareReaching(exitShares, k) * meanMs, 0);
+  const mix = (perExit: readonly number[]): number =>
+    exitShares.reduce((sum, share, k) => sum + share * perExit[k]!, 0);
   const { times, ...averages } = measured;
   return {
     lambda,
@@ -331,15 +385,10 @@ function adaptiveFigures(
     p95Ms: percentile(times, 0.95),
     p99Ms: percentile(times, 0.99),
     imagesPerSecond: 1000 / measured.meanMs,
-    macSavings: 1 - meanMacs / costs.fullMacs,
+    macSavings: 1 - mix(costs.exitMacs) / costs.fullMacs,
     timeSavings: 1 - measured.meanMs / full.meanMs,
-    predictedTimeSavings: 1 - predictedMs / full.meanMs,
+    predictedTimeSavings: 1 - mix(exitMs) / full.meanMs,
   };
-}
-
-/** The share of images that compute stage k: those that leave there or later. */
-function shareReaching(exitShares: readonly number[], k: number): number {
-  return exitShares.slice(k).reduce((a, b) => a + b, 0);
 }
 
 function withoutTimes({ times: _, ...averages }: Measured) {

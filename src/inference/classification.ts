@@ -54,38 +54,57 @@ export interface AnsweringStage {
   readonly classes: number;
 }
 
+/** How many numbers tell of one exit, see `exitRow`. */
+export function answerWidth({ exit, isLast, classes }: AnsweringStage): number {
+  // nobody asks the last one whether it agrees with the one before
+  return isLast ? classes + answerCount(classes, 0) : classes + answerCount(classes, exit) + ACTIONS;
+}
+
 /**
- * One row of a stage's `answer` [rows, K + A_k + 2], see `stageGraphs`.
+ * What is told of one exit, see `exitRow`.
  *
+ * @param from where in `answers` that begins
  * @param isLate no further stage may be begun: the image leaves here, whatever the agent wants
  * @throws {Error} if the network gave something that is not a number
  */
-export function readTrace(
-  { answer }: Values,
-  { exit, isLast, classes }: AnsweringStage,
-  row: number,
-  isLate: boolean,
-): ExitTrace {
-  const told = classes + answerCount(classes, isLast ? 0 : exit); // nobody asks the last one whether it agrees
-  const width = told + (isLast ? 0 : ACTIONS);
-  const from = row * width;
-  const [negentropy, confidence, second] = answer!.subarray(from + classes) as unknown as [number, number, number];
-  const qContinue = isLast ? null : answer![from + told]!;
-  const qExit = isLast ? null : answer![from + told + 1]!;
+export function readTrace(answers: Float32Array, from: number, stage: AnsweringStage, isLate: boolean): ExitTrace {
+  const { exit, isLast, classes } = stage;
+  const told = from + classes; // the probabilities again, as the agent sees them
+  const q = from + answerWidth(stage) - ACTIONS;
+  const confidence = answers[told + 1]!;
+  const qContinue = isLast ? null : answers[q]!;
+  const qExit = isLast ? null : answers[q + 1]!;
   if (!Number.isFinite(qExit ?? confidence))
     throw new Error(`classifier: finite numbers expected, found ${qExit ?? confidence} at exit ${exit + 1}`);
-  const probabilities = answer!.slice(from, from + classes);
+  const probabilities = answers.slice(from, told);
   return {
     exit,
-    classIndex: largest(probabilities),
+    classIndex: largest(probabilities, 0, classes),
     probabilities,
     confidence,
-    margin: confidence - second,
-    entropy: -negentropy,
+    margin: confidence - answers[told + 2]!,
+    entropy: -answers[told]!,
     qExit,
     qContinue,
     exited: isLate || isLast || qExit! >= qContinue!,
   };
+}
+
+/**
+ * The way of one image from the rows of all exits, one after the other, as far as it went.
+ *
+ * @param answers [sum over exits of `answerWidth`] what `nestedGraph` gives
+ */
+export function readPath(answers: Float32Array, exits: number, classes: number): ExitTrace[] {
+  const path: ExitTrace[] = [];
+  for (let exit = 0, from = 0; exit < exits; exit++) {
+    const stage = { exit, isLast: exit === exits - 1, classes };
+    const trace = readTrace(answers, from, stage, false);
+    path.push(trace);
+    if (trace.exited) break;
+    from += answerWidth(stage);
+  }
+  return path;
 }
 
 /** Why an image whose trace ends here left. */
@@ -94,10 +113,10 @@ export function stoppedBy({ qExit, qContinue }: ExitTrace): StoppedBy {
   return qExit >= qContinue ? "policy" : "deadline";
 }
 
-/** The index of the largest value, the first one at a tie. */
-function largest(values: Float32Array): number {
+/** The index, counted from `from`, of the largest of `count` values, the first one at a tie. */
+function largest(values: Float32Array, from: number, count: number): number {
   let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
+  for (let i = 1; i < count; i++) if (values[from + i]! > values[from + best]!) best = i;
   return best;
 }
 
@@ -107,41 +126,32 @@ export function firstFeeds(x: Float32Array, rows: number, lambda: number): Value
 }
 
 /**
- * What the next stage takes: the rows that go on, gathered; maps are not copied where all do.
+ * What the next stage takes: of the images that go on, maps and what the agent saw.
  *
  * @param feeds what this stage took
- * @param results what it gave
- * @param goOn the rows that go on, of `rows`
+ * @param results what it gave; its maps are those of `goOn` already
+ * @param goOn the rows that the agent sends on
  */
 export function handedOn(
   feeds: Values,
   results: Values,
-  { exit, classes }: AnsweringStage,
+  stage: AnsweringStage,
   rows: number,
   goOn: readonly number[],
 ): Values {
-  const next = results["next:x"];
-  if (!next) return {};
-  const { answer } = results;
-  const width = answer!.length / rows;
+  const { exit, classes } = stage;
+  const width = answerWidth(stage);
   const known = feeds.seen!.length / rows;
   const told = answerCount(classes, exit);
+  const answer = results.answer!;
   const seen = new Float32Array(goOn.length * (known + told));
   const topClass = new Float32Array(goOn.length);
-  for (const [i, row] of goOn.entries()) {
+  for (let i = 0, to = 0; i < goOn.length; i++) {
+    const row = goOn[i]!;
     const from = row * width;
-    seen.set(feeds.seen!.subarray(row * known, (row + 1) * known), i * (known + told));
-    seen.set(answer!.subarray(from + classes, from + classes + told), i * (known + told) + known);
-    topClass[i] = largest(answer!.subarray(from, from + classes));
+    for (let j = 0; j < known; j++) seen[to++] = feeds.seen![row * known + j]!;
+    for (let j = 0; j < told; j++) seen[to++] = answer[from + classes + j]!;
+    topClass[i] = largest(answer, from, classes);
   }
-  return { x: goOn.length === rows ? next : gatherRows(next, rows, goOn), seen, topClass };
-}
-
-function gatherRows(values: Float32Array, rows: number, wanted: readonly number[]): Float32Array {
-  const width = values.length / rows;
-  const gathered = new Float32Array(wanted.length * width);
-  wanted.forEach((row, i) => {
-    gathered.set(values.subarray(row * width, (row + 1) * width), i * width);
-  });
-  return gathered;
+  return { x: results["next:x"]!, seen, topClass };
 }

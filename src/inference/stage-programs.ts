@@ -1,54 +1,90 @@
 import { concat } from "../graph/layout.ts";
 import { softmax } from "../graph/loss.ts";
 import type { GraphDefinition } from "../graph/onnx.ts";
-import { input, type Shape, type Tensor } from "../graph/tensor.ts";
+import { input, node, type Shape, type Tensor } from "../graph/tensor.ts";
 import type { LearnedPolicy } from "../model/model.ts";
 import { foldBatchNorm } from "../network/folding.ts";
 import { buildInferenceGraph, buildInferenceStage } from "../network/inference-graph.ts";
-import type { Agent } from "../policy/agent.ts";
 import { answerCount, costShares, exitAnswer } from "../policy/observation.ts";
-import { stageDecision } from "../policy/stage-decision.ts";
+import { type StageDecision, stageDecision } from "../policy/stage-decision.ts";
 import type { TrainedNetwork } from "../training/train.ts";
+
+/** What a stage takes from those before it. */
+export interface StageFlow {
+  /** [B, C, H, W] maps of the stage before; normalised images at stage 0 */
+  readonly features: Tensor;
+  /** [B, 1 + A_0 + ... + A_{k-1}] the dial, then what the agent saw at the exits before. @param logits [B, K], which tell the batch */
+  readonly seen: (logits: Tensor) => Tensor;
+  /** [B, 1] the answer of the exit before, as a float; null at stage 0 */
+  readonly topClass: Tensor | null;
+}
+
+export interface BuiltStage {
+  /** [B, C, H, W] for the next stage */
+  readonly features: Tensor;
+  /** [B, K] temperature-scaled */
+  readonly probabilities: Tensor;
+  /** [B, A_k] what the agent sees of this exit's answer, in parts, see `exitAnswer` */
+  readonly answer: readonly Tensor[];
+  /** null at the last exit, where there is nothing to decide */
+  readonly decision: StageDecision | null;
+}
+
+export type BuildStage = (exit: number, flow: StageFlow) => BuiltStage;
+
+/**
+ * Folds the network once and returns what builds each of its stages, from the maps of the stage before to the agent's decision.
+ *
+ * @throws {UserError} if a weight is missing
+ */
+export function stageBuilder(network: TrainedNetwork, { agent, costs }: LearnedPolicy): BuildStage {
+  const { blueprint, weights } = foldBatchNorm(network.blueprint, network.weights);
+  const shares = costShares(costs);
+  return (exit, { features: x, seen, topClass }) => {
+    const { features, logits } = buildInferenceStage(blueprint, weights, network.classes.length, exit, x);
+    if (exit === agent.exits - 1)
+      return { features, ...exitAnswer(logits, agent.temperatures[exit]!, null), decision: null };
+    const known = { costShares: shares, seen: seen(logits), previousTopClass: topClass };
+    const decision = stageDecision(agent, { exit, logits, ...known });
+    return { features, probabilities: decision.probabilities, answer: decision.answer, decision };
+  };
+}
+
+/**
+ * All that is told of one exit, [B, K + A_k + 2]: probabilities, what the agent sees of them and Q-values, these where there
+ * is a decision, in parts. Every input and output costs microseconds at batch 1, so they come as one. Read by `readTrace`.
+ */
+export function exitRow({ probabilities, answer, decision }: BuiltStage): Tensor[] {
+  return [probabilities, ...answer, ...(decision ? [decision.q] : [])];
+}
 
 /**
  * One graph per stage: from what the stage before left behind to the probabilities of this exit and the agent's decision.
- * At the last exit there is nothing to decide, and nothing of the agent is computed. Every input and output costs microseconds
- * at batch 1, so all that is small comes as one `answer`, read by `readTrace`.
+ * At the last exit there is nothing to decide, and nothing of the agent is computed. Maps leave a stage only for the images
+ * that go on: in a batch most of them would be carried out for nothing.
  *
  * Inputs: x [B, C, H, W] (images at stage 0); where there is a decision seen [B, 1 + ...] and, from stage 1 on, topClass [B, 1].
- * Outputs: answer [B, K + A_k + 2], probabilities, what the agent sees of them (`exitAnswer`) and Q-values, these where
- * there is a decision; and, where there is a next stage, next:x.
+ * Outputs: answer [B, K + A_k + 2], see `exitRow`; and, where there is a next stage, next:x of the M images that the agent
+ * sends on, [M, C', H', W'].
  */
-export function stageGraphs(network: TrainedNetwork, { agent, costs }: LearnedPolicy): GraphDefinition[] {
-  const { blueprint, weights } = foldBatchNorm(network.blueprint, network.weights);
-  const classes = network.classes.length;
-  const graphs: GraphDefinition[] = [];
-  let shape: Shape = [1, ...blueprint.input];
+export function stageGraphs(network: TrainedNetwork, policy: LearnedPolicy): GraphDefinition[] {
+  const build = stageBuilder(network, policy);
+  let shape: Shape = [1, ...network.blueprint.input];
   let seen = 1;
-  for (const exit of blueprint.stages.keys()) {
-    const { features, logits } = buildInferenceStage(blueprint, weights, classes, exit, input("x", shape));
-    const isLast = exit === blueprint.stages.length - 1;
-    graphs.push({ outputs: isLast ? lastAnswer(logits, agent) : decided(), anyBatch: true });
-    shape = features.shape;
-    seen += answerCount(classes, exit);
-
-    function decided() {
-      const { probabilities, answer, q } = stageDecision(agent, {
-        exit,
-        costShares: costShares(costs),
-        logits,
-        seen: input("seen", [1, seen]),
-        previousTopClass: exit === 0 ? null : input("topClass", [1, 1]),
-      });
-      return { answer: concat([probabilities, answer, q], 1), "next:x": features };
-    }
-  }
-  return graphs;
-}
-
-function lastAnswer(logits: Tensor, { temperatures }: Agent) {
-  const { probabilities, answer } = exitAnswer(logits, temperatures.at(-1)!, null);
-  return { answer: concat([probabilities, answer], 1) };
+  return network.blueprint.stages.map((_, exit) => {
+    const known = input("seen", [1, seen]);
+    const stage = build(exit, {
+      features: input("x", shape),
+      seen: () => known,
+      topClass: exit === 0 ? null : input("topClass", [1, 1]),
+    });
+    shape = stage.features.shape;
+    seen += answerCount(network.classes.length, exit);
+    const answer = concat(exitRow(stage), 1);
+    if (!stage.decision) return { outputs: { answer }, anyBatch: true };
+    const next = node("Compress", [stage.features, stage.decision.goesOn], { axis: 0 }, shape); // [M, ...]
+    return { outputs: { answer, "next:x": next }, anyBatch: true };
+  });
 }
 
 /** What a user without early exit would run, as one graph: backbone and last head. Input x [B, C, H, W], output probabilities [B, K]. */

@@ -64,15 +64,15 @@ export function exitFeatures(
  * The same in as few numbers as tell it: sum p log p | the largest min(3, K) of p, falling | but for exit 0, whether the
  * largest class is that of the exit before. The features are sums of these, see `featuresOfAnswer`.
  *
- * @returns probabilities [B, K], answer [B, `answerCount`] and topClass [B, 1]
+ * @returns probabilities [B, K], answer, whose columns are `answerCount` together, and topClass [B, 1]
  */
 export function exitAnswer(
   logits: Tensor,
   temperature: number,
   previousTopClass: Tensor | null,
-): { probabilities: Tensor; answer: Tensor; topClass: Tensor } {
+): { probabilities: Tensor; answer: readonly Tensor[]; topClass: Tensor } {
   const { probabilities, negentropy, largest, agrees, topClass } = answerParts(logits, temperature, previousTopClass);
-  return { probabilities, answer: concat([negentropy, largest, ...(agrees ? [agrees] : [])], 1), topClass };
+  return { probabilities, answer: [negentropy, largest, ...(agrees ? [agrees] : [])], topClass };
 }
 
 /** A_k: how many numbers tell exit k's answer. */
@@ -97,7 +97,7 @@ function answerParts(logits: Tensor, temperature: number, previousTopClass: Tens
     throw new RangeError(
       `exitFeatures: temperature above 0 expected, found ${temperature}; fit it with fitTemperatures`,
     );
-  const logProbabilities = logSoftmax(scale(logits, 1 / temperature)); // [B, K]
+  const logProbabilities = logSoftmax(temperature === 1 ? logits : scale(logits, 1 / temperature)); // [B, K]
   const probabilities = exp(logProbabilities);
   const negentropy = reduceSum(multiply(probabilities, logProbabilities), [1], true); // [B, 1]
   const { values: largest, indices } = topK(probabilities, Math.min(3, classes)); // [B, min(3, K)]

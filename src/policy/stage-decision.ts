@@ -8,11 +8,14 @@
 import { compare, relu } from "../graph/elementwise.ts";
 import { concat, slice } from "../graph/layout.ts";
 import { linear } from "../graph/linear.ts";
-import { constant, type Tensor } from "../graph/tensor.ts";
+import { constant, node, type Tensor } from "../graph/tensor.ts";
 import type { NamedArray } from "../network/weights.ts";
 import type { Agent } from "./agent.ts";
 import { exitAnswer, featureColumn, featuresOfAnswer } from "./observation.ts";
 import { ACTIONS } from "./q-network.ts";
+
+/** The number that the ONNX format gives to truth values. */
+const BOOL = 9;
 
 export interface StageInputs {
   readonly exit: number;
@@ -29,12 +32,16 @@ export interface StageInputs {
 export interface StageDecision {
   /** [B, K] temperature-scaled */
   readonly probabilities: Tensor;
-  /** [B, A_k], see `exitAnswer` */
-  readonly answer: Tensor;
+  /** [B, A_k] in parts, see `exitAnswer` */
+  readonly answer: readonly Tensor[];
+  /** [B, 1 + A_0 + ... + A_k] `seen` of the next stage */
+  readonly seenByNow: Tensor;
   /** [B, 2] of `continue` and `exit`; means nothing at the last exit */
   readonly q: Tensor;
   /** [B, 1] 1 where exiting is worth at least as much as going on: at a tie the cheaper one */
   readonly exitNow: Tensor;
+  /** [B] the contrary as truth values, in two nodes where `exitNow` takes four: for graphs that act on it themselves */
+  readonly goesOn: Tensor;
   /** [B, 1], for the next stage */
   readonly topClass: Tensor;
 }
@@ -43,17 +50,17 @@ export interface StageDecision {
 export function stageDecision(agent: Agent, stage: StageInputs): StageDecision {
   const { exit, logits, seen, previousTopClass } = stage;
   const { probabilities, answer, topClass } = exitAnswer(logits, agent.temperatures[exit]!, previousTopClass);
+  const seenByNow = concat([seen, ...answer], 1);
   const [first, ...others] = denseLayers(agent);
   const layers = [atExit(first!, agent, exit, stage.costShares), ...others];
-  const q = layers.reduce<Tensor>(
-    (x, layer, i) => {
-      const y = linear(x, asConstant(layer.weight), asConstant(layer.bias));
-      return i < layers.length - 1 ? relu(y) : y;
-    },
-    concat([seen, answer], 1),
-  );
+  const q = layers.reduce<Tensor>((x, layer, i) => {
+    const y = linear(x, asConstant(layer.weight), asConstant(layer.bias));
+    return i < layers.length - 1 ? relu(y) : y;
+  }, seenByNow);
   const exitNow = compare(slice(q, 1, 1, 2), "GreaterOrEqual", slice(q, 1, 0, 1));
-  return { probabilities, answer, q, exitNow, topClass };
+  const smallest = node("ArgMin", [q], { axis: 1, keepdims: 0 }, [q.shape[0]!], "int64"); // at a tie the first: `continue`
+  const goesOn = node("Cast", [smallest], { to: BOOL }, smallest.shape, "bool");
+  return { probabilities, answer, seenByNow, q, exitNow, goesOn, topClass };
 }
 
 /** y = x weight^T + bias, weight [out, in] */

@@ -1,5 +1,6 @@
 import type { InferenceSession, OnnxValue } from "onnxruntime-common";
 import { type GraphDefinition, nextName, type SerializedGraph, serialize } from "../graph/onnx.ts";
+import type { Update } from "../graph/optimizer.ts";
 import { type Shape, show, sizeOf, type Tensor, type Variable } from "../graph/tensor.ts";
 import { fillUniform, seededRandom } from "../random.ts";
 import type { Runtime, SessionOptions } from "./runtime.ts";
@@ -28,7 +29,8 @@ interface Fed {
 export class Program {
   readonly #session: InferenceSession;
   readonly #runtime: Runtime;
-  readonly #definition: GraphDefinition;
+  /** Of the definition nothing else is kept: the constants in it are in the session already. */
+  readonly #updates: readonly Update[];
   readonly #seed: number;
   readonly #inputs: readonly Fed[];
   readonly #outputNames: readonly string[];
@@ -50,7 +52,7 @@ export class Program {
   ) {
     this.#runtime = runtime;
     this.#session = session;
-    this.#definition = definition;
+    this.#updates = definition.updates ?? [];
     this.#seed = seed;
     this.operators = serialized.operators;
     this.#inputs = serialized.inputs.filter((one) => !isRandom(one)).map((one) => fed(one, definition));
@@ -61,7 +63,7 @@ export class Program {
       return { name: nameOf(one), values };
     });
     this.#isFed = new Set(serialized.variables.map(nameOf));
-    const changed = (definition.updates ?? []).map(({ variable }) => variable);
+    const changed = this.#updates.map(({ variable }) => variable);
     this.#variables = new Map([...serialized.variables, ...changed].map((one) => [one.source.name, one]));
     for (const [name, { source }] of this.#variables) this.write(name, source.initial());
   }
@@ -86,8 +88,7 @@ export class Program {
       fillUniform(seededRandom(this.#seed, step, i), values);
     });
     const results = await this.#session.run(this.#feeds);
-    for (const { variable } of this.#definition.updates ?? [])
-      this.#set(variable.source.name, results[nextName(variable)]!);
+    for (const { variable } of this.#updates) this.#set(variable.source.name, results[nextName(variable)]!);
     const values: Values = {};
     for (const name of this.#outputNames) values[name] = results[name]!.data as Float32Array;
     return values;

@@ -131,7 +131,7 @@ describe("what is refused", () => {
 
 test("is made of standard operators, and has an If for every exit but the last", async () => {
   const { description, bytes } = await buildOneFile(network, modelOf(mixed).policy, {});
-  const allowed = [...STANDARD_OPERATORS, "TopK", "ArgMax", "If"];
+  const allowed = [...STANDARD_OPERATORS, "TopK", "ArgMax", "ArgMin", "If"];
   expect(description.operators.filter((one) => !allowed.includes(one))).toEqual([]);
   const text = Buffer.from(bytes).toString("latin1");
   expect(text.split("then_branch").length - 1).toBeGreaterThanOrEqual(EXITS - 1);

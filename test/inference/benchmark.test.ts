@@ -93,7 +93,10 @@ test("the figures: shares and accuracy as the agent decides, savings as they are
     onProgress: (done, total) => progress.push(done / total),
   });
   expect(progress.at(-1)).toBe(1);
-  const fields = ["threads", "costs", "full", "stages", "emptyRunMs", "adaptive", "pathOverhead", "oneFile"];
+  const fields = [
+    ...["threads", "costs", "full", "stages", "exits", "emptyRunMs", "adaptive"],
+    ...["pathOverhead", "stagePathOverhead", "oneFile"],
+  ];
   expect(Object.keys(figures)).toEqual(fields);
   expect(figures.oneFile!.lambda).toBe(model.policy.lambda);
   expect(figures.oneFile!.meanMs).toBeGreaterThan(0);
@@ -120,7 +123,11 @@ test("the figures: shares and accuracy as the agent decides, savings as they are
     const full = figures.full.find(({ batch }) => batch === one.batch)!;
     expect(one.timeSavings).toBeCloseTo(1 - one.meanMs / full.meanMs, 9);
     const stageMs = figures.stages.filter(({ batch }) => batch === one.batch).map(({ meanMs }) => meanMs);
-    const spent = stageMs[0]! + (shares[1]! + shares[2]!) * stageMs[1]! + shares[2]! * stageMs[2]!;
+    const exitMs = figures.exits.map(({ meanMs }) => meanMs);
+    const spent =
+      one.batch === 1
+        ? shares[0]! * exitMs[0]! + shares[1]! * exitMs[1]! + shares[2]! * exitMs[2]!
+        : stageMs[0]! + (shares[1]! + shares[2]!) * stageMs[1]! + shares[2]! * stageMs[2]!;
     expect(one.predictedTimeSavings).toBeCloseTo(1 - spent / full.meanMs, 9);
     expect(one.imagesPerSecond).toBeCloseTo(1000 / one.meanMs, 6);
     expect(one.p50Ms).toBeLessThanOrEqual(one.p95Ms);
@@ -128,7 +135,9 @@ test("the figures: shares and accuracy as the agent decides, savings as they are
     expect(one.cpuMsPerImage).toBeGreaterThan(0);
   }
   const path = figures.stages.filter(({ batch }) => batch === 1).reduce((sum, { meanMs }) => sum + meanMs, 0);
-  expect(figures.pathOverhead).toBeCloseTo(path / figures.full[0]!.meanMs - 1, 9);
+  expect(figures.stagePathOverhead).toBeCloseTo(path / figures.full[0]!.meanMs - 1, 9);
+  expect(figures.exits.map(({ exit }) => exit)).toEqual([1, 2, 3]);
+  expect(figures.pathOverhead).toBeCloseTo(figures.exits[2]!.meanMs / figures.full[0]!.meanMs - 1, 9);
   expect(figures.emptyRunMs).toBeGreaterThan(0);
   expect(figures.emptyRunMs).toBeLessThan(figures.full[2]!.meanMs * 256);
 });
@@ -161,6 +170,7 @@ test("energy: the sum of all packages, over the counter's end, and unknown where
 
 test("the text", () => {
   const stage = (exit: number, ms: number) => ({ exit, batch: 1, meanMs: ms, p50Ms: ms * 0.9, p95Ms: ms * 1.5 });
+  const exitTime = (exit: number, ms: number) => ({ exit, meanMs: ms, p50Ms: ms * 0.9, p95Ms: ms * 1.5 });
   const full = (batch: number, ms: number, joules: number | null) => ({
     batch,
     meanMs: ms,
@@ -185,6 +195,7 @@ test("the text", () => {
     costs: { exitMacs: [9.1e6, 97.6e6], fullMacs: 85.8e6 },
     full: [full(1, 1.2, joules), full(32, 0.8, joules)],
     stages: [stage(1, 0.25), stage(2, 1.1)],
+    exits: [exitTime(1, 0.22), exitTime(2, 1.15)],
     emptyRunMs: 0.0123,
     adaptive: [
       adaptive(1, 0.01, 0.912, 1.1, joules),
@@ -192,7 +203,8 @@ test("the text", () => {
       adaptive(1, 1, 0.845, 0.2, joules),
       adaptive(32, 0.1, 0.903, 0.4, joules),
     ],
-    pathOverhead: 0.125,
+    pathOverhead: -0.042,
+    stagePathOverhead: 0.125,
     oneFile: { lambda: 0.1, meanMs: 0.59, p50Ms: 0.58 },
   });
   expect(benchText(figures(0.0123))).toMatchSnapshot();

@@ -18,20 +18,22 @@ afterEach(async () => {
   for (const classifier of open.splice(0)) await classifier.close();
 });
 
-/** A runtime whose k-th session waits so long before every run; the delays may be changed. */
+/** A runtime whose session for stage k waits so long before every run, and that of all stages as long as all; the delays may be changed. */
 function slowed(delaysMs: number[]): Runtime {
   const runtime = createNodeRuntime({ threads: 1 });
   let sessions = 0;
+  const delayOf = (session: number) => (session === 0 ? delaysMs.reduce((a, b) => a + b, 0) : delaysMs[session - 1]);
   return {
     ...runtime,
     createSession: async (...args) => {
       const session = await runtime.createSession(...args);
-      const stage = sessions++;
+      const number = sessions++;
       const run = session.run.bind(session) as (feeds: object) => ReturnType<typeof session.run>;
       return Object.assign(Object.create(session) as typeof session, {
         release: () => session.release(),
         run: async (feeds: object) => {
-          if (delaysMs[stage]) await new Promise((resolve) => setTimeout(resolve, delaysMs[stage]));
+          const delay = delayOf(number);
+          if (delay) await new Promise((resolve) => setTimeout(resolve, delay));
           return run(feeds);
         },
       });
@@ -60,6 +62,7 @@ describe("a deadline", () => {
 
   test("a stage that would probably end after it is not begun, and the answer is that of the exit before", async () => {
     const classifier = await create(onward, [0, 0, 120]);
+    await classifier.prepareStages();
     const before = [...classifier.imagesComputed];
     const late = await classifier.classify(image(0), { deadlineMs: 110 });
     expect(late.stoppedBy).toBe("deadline");
@@ -83,18 +86,29 @@ describe("a deadline", () => {
   test("a stage that has become slower is begun in time only", async () => {
     const delays = [0, 0, 0];
     const classifier = await create(onward, delays);
+    await classifier.prepareStages();
     expect((await classifier.classify(image(0), { deadlineMs: 1000 })).exit).toBe(2);
     delays[2] = 120;
-    for (let i = 0; i < 2; i++) await classifier.classify(image(i)); // 2 of 10 times are long: more than 5%
+    for (let i = 0; i < 2; i++) await classifier.classify(image(i), { deadlineMs: 60_000 }); // 2 of 10 times are long: more than 5%
     expect(await classifier.classify(image(0), { deadlineMs: 110 })).toMatchObject({ exit: 1, stoppedBy: "deadline" });
   });
 
   test("the time that a call waits for the one before it counts", async () => {
     const classifier = await create(onward, [40, 0, 0]);
+    await classifier.prepareStages();
     const first = classifier.classify(image(0));
     const second = classifier.classify(image(1), { deadlineMs: 60 }); // 40 of waiting, 40 of its own
     expect((await first).exit).toBe(2);
     expect(await second).toMatchObject({ exit: 0, stoppedBy: "deadline" });
+  });
+
+  test("whose first call makes the sessions of the stages itself is answered, and the next one in time", async () => {
+    const classifier = await create(onward);
+    expect(await classifier.classify(image(0), { deadlineMs: 0.001 })).toMatchObject({
+      exit: 0,
+      stoppedBy: "deadline",
+    });
+    expect((await classifier.classify(image(0), { deadlineMs: 5000 })).exit).toBe(2);
   });
 
   test("is at least 0", async () => {
@@ -115,6 +129,7 @@ describe("a signal", () => {
 
   test("aborted on the way: the next stage is not begun, and the classifier goes on with other images", async () => {
     const classifier = await create(onward, [0, 30, 0]);
+    await classifier.prepareStages();
     const controller = new AbortController();
     const call = classifier.classifyBatch([image(0), image(1)], { signal: controller.signal });
     setTimeout(() => controller.abort(new Error("gone")), 10);
@@ -201,11 +216,37 @@ describe("closing", () => {
     await expect(classifier.classify(image(1))).rejects.toThrow(TypeError);
     await closing;
     expect((await underWay).exit).toBe(2);
+    await expect(classifier.prepareStages()).rejects.toThrow(TypeError);
     await expect(classifier.classifyBatch([image(1)])).rejects.toThrow(
       "classifier: an open one expected, found a closed one; load it again",
     );
     await classifier.close();
   });
+});
+
+test("closing frees every session, those of the stages too where there are some", async () => {
+  for (const stages of [0, EXITS]) {
+    let [made, released] = [0, 0];
+    const runtime = createNodeRuntime({ threads: 1 });
+    const counting: Runtime = {
+      ...runtime,
+      createSession: async (...args) => {
+        const session = await runtime.createSession(...args);
+        made++;
+        const release = session.release.bind(session);
+        session.release = () => {
+          released++;
+          return release();
+        };
+        return session;
+      },
+    };
+    const decode = () => Promise.reject(new Error("no decoder expected"));
+    const classifier = await AdaptiveClassifier.create<never>(counting, modelOf(mixed), decode);
+    if (stages > 0) await classifier.classifyBatch([image(0), image(1)]);
+    await classifier.close();
+    expect([made, released]).toEqual([1 + stages, 1 + stages]);
+  }
 });
 
 test("10,000 images leave no memory behind", async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { concat } from "../../src/graph/layout.ts";
 import { input } from "../../src/graph/tensor.ts";
 import type { Agent } from "../../src/policy/agent.ts";
 import { decide, qValues } from "../../src/policy/agent.ts";
@@ -135,7 +136,7 @@ describe("the decision built into a stage", () => {
         previousTopClass: exit === 0 ? null : input("topClass", [1, 1]),
       });
       const { answer, exitNow, topClass: top } = decision;
-      const outputs = { answer, exitNow, top, q: decision.q };
+      const outputs = { answer: concat(answer, 1), exitNow, top, q: decision.q };
       const program = await Program.compile(runtime, { outputs, anyBatch: true });
       const logits = Float32Array.from(
         { length: 50 * classes },

@@ -1,0 +1,62 @@
+/** All stages as one graph that exits by itself, for one image a run: what the classifier runs, and what the one-file export is. */
+import { concat } from "../graph/layout.ts";
+import type { GraphDefinition } from "../graph/onnx.ts";
+import { constant, input, nodes, type Tensor } from "../graph/tensor.ts";
+import type { LearnedPolicy } from "../model/model.ts";
+import type { TrainedNetwork } from "../training/train.ts";
+import { answerWidth } from "./classification.ts";
+import { type BuildStage, type BuiltStage, exitRow, stageBuilder } from "./stage-programs.ts";
+
+/**
+ * After each stage but the last stands an `If`. Its one body holds the next stage and all that may follow, so that a stage after
+ * the exit taken is never computed; the other returns what is told where an image leaves. The batch is 1, since an `If` decides
+ * once for a whole batch.
+ *
+ * @param image [1, C, H, W] normalised
+ * @param dial [1, 1] see `dialOf`
+ * @param told what is returned by an image that leaves at the last of these exits: as many tensors, of the same shapes, for each
+ */
+export function nestedExits(
+  build: BuildStage,
+  image: Tensor,
+  dial: Tensor,
+  told: (passed: readonly BuiltStage[]) => readonly Tensor[],
+): readonly Tensor[] {
+  function from(passed: readonly BuiltStage[]): readonly Tensor[] {
+    const before = passed.at(-1);
+    const stage = build(passed.length, {
+      features: before?.features ?? image,
+      seen: () => before?.decision?.seenByNow ?? dial,
+      topClass: before?.decision?.topClass ?? null,
+    });
+    const here = told([...passed, stage]);
+    if (!stage.decision) return here;
+    const bodies = { then_branch: { graph: from([...passed, stage]) }, else_branch: { graph: here } };
+    return nodes("If", [stage.decision.goesOn], bodies, here);
+  }
+  return from([]);
+}
+
+/**
+ * What the classifier runs for one image. The rows of all exits passed come as one output, since every output of every body costs
+ * microseconds; what stands behind the exit taken is zeros that were never computed.
+ *
+ *     x [1, C, H, W] normalised, seen [1, 1] the dial -> answers [1, sum over exits of `answerWidth`]
+ */
+export function nestedGraph(network: TrainedNetwork, policy: LearnedPolicy): GraphDefinition {
+  const exits = network.blueprint.stages.length;
+  const widths = network.blueprint.stages.map((_, exit) =>
+    answerWidth({ exit, isLast: exit === exits - 1, classes: network.classes.length }),
+  );
+  const [answers] = nestedExits(
+    stageBuilder(network, policy),
+    input("x", [1, ...network.blueprint.input]),
+    input("seen", [1, 1]),
+    (passed) => {
+      const missing = widths.slice(passed.length).reduce((sum, width) => sum + width, 0);
+      const zeros = missing > 0 ? [constant(new Float32Array(missing), [1, missing])] : [];
+      return [concat([...passed.flatMap(exitRow), ...zeros], 1)];
+    },
+  );
+  return { outputs: { answers: answers! } };
+}

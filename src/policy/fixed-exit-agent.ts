@@ -1,0 +1,29 @@
+import type { Agent } from "./agent.ts";
+import { stateWidth } from "./observation.ts";
+import { ACTIONS, initialQWeights } from "./q-network.ts";
+
+/**
+ * An agent of the same size, whose decisions therefore take as long, that sends every image on to exit `exit` and lets it leave
+ * there: one path through the Q-network carries 1 from that exit's place in the observation on; all other weights are 0.
+ * Q of `exit` minus Q of `continue` is -0.5 before that exit, 0.5 there and after it.
+ *
+ * @param exit 0..E-1
+ */
+export function fixedExitAgent(agent: Agent, exit: number): Agent {
+  const { exits, classes, hidden, dueling } = agent;
+  const shape = { inputs: stateWidth(exits, classes) + 1, hidden, dueling };
+  const weights = new Map(
+    [...initialQWeights(shape, 0)].map(([name, { shape, data }]) => [name, { shape, data: data.map(() => 0) }]),
+  );
+  const last = dueling ? "advantage" : "actions";
+  const layers = [...hidden.map((_, i) => `hidden.${i}`), last];
+  for (const [i, layer] of layers.entries()) {
+    const { shape, data } = weights.get(`${layer}.weight`)!;
+    const width = shape[1]!;
+    const row = layer === last ? (ACTIONS - 1) * width : 0;
+    if (i === 0) data.fill(1, row + exit, row + exits);
+    else data[row] = 1;
+  }
+  weights.get(`${last}.bias`)!.data[0] = 0.5;
+  return { ...agent, weights };
+}
