@@ -8,7 +8,6 @@ import { type ConvOptions, checkConv } from "./conv.ts";
 import { add, divide, multiply, sqrt, subtract } from "./elementwise.ts";
 import { reshape } from "./layout.ts";
 import { checkPool } from "./pool.ts";
-import { reduceMax, reduceMean } from "./reduce.ts";
 import { node, type Shape, scalar, type Tensor } from "./tensor.ts";
 
 /** [B, C, H, W] -> [B, O, ceil(H / stride), ceil(W / stride)], see `conv.ts`. */
@@ -69,10 +68,16 @@ function pool(name: "maxPool" | "averagePool", x: Tensor, size: number): Tensor 
 
 /** [B, C, H, W] -> [B, C] */
 export function globalAveragePool(x: Tensor): Tensor {
-  return reduceMean(x, [2, 3]);
+  return globalPool("GlobalAveragePool", x);
 }
 
 /** [B, C, H, W] -> [B, C] */
 export function globalMaxPool(x: Tensor): Tensor {
-  return reduceMax(x, [2, 3]);
+  return globalPool("GlobalMaxPool", x);
+}
+
+/** By name and not as a reduction, so that the runtime need not take the map out of its own layout first. */
+function globalPool(operator: string, x: Tensor): Tensor {
+  const [batch, channels] = x.shape as [number, number];
+  return reshape(node(operator, [x], {}, [batch, channels, 1, 1]), [batch, channels]);
 }

@@ -15,6 +15,8 @@ export const STANDARD_OPERATORS: readonly string[] = [
   "Exp",
   "Expand",
   "Gemm",
+  "GlobalAveragePool",
+  "GlobalMaxPool",
   "Greater",
   "GreaterOrEqual",
   "HardSigmoid",
