@@ -1,6 +1,6 @@
 /** What each part of the agent is worth: one option changed at a time. Only validation images are used. */
 
-import { DQN_DEFAULTS, type DqnOptions, trainAgent } from "../src/policy/dqn.ts";
+import { type DqnOptions, trainAgent } from "../src/policy/dqn.ts";
 import { type ExitCosts, type ExitTable, tableSubset } from "../src/policy/exit-table.ts";
 import { imageReturns, splitFeedback } from "../src/policy/feedback.ts";
 import { lambdaGrid } from "../src/policy/lambda-calibration.ts";
@@ -14,6 +14,9 @@ const NOTHING: Partial<DqnOptions> = {
   target: { kind: "copy", every: 100 },
   averaging: 0,
   decay: 0,
+  members: 1,
+  updates: "sampled",
+  nextAnswer: "estimated",
 };
 
 /** What differs from the defaults. */
@@ -23,7 +26,11 @@ export const VARIANTS: Readonly<Record<string, Partial<DqnOptions>>> = {
   "dueling: no": { dueling: false },
   "squared loss for Huber": { huberDelta: 1e9 },
   "target: copy every 100 for polyak 0.01": { target: { kind: "copy", every: 100 } },
-  "updates: allActions for sampled": { updates: "allActions" },
+  "updates: sampled for allActions": { updates: "sampled" },
+  "next answer: estimated for known": { nextAnswer: "estimated" },
+  "loss of gaps: no": { gapWeight: 0 },
+  "one member for four": { members: 1 },
+  "lambdas from 0.01 for 0.0005": { lambdaRange: { from: 0.01, to: 1 } },
   "averaging: no": { averaging: 0 },
   "decay: no": { decay: 0 },
   "replay of 2,000 for 20,000": { replaySize: 2000 },
@@ -50,7 +57,7 @@ export async function ablate(
   options: Partial<DqnOptions>,
   say: (text: string) => void,
 ): Promise<VariantFigures[]> {
-  const lambdas = lambdaGrid(DQN_DEFAULTS.lambdaRange, 9);
+  const lambdas = lambdaGrid({ from: 0.01, to: 1 }, 9);
   const all: { name: string; returns: number[] }[] = [];
   for (const [name, changed] of Object.entries(VARIANTS)) {
     const returns: number[] = [];

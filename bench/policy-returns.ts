@@ -9,7 +9,7 @@
  */
 import { greedyExits, qValues } from "../src/policy/agent.ts";
 import { fitTemperatures } from "../src/policy/calibration.ts";
-import { type DqnOptions, trainAgent } from "../src/policy/dqn.ts";
+import { DQN_DEFAULTS, type DqnOptions, trainAgent } from "../src/policy/dqn.ts";
 import { correctAnswers } from "../src/policy/environment.ts";
 import { type Episodes, prepareEpisodes } from "../src/policy/episodes.ts";
 import type { ExitCosts, ExitTable } from "../src/policy/exit-table.ts";
@@ -155,7 +155,8 @@ export async function compare(
   const prices = await pricesFor(problem, await prepareEpisodes(runtime, selection, temperatures, costs));
   const asked = prices.map(({ environmentLambda }) => environmentLambda);
   say(`lambdas ${prices.map(({ lambda }) => lambda.toPrecision(3)).join(", ")}`);
-  const lambdaRange = { from: Math.min(0.01, ...asked), to: Math.max(1, ...asked) };
+  const { from, to } = DQN_DEFAULTS.lambdaRange;
+  const lambdaRange = { from: Math.min(from, ...asked), to: Math.max(to, ...asked) };
 
   const conditioned: Uint8Array[][] = asked.map(() => []); // [L] of [seeds]
   const seconds: number[] = [];

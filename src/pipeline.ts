@@ -27,7 +27,7 @@ import { fixedExitAgent } from "./policy/fixed-exit-agent.ts";
 import { type LambdaPoint, lambdaForAccuracy, lambdaForBudget, lambdaForSavings } from "./policy/lambda-calibration.ts";
 import { calibrated, heldOut, type LearnHooks, type LearnOptions, learnOnTable } from "./policy/learn.ts";
 import { stateWidth } from "./policy/observation.ts";
-import { initialQWeights } from "./policy/q-network.ts";
+import { initialQWeights, meanWidths } from "./policy/q-network.ts";
 import { measureExitTimes } from "./policy/stage-times.ts";
 import { costsOf } from "./policy/table-file.ts";
 import { createNodeRuntime } from "./runtime/node.ts";
@@ -115,9 +115,11 @@ async function pricesOf(
   samples: Samples,
   validation: ExitTable,
   cost: CostChoice,
-  { hidden, dueling, lambdaRange }: DqnOptions,
+  options: DqnOptions,
 ): Promise<{ costs: ExitCosts; costUnit: string }> {
   const { exits, classes } = validation;
+  const { dueling, lambdaRange } = options;
+  const hidden = meanWidths(options);
   if (typeof cost === "object") return { costs: costsOf(cost.costs, exits, "cost"), costUnit: cost.unit };
   const costs = exitCosts(network.blueprint, classes, { hidden, dueling });
   if (cost === "macs") return { costs, costUnit: "MACs" };

@@ -17,6 +17,7 @@ import { builtInBlueprint } from "./network/blueprints.ts";
 import { DQN_DEFAULTS } from "./policy/dqn.ts";
 import { computeExitTable, exitAccuracies } from "./policy/exit-logits.ts";
 import { heldOut, type LearnHooks, learnOnTable } from "./policy/learn.ts";
+import { meanWidths } from "./policy/q-network.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { builtInRecipe, parseRecipe, type RecipeInput } from "./training/recipe.ts";
 import { type TrainedNetwork, type TrainOptions, trainNetwork as trainWith } from "./training/train.ts";
@@ -69,7 +70,9 @@ export interface LearnPolicyOptions extends WebOptions, LearnHooks {
  */
 export async function learnPolicy({ network, data, runtime, ...hooks }: LearnPolicyOptions): Promise<LearnedPolicy> {
   const table = await computeExitTable(runtime, network, heldOut(network, data));
-  const costs = exitCosts(network.blueprint, network.classes.length, { ...DQN_DEFAULTS, ...hooks.options });
+  const dqn = { ...DQN_DEFAULTS, ...hooks.options };
+  const agent = { hidden: meanWidths(dqn), dueling: dqn.dueling };
+  const costs = exitCosts(network.blueprint, network.classes.length, agent);
   return learnOnTable({ ...hooks, table, costs, costUnit: "MACs", splitSeed: network.provenance.seed, runtime });
 }
 

@@ -6,11 +6,13 @@
  * - Wang et al., "Dueling Network Architectures for Deep Reinforcement Learning" (ICML 2016), eq. 9 (in q-network.ts)
  *
  * Our differences: gamma = 1 (at most E steps); the observation contains log lambda, and a replayed transition is given a fresh
- * lambda each time, so that one agent serves them all; many episodes act side by side; AdamW with a falling rate; the target
- * network follows smoothly; a moving average of the weights is what is selected (on other images) and returned.
- * Letters: B batch, M parallel episodes, N images, E exits, S width of a state.
+ * lambda each time, so that one agent serves them all; many episodes act side by side; frozen logits tell the outcome of either
+ * action, so both are learned from, and the gap between them a second time; AdamW with a falling rate; the target network follows
+ * smoothly; several Q-networks learn side by side, each from batches and by a target network of its own, and their mean acts; a
+ * moving average of its weights is what is selected (on other images) and returned.
+ * Letters: B batch, M members (Q-networks), P parallel episodes, N images, E exits, S width of a state, D of an observation.
  */
-import { add, compare, multiply, subtract } from "../graph/elementwise.ts";
+import { add, compare, multiply, scale, subtract } from "../graph/elementwise.ts";
 import { gradients } from "../graph/gradients.ts";
 import { slice } from "../graph/layout.ts";
 import { huber } from "../graph/loss.ts";
@@ -25,7 +27,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { type Agent, greedyExits, type LambdaRange } from "./agent.ts";
 import { fitTemperatures } from "./calibration.ts";
 import { checkTables, type DqnOptions, dqnOptions } from "./dqn-options.ts";
-import { type Action, CONTINUE, EXIT, mayContinue, returnOf, reward, step } from "./environment.ts";
+import { type Action, CONTINUE, EXIT, mayContinue, returnOf, step } from "./environment.ts";
 import { type Episodes, prepareEpisodes } from "./episodes.ts";
 import type { ExitCosts, ExitTable } from "./exit-table.ts";
 import { lambdaGrid } from "./lambda-calibration.ts";
@@ -34,11 +36,14 @@ import {
   ACTIONS,
   checkedQWeights,
   initialQWeights,
+  meanNetwork,
+  meanWidths,
   type Parameter,
   type QNetworkShape,
   qNetwork,
 } from "./q-network.ts";
 import { createReplay, type Replay, remember, sampleSlots } from "./replay.ts";
+import { copyState, createFeeds, drawLambda, fillFeeds, type Transitions, transitionsOf } from "./replayed-batch.ts";
 
 export { DQN_DEFAULTS, type DqnOptions, type DqnProgress } from "./dqn-options.ts";
 
@@ -75,13 +80,17 @@ export async function trainAgent(
   const judged = await prepareEpisodes(runtime, selection, temperatures, costs);
   const width = stateWidth(fit.exits, fit.classes);
   const shape: QNetworkShape = { inputs: width + 1, hidden, dueling };
-  const initial = options.start ? checkedQWeights(options.start, shape) : initialQWeights(shape, seed);
-  const learner = await Program.compile(runtime, trainingGraph(options, shape, initial), ONE_THREAD);
-  const actor = await Program.compile(runtime, actingGraph(shape, initial), ONE_THREAD);
+  const initial = Array.from({ length: options.members }, (_, m) =>
+    options.start ? checkedQWeights(options.start, shape) : initialQWeights(shape, seed, `${m}.`),
+  );
+  const team: Team = { shape, initial };
+  const learner = await Program.compile(runtime, trainingGraph(options, team), ONE_THREAD);
+  const actor = await Program.compile(runtime, actingGraph(team), ONE_THREAD);
   try {
-    const best = await learn(options, episodes, judged, learner, actor, initial);
+    const best = await learn(options, episodes, judged, learner, actor, team);
     const { exits, classes } = fit;
-    const agent: Agent = { weights: best.weights, hidden, dueling, exits, classes, temperatures, lambdaRange };
+    const widths = meanWidths(options);
+    const agent: Agent = { weights: best.weights, hidden: widths, dueling, exits, classes, temperatures, lambdaRange };
     return { agent, gradientSteps: options.steps, selectedStep: best.step, selectionReturn: best.return };
   } finally {
     await learner.close();
@@ -89,18 +98,20 @@ export async function trainAgent(
   }
 }
 
+/** The Q-networks that learn side by side. */
+interface Team {
+  /** of each */
+  readonly shape: QNetworkShape;
+  /** [M] first weights */
+  readonly initial: readonly Weights[];
+}
+
 /** Graphs this small lose more by waking a second thread than they gain. */
 const ONE_THREAD = { threads: 1 };
 
 // ---- The TD target and one gradient step -------------------------------------------------------------------------------
 
-export interface TdTargetParts {
-  /** [B, 2] reward of each action */
-  readonly reward: Tensor;
-  /** [B, 2] 0 where an action ends the episode, else 1 */
-  readonly notTerminal: Tensor;
-  /** [B, 1] 0 where the next exit is the last one, else 1 */
-  readonly nextMayContinue: Tensor;
+export interface TdTargetParts extends Pick<Transitions, "reward" | "notTerminal" | "nextMayContinue" | "nextRight"> {
   /** [B, 2] online network at the next state */
   readonly nextOnline: Tensor;
   /** [B, 2] target network at the next state */
@@ -112,59 +123,78 @@ export interface TdTargetParts {
  * y = reward + notTerminal * Q_target(o', a*), with a* = arg max over the actions allowed at o' of
  * Q_online (double) or Q_target (the 2015 paper). On terminal transitions y is the reward.
  *
+ * With `nextRight`, Q_target(o', a*) = Q_target(o', exit) + what a* gains over exiting, and the outcome of exiting takes the
+ * place of its estimate. The mean of y is the same. But where this exit and the next are right together, or wrong together,
+ * the targets of both actions now rise and fall together, so that the gap between them, which decides, is told by fewer images.
+ *
  * @returns [B, 2]
  */
 export function tdTarget(parts: TdTargetParts): Tensor {
-  const of = (q: Tensor, action: Action): Tensor => slice(q, 1, action, action + 1); // [B, 1]
   const chooser = parts.double ? parts.nextOnline : parts.nextTarget;
   const wantsToGoOn = compare(of(chooser, CONTINUE), "Greater", of(chooser, EXIT));
   const goesOn = multiply(wantsToGoOn, parts.nextMayContinue); // the mask: at the last exit there is one action
   const exiting = of(parts.nextTarget, EXIT);
-  const value = add(exiting, multiply(goesOn, subtract(of(parts.nextTarget, CONTINUE), exiting)));
+  const gained = multiply(goesOn, subtract(of(parts.nextTarget, CONTINUE), exiting));
+  const value = add(parts.nextRight ?? exiting, gained);
   return add(parts.reward, multiply(parts.notTerminal, value));
 }
 
+/** [B, 1] */
+function of(perAction: Tensor, action: Action): Tensor {
+  return slice(perAction, 1, action, action + 1);
+}
+
+/** [B, 1] what `continue` has over `exit` */
+function gap(perAction: Tensor): Tensor {
+  return subtract(of(perAction, CONTINUE), of(perAction, EXIT));
+}
+
 /**
- * One compiled step: forward, loss = mean over the batch of Huber(Q(o, a) - y) for the actions taken, backward, AdamW, then
- * target += tau * (online - target) and the moving average.
+ * Loss of one member: the mean over the batch of Huber(Q(o, a) - y(a)) for the actions learned from, and where these are both,
+ * of gapWeight * Huber(the gap of Q - the gap of y), the gap being that between `continue` and `exit`.
  */
-function trainingGraph(options: DqnOptions, shape: QNetworkShape, initial: Weights): GraphDefinition {
-  const { batch, decay } = options;
-  const width = shape.inputs - 1;
-  const online = qVariables("", initial);
-  const target = qVariables("target.", initial);
-  const lambda = input("lambda", [batch, 1]);
-  const observed = observation(input("state", [batch, width]), lambda);
-  const next = observation(input("nextState", [batch, width]), lambda);
+function memberLoss(
+  { double, huberDelta, gapWeight }: DqnOptions,
+  shape: QNetworkShape,
+  transitions: Transitions,
+  online: Parameter,
+  target: Parameter,
+): Tensor {
+  const { observed, next, taken } = transitions;
+  const [nextOnline, nextTarget] = [qNetwork(next, shape, online), qNetwork(next, shape, target)];
+  const y = tdTarget({ ...transitions, nextOnline, nextTarget, double });
+  const errors = subtract(qNetwork(observed, shape, online), stopGradient(y)); // [B, 2]
+  const perAction = reduceSum(multiply(taken, huber(errors, huberDelta)), [1], true);
+  const both = multiply(of(taken, CONTINUE), of(taken, EXIT));
+  const ofGaps = multiply(both, huber(gap(errors), huberDelta));
+  return reduceMean(add(perAction, scale(ofGaps, gapWeight)));
+}
 
-  const q = qNetwork(observed, shape, parameterOf(online)); // [B, 2]
-  const y = tdTarget({
-    reward: input("reward", [batch, ACTIONS]),
-    notTerminal: input("notTerminal", [batch, ACTIONS]),
-    nextMayContinue: input("nextMayContinue", [batch, 1]),
-    nextOnline: qNetwork(next, shape, parameterOf(online)),
-    nextTarget: qNetwork(next, shape, parameterOf(target)),
-    double: options.double,
-  });
-  const taken = input("taken", [batch, ACTIONS]);
-  const errors = multiply(taken, huber(subtract(q, stopGradient(y)), options.huberDelta));
-  const loss = reduceMean(reduceSum(errors, [1]));
+/** One compiled step: forward, loss, backward, AdamW, then target += tau * (online - target) and the moving average. */
+function trainingGraph(options: DqnOptions, { shape, initial }: Team): GraphDefinition {
+  const online = initial.map((weights, m) => qVariables(`${m}.`, weights));
+  const target = initial.map((weights, m) => qVariables(`target.${m}.`, weights));
+  const transitions = transitionsOf(options, shape.inputs - 1);
+  const losses = initial.map((_, m) =>
+    memberLoss(options, shape, transitions(m), parameterOf(online[m]!), parameterOf(target[m]!)),
+  );
+  const loss = losses.reduce(add); // no parameter is in two of them
 
-  const parameters = [...online.values()];
+  const parameters = online.flatMap((one) => [...one.values()]);
   const slopes = gradients(loss, parameters);
   const updates = adamW(
     parameters.map((parameter, i) => ({
       parameter,
       gradient: slopes[i]!,
-      decay: parameter.source.name.endsWith(".weight") ? decay : 0,
+      decay: parameter.source.name.endsWith(".weight") ? options.decay : 0,
     })),
     input("rate", []),
   );
   const learned = parameters.map((parameter) => updates.find((one) => one.variable === parameter)!);
   const tau = input("tau", []);
-  const followed = [...target.values()].map(
-    (old, i): Update => ({ variable: old, next: add(old, multiply(tau, subtract(learned[i]!.next, old))) }),
-  );
+  const followed = target
+    .flatMap((one) => [...one.values()])
+    .map((old, i): Update => ({ variable: old, next: add(old, multiply(tau, subtract(learned[i]!.next, old))) }));
   const averaged = movingAverages(learned, scalar(options.averaging));
   return { outputs: { loss }, updates: [...updates, ...followed, ...averaged] };
 }
@@ -177,27 +207,37 @@ function parameterOf(variables: ReadonlyMap<string, Variable>): Parameter {
   return (name) => variables.get(name)!;
 }
 
-/** The Q-network alone, for any number of states; its variables are written by `copyWeights`. */
-function actingGraph(shape: QNetworkShape, initial: Weights): GraphDefinition {
+/** The mean of the members, for any number of states; its variables are written by `copyWeights`. */
+function actingGraph({ shape, initial }: Team): GraphDefinition {
   const observed = observation(input("state", [1, shape.inputs - 1]), input("lambda", [1, 1]));
-  return { outputs: { q: qNetwork(observed, shape, parameterOf(qVariables("", initial))) }, anyBatch: true };
+  const mean = parameterOf(qVariables("", meanNetwork(initial, shape)));
+  return {
+    outputs: { q: qNetwork(observed, { ...shape, hidden: meanWidths({ ...shape, members: initial.length }) }, mean) },
+    anyBatch: true,
+  };
 }
 
-/** @param suffix ".average" for the moving average */
-function copyWeights(learner: Program, actor: Program, initial: Weights, suffix = ""): void {
-  for (const name of initial.keys()) actor.write(name, learner.read(name + suffix));
+/** Gives the actor the mean of the members as they are now. @param suffix ".average" for their moving averages */
+function copyWeights(learner: Program, actor: Program, { shape, initial }: Team, suffix = ""): Weights {
+  const members = initial.map((weights, m) => {
+    const read = (name: string): Float32Array => learner.read(`${m}.${name}${suffix}`);
+    return new Map([...weights].map(([name, one]) => [name, { shape: one.shape, data: read(name) }]));
+  });
+  const mean = meanNetwork(members, shape);
+  for (const [name, { data }] of mean) actor.write(name, data);
+  return mean;
 }
 
 // ---- Acting ------------------------------------------------------------------------------------------------------------
 
-/** M episodes under way. */
+/** P episodes under way. */
 interface Acting {
   readonly random: Random;
   readonly image: Uint32Array;
   readonly exit: Uint8Array;
-  /** [M, 1] each episode is played for a lambda of its own */
+  /** [P, 1] each episode is played for a lambda of its own */
   readonly lambda: Float32Array;
-  /** [M, S] */
+  /** [P, S] */
   readonly state: Float32Array;
 }
 
@@ -218,10 +258,6 @@ function beginEpisode(acting: Acting, m: number, { count }: Episodes, range: Lam
   acting.image[m] = integer(acting.random, 0, count - 1);
   acting.exit[m] = 0;
   acting.lambda[m] = drawLambda(acting.random, range);
-}
-
-function drawLambda(random: Random, { from, to }: LambdaRange): number {
-  return from * (to / from) ** uniform(random); // log-uniform
 }
 
 /** Every episode takes one action, epsilon-greedily; what happened is remembered; who is done begins another image. */
@@ -248,7 +284,7 @@ async function act(
 /**
  * A random allowed action with probability epsilon, else the allowed one with the larger Q-value; exit at a tie.
  *
- * @param q [M, 2]
+ * @param q [P, 2]
  * @param allowed 0 where `continue` is masked
  */
 export function epsilonGreedy(q: Float32Array, m: number, allowed: 0 | 1, epsilon: number, random: Random): Action {
@@ -257,69 +293,7 @@ export function epsilonGreedy(q: Float32Array, m: number, allowed: 0 | 1, epsilo
   return q[m * ACTIONS + EXIT]! >= q[m * ACTIONS + CONTINUE]! ? EXIT : CONTINUE;
 }
 
-function copyState(
-  { states, exits, classes }: Episodes,
-  image: number,
-  exit: number,
-  to: Float32Array,
-  at: number,
-): void {
-  const width = stateWidth(exits, classes);
-  const from = (image * exits + exit) * width;
-  to.set(states.subarray(from, from + width), at * width);
-}
-
 // ---- Learning ----------------------------------------------------------------------------------------------------------
-
-type Feeds = ReturnType<typeof createFeeds>;
-
-function createFeeds(batch: number, width: number) {
-  return {
-    state: new Float32Array(batch * width),
-    nextState: new Float32Array(batch * width),
-    lambda: new Float32Array(batch),
-    taken: new Float32Array(batch * ACTIONS),
-    reward: new Float32Array(batch * ACTIONS),
-    notTerminal: new Float32Array(batch * ACTIONS),
-    nextMayContinue: new Float32Array(batch),
-    rate: new Float32Array(1),
-    tau: new Float32Array(1),
-  };
-}
-
-/** A batch from the replay, each transition with a fresh lambda. */
-function fillBatch(
-  feeds: Feeds,
-  slots: Uint32Array,
-  replay: Replay,
-  episodes: Episodes,
-  options: DqnOptions,
-  random: Random,
-): void {
-  const { exits, correct, shares } = episodes;
-  for (const column of [feeds.taken, feeds.reward, feeds.notTerminal]) column.fill(0);
-  slots.forEach((slot, b) => {
-    const [image, exit] = [replay.image[slot]!, replay.exit[slot]!];
-    const lambda = drawLambda(random, options.lambdaRange);
-    feeds.lambda[b] = lambda;
-    copyState(episodes, image, exit, feeds.state, b);
-    copyState(episodes, image, Math.min(exit + 1, exits - 1), feeds.nextState, b); // after a terminal one it counts for nothing
-    feeds.nextMayContinue[b] = mayContinue(exit + 1, exits);
-    const learnFrom = (action: number, correctness: number, costShare: number, terminal: number): void => {
-      feeds.taken[b * ACTIONS + action] = 1;
-      feeds.reward[b * ACTIONS + action] = reward({ correctness, costShare }, lambda);
-      feeds.notTerminal[b * ACTIONS + action] = 1 - terminal;
-    };
-    if (options.updates === "sampled") {
-      learnFrom(replay.action[slot]!, replay.correctness[slot]!, replay.costShare[slot]!, replay.terminal[slot]!);
-      return;
-    }
-    for (const action of mayContinue(exit, exits) ? ([CONTINUE, EXIT] as const) : ([EXIT] as const)) {
-      const { correctness, costShare, terminal } = step(correct, shares, image, exit, action);
-      learnFrom(action, correctness, costShare, terminal ? 1 : 0);
-    }
-  });
-}
 
 interface Best {
   readonly weights: Weights;
@@ -334,43 +308,43 @@ async function learn(
   judged: Episodes,
   learner: Program,
   actor: Program,
-  initial: Weights,
+  team: Team,
 ): Promise<Best> {
-  const { steps, batch, epsilon, target, learningRate, lambdaRange } = options;
+  const { steps, batch, members, epsilon, target, learningRate, lambdaRange } = options;
   const replay = createReplay(options.replaySize);
   const acting = createActing(options, episodes);
   const random = seededRandom(options.seed, 0x1ea42);
-  const feeds = createFeeds(batch, stateWidth(episodes.exits, episodes.classes));
-  const slots = new Uint32Array(batch);
+  const feeds = createFeeds(members * batch, stateWidth(episodes.exits, episodes.classes), options);
+  const slots = new Uint32Array(members * batch);
   while (replay.size < Math.min(options.warmup, options.replaySize))
     await act(acting, actor, episodes, replay, 1, lambdaRange);
 
-  let best: Best = { weights: initial, step: 0, return: -Infinity };
+  let best: Best | null = null;
   let [losses, counted] = [0, 0];
   for (let n = 0; n < steps; n++) {
     options.signal?.throwIfAborted();
     const explored = epsilonAt(epsilon, n / steps);
     if (n % options.actEvery === 0) {
-      copyWeights(learner, actor, initial);
+      copyWeights(learner, actor, team);
       await act(acting, actor, episodes, replay, explored, lambdaRange);
     }
     sampleSlots(replay, random, slots);
-    fillBatch(feeds, slots, replay, episodes, options, random);
+    fillFeeds(feeds, slots, replay, episodes, options, random);
     feeds.rate[0] = learningRate * (1 - n / steps);
     feeds.tau[0] = target.kind === "polyak" ? target.tau : (n + 1) % target.every === 0 ? 1 : 0;
     const { loss } = await learner.run(feeds);
-    losses += loss![0]!;
+    losses += loss![0]! / members;
     counted++;
     if ((n + 1) % options.selectEvery !== 0 && n + 1 !== steps) continue;
 
-    copyWeights(learner, actor, initial, ".average");
+    const weights = copyWeights(learner, actor, team, ".average");
     const { mean, exitShares } = await judge(actor, judged, lambdaGrid(lambdaRange, options.selectionLambdas));
-    if (mean > best.return) best = { weights: readWeights(actor, initial), step: n + 1, return: mean };
+    if (!best || mean > best.return) best = { weights, step: n + 1, return: mean };
     const progress = { step: n + 1, steps, epsilon: explored, loss: losses / counted, return: mean, exitShares };
     options.onProgress?.({ ...progress, best: best.return });
     [losses, counted] = [0, 0];
   }
-  return best;
+  return best!; // there is a look after the last step
 }
 
 /** Falls linearly from start to end over the given fraction of learning, then stays. @param progress 0..1 */
@@ -391,8 +365,4 @@ async function judge(actor: Program, judged: Episodes, lambdas: readonly number[
     for (const exit of chosen) exitShares[exit]! += 1 / (count * lambdas.length);
   }
   return { mean, exitShares };
-}
-
-function readWeights(actor: Program, initial: Weights): Weights {
-  return new Map([...initial].map(([name, { shape }]) => [name, { shape, data: actor.read(name).slice() }]));
 }

@@ -4,10 +4,12 @@ import { UserError } from "../errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Agent, greedyExits, qValues } from "./agent.ts";
 import { type DqnOptions, trainAgent } from "./dqn.ts";
+import { dqnOptions } from "./dqn-options.ts";
 import { correctAnswers } from "./environment.ts";
 import { type ExitCosts, type ExitTable, tableSubset } from "./exit-table.ts";
 import { lambdaGrid } from "./lambda-calibration.ts";
 import { costShares } from "./observation.ts";
+import { besideOptimal } from "./optimal-return.ts";
 import { columnMeans, pairedBootstrap } from "./paired-bootstrap.ts";
 
 /** Half is learned from, a quarter selects, a quarter judges. */
@@ -86,13 +88,9 @@ export async function learnOn(
   const [learn, select, judge] = [split.learn, split.select, split.judge].map((part) =>
     tableSubset(feedback, part),
   ) as [ExitTable, ExitTable, ExitTable];
-  const learned = await trainAgent(runtime, learn, select, costs, {
-    ...given,
-    hidden,
-    dueling,
-    lambdaRange,
-    start: weights,
-  });
+  const options = dqnOptions({ ...given, members: 1, hidden, dueling, lambdaRange, start: weights });
+  const watched = await besideOptimal(runtime, learn, select, costs, options);
+  const learned = await trainAgent(runtime, learn, select, costs, watched);
   const lambdas = lambdaGrid(lambdaRange, 9);
   const [before, after] = await Promise.all(
     [agent, learned.agent].map((one) => imageReturns(runtime, one, judge, costs, lambdas)),

@@ -16,8 +16,8 @@ export interface LambdaPoint {
   readonly exitShares: readonly number[];
 }
 
-/** Points of a sweep: neighbours differ by 8% where the range covers two powers of ten. */
-const SWEEP_POINTS = 61;
+/** Points of a sweep: neighbours differ by 8% over the default range of lambda. */
+const SWEEP_POINTS = 101;
 /** What the recommended lambda may lose against always taking the last exit. */
 const TOLERATED_LOSS = 0.003;
 

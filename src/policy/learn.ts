@@ -11,7 +11,7 @@ import { dqnOptions } from "./dqn-options.ts";
 import { exitAccuracies } from "./exit-logits.ts";
 import { type ExitCosts, type ExitTable, tableSubset } from "./exit-table.ts";
 import { recommendedLambda, sweepLambda } from "./lambda-calibration.ts";
-import { optimalReturn } from "./optimal-return.ts";
+import { besideOptimal } from "./optimal-return.ts";
 
 export interface LearnHooks {
   /** See `DqnOptions` for each of them. */
@@ -47,15 +47,10 @@ export async function learnOnTable(given: LearnOptions): Promise<LearnedPolicy> 
       `learn: at least ${2 * LEAST_IMAGES} images expected, found ${table.count}; half of them select, and yardsticks need ${LEAST_IMAGES}`,
     );
   const [fitted, selected] = [tableSubset(table, fit), tableSubset(table, selection)];
-  const dqn = dqnOptions({ ...options, ...(signal ? { signal } : {}) });
-  const hooks = onProgress ? besideOptimal(onProgress, await optimalReturn(runtime, fitted, selected, costs, dqn)) : {};
-  const { agent } = await trainAgent(runtime, fitted, selected, costs, { ...dqn, ...hooks });
+  const dqn = dqnOptions({ ...options, ...(onProgress ? { onProgress } : {}), ...(signal ? { signal } : {}) });
+  const watched = await besideOptimal(runtime, fitted, selected, costs, dqn);
+  const { agent } = await trainAgent(runtime, fitted, selected, costs, watched);
   return { agent, costs, costUnit, ...(await calibrated(runtime, agent, selected, costs)), validation: table };
-}
-
-/** Whoever watches the agent sees how far it is from optimal stopping. */
-function besideOptimal(onProgress: (progress: DqnProgress) => void, optimal: number) {
-  return { onProgress: (progress: DqnProgress) => onProgress({ ...progress, optimal }) };
 }
 
 /** The dial of an agent, from images that it was not fitted to. */

@@ -1,6 +1,7 @@
 import type { Runtime } from "../runtime/runtime.ts";
 import type { LambdaRange } from "./agent.ts";
 import { fitTemperatures } from "./calibration.ts";
+import type { DqnOptions } from "./dqn-options.ts";
 import { returnOf } from "./environment.ts";
 import { prepareEpisodes } from "./episodes.ts";
 import type { ExitCosts, ExitTable } from "./exit-table.ts";
@@ -34,4 +35,18 @@ export async function optimalReturn(
     returnOf(stoppingExits(judged, solveStopping(problem, lambda)), judged.correct, judged.shares, lambda),
   );
   return returns.reduce((sum, one) => sum + one, 0) / lambdas.length;
+}
+
+/** Options of which whoever watches sees how far the agent is from optimal stopping; as given if nobody watches. */
+export async function besideOptimal(
+  runtime: Runtime,
+  fit: ExitTable,
+  selection: ExitTable,
+  costs: ExitCosts,
+  options: DqnOptions,
+): Promise<DqnOptions> {
+  const { onProgress } = options;
+  if (!onProgress) return options;
+  const optimal = await optimalReturn(runtime, fit, selection, costs, options);
+  return { ...options, onProgress: (progress) => onProgress({ ...progress, optimal }) };
 }

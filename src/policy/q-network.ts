@@ -35,15 +35,44 @@ export function qNetwork(observation: Tensor, { hidden, dueling }: QNetworkShape
   return add(layer(top, "value", 1), subtract(advantage, reduceMean(advantage, [1], true)));
 }
 
-/** First values of every parameter: uniform in +-1 / sqrt(inputs of the layer), biases 0. */
-export function initialQWeights(shape: QNetworkShape, seed: number): Map<string, NamedArray> {
+/** First values of every parameter: uniform in +-1 / sqrt(inputs of the layer), biases 0. @param prefix other ones for another prefix */
+export function initialQWeights(shape: QNetworkShape, seed: number, prefix = ""): Map<string, NamedArray> {
   const weights = new Map<string, NamedArray>();
   qNetwork(input("observation", [1, shape.inputs]), shape, (name, size) => {
-    const data = initialValues(name, size, seed);
+    const data = initialValues(prefix + name, size, seed);
     weights.set(name, { shape: size, data });
     return constant(data, size);
   });
   return weights;
+}
+
+/** Widths of the hidden layers of `meanNetwork`. @param hidden of one member */
+export function meanWidths({ hidden, members }: { readonly hidden: readonly number[]; readonly members: number }) {
+  return hidden.map((width) => width * members);
+}
+
+/**
+ * One network whose Q-values are the mean of those of its members, which are all of one shape: hidden layers side by side,
+ * each member seeing its own alone, and heads added up, each by its share.
+ */
+export function meanNetwork(members: readonly Weights[], { hidden }: Pick<QNetworkShape, "hidden">): Weights {
+  const count = members.length;
+  const joined = [...members[0]!].map(([name, { shape }]): [string, NamedArray] => {
+    const isHead = !name.startsWith("hidden.");
+    const seesAll = shape.length === 1 || hidden.length === 0 || name.startsWith("hidden.0."); // a bias is one column
+    const [out, inputs = 1] = shape as [number, number?];
+    const [rows, columns] = [isHead ? out : count * out, seesAll ? inputs : count * inputs];
+    const data = new Float32Array(rows * columns);
+    members.forEach((weights, m) => {
+      const [firstRow, firstColumn] = [isHead ? 0 : m * out, seesAll ? 0 : m * inputs];
+      weights.get(name)!.data.forEach((value, at) => {
+        const row = firstRow + Math.floor(at / inputs);
+        data[row * columns + firstColumn + (at % inputs)]! += isHead ? value / count : value;
+      });
+    });
+    return [name, { shape: shape.length === 1 ? [rows] : [rows, columns], data }];
+  });
+  return new Map(joined);
 }
 
 /** The same weights. @throws {RangeError} if they are not those of a network of this shape */

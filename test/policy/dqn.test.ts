@@ -16,8 +16,8 @@ import { exactStates, TINY_COSTS, tinyTable } from "./tiny-problem.ts";
 
 const runtime = createNodeRuntime({ threads: 1 });
 
-/** Four rows: a terminal one, and three next states with the Q-values of two networks. */
-async function targets(double: boolean, nextMayContinue: number[]): Promise<number[]> {
+/** Four next states with the Q-values of two networks; `exit`, in column 1, is terminal. */
+async function targets(double: boolean, nextMayContinue: number[], nextRight?: number[]): Promise<number[]> {
   const pair = (name: string) => input(name, [4, 2]);
   const y = tdTarget({
     reward: pair("reward"),
@@ -25,6 +25,7 @@ async function targets(double: boolean, nextMayContinue: number[]): Promise<numb
     nextMayContinue: input("mask", [4, 1]),
     nextOnline: pair("online"),
     nextTarget: pair("target"),
+    nextRight: nextRight ? input("nextRight", [4, 1]) : null,
     double,
   });
   const program = await Program.compile(runtime, { outputs: { y } });
@@ -34,6 +35,7 @@ async function targets(double: boolean, nextMayContinue: number[]): Promise<numb
     mask: Float32Array.from(nextMayContinue),
     online: Float32Array.of(0, 9, 0.9, 0.5, 0.2, 0.5, 0.9, 0.1),
     target: Float32Array.of(0, 0.7, 0.3, 0.6, 0.8, 0.4, 0.9, 0.2),
+    ...(nextRight ? { nextRight: Float32Array.from(nextRight) } : {}),
   });
   await program.close();
   return [...values!].map((value) => Number(value.toFixed(6)));
@@ -51,6 +53,12 @@ test("the 2015 paper lets the target network choose for itself, which is never l
 test("continue is masked in the target where the next exit is the last", async () => {
   expect(await targets(true, [0, 0, 0, 0])).toEqual([0.6, 1, 0.5, 0, 0.3, 0, 0.1, 1]);
   expect(await targets(false, [0, 0, 0, 0])).toEqual([0.6, 1, 0.5, 0, 0.3, 0, 0.1, 1]);
+});
+
+test("a known answer takes the place of its estimate, and what going on gains over it is added", async () => {
+  // -0.1 + the answer + Q_target(continue) - Q_target(exit) where the online network would go on: rows 2 and 4
+  expect(await targets(true, [1, 1, 1, 1], [1, 0, 1, 0])).toEqual([0.9, 1, -0.4, 0, 0.9, 0, 0.6, 1]);
+  expect(await targets(true, [0, 0, 0, 0], [1, 0, 1, 0])).toEqual([0.9, 1, -0.1, 0, 0.9, 0, -0.1, 1]);
 });
 
 test("acting: masked, greedy, and random with probability epsilon", () => {
@@ -71,6 +79,11 @@ test("epsilon falls linearly and then stays", () => {
 
 /** Acts at random throughout, so that no state stays rare: the optimum is learned off-policy. */
 const EXACT: Partial<DqnOptions> = {
+  members: 1,
+  hidden: [64, 64],
+  lambdaRange: { from: 0.01, to: 1 },
+  updates: "sampled",
+  nextAnswer: "estimated",
   decay: 0,
   steps: 2000,
   selectEvery: 2000,
@@ -84,9 +97,18 @@ const EXACT: Partial<DqnOptions> = {
 test.each([
   ["sampled, double, dueling", EXACT],
   [
-    "all actions, single, plain, hard copies",
-    { ...EXACT, updates: "allActions", double: false, dueling: false, target: { kind: "copy", every: 50 } },
+    "all actions, no loss of gaps, single, plain, hard copies",
+    {
+      ...EXACT,
+      updates: "allActions",
+      gapWeight: 0,
+      double: false,
+      dueling: false,
+      target: { kind: "copy", every: 50 },
+    },
   ],
+  ["all actions, gaps, known answers", { ...EXACT, updates: "allActions", nextAnswer: "known" }],
+  ["sampled, known answers", { ...EXACT, nextAnswer: "known" }],
 ] as [string, Partial<DqnOptions>][])("reaches the exact Q-values of a tiny problem: %s", async (_, options) => {
   const table = tinyTable();
   const { agent } = await trainAgent(runtime, table, table, TINY_COSTS, options);
@@ -115,7 +137,7 @@ async function exactAndFound(agent: Agent, lambda: number) {
 
 test("one lambda alone: exact to 0.06, and the same decisions as the optimum", async () => {
   const table = tinyTable();
-  const options = { ...EXACT, lambdaRange: { from: 0.3, to: 0.3 } };
+  const options: Partial<DqnOptions> = { ...EXACT, lambdaRange: { from: 0.3, to: 0.3 } };
   const { agent } = await trainAgent(runtime, table, table, TINY_COSTS, options);
   for (const { error } of await exactAndFound(agent, 0.3)) expect(error).toBeLessThan(0.06);
   const chosen = await decide(runtime, agent, table, TINY_COSTS, 0.3);
@@ -185,6 +207,21 @@ test("same seed, same bytes; another seed, other ones", async () => {
   expect(await weights(8)).not.toEqual(first);
 });
 
+test("members learn from batches of their own, and their mean is the agent", async () => {
+  const table = syntheticTable(300, 1);
+  const { agent } = await trainAgent(runtime, table, table, COSTS, { ...SHORT, hidden: [6, 5], members: 3 });
+  expect(agent.hidden).toEqual([18, 15]);
+  const { shape, data } = agent.weights.get("hidden.1.weight")!;
+  expect(shape).toEqual([15, 18]);
+  const block = (row: number, column: number): number[] =>
+    [...data].filter((_, at) => Math.floor(at / 18 / 5) === row && Math.floor((at % 18) / 6) === column);
+  for (const row of [0, 1, 2])
+    for (const column of [0, 1, 2])
+      if (row !== column) expect(block(row, column)).toEqual(Array(30).fill(0));
+      else expect(block(row, column)).not.toContain(0);
+  expect(block(0, 0)).not.toEqual(block(1, 1));
+});
+
 test("what is selected depends on the selection half, what is learned does not", async () => {
   const fit = syntheticTable(300, 1);
   const losses = async (selection: number) => {
@@ -215,6 +252,7 @@ test("options out of range and tables that do not fit are refused", async () => 
     [{ steps: 0 }, "dqn: steps: a whole number of at least 1 expected, found 0"],
     [{ epsilon: { start: 2, end: 0, fraction: 1 } }, "dqn: epsilon: start, end and fraction in 0..1 expected"],
     [{ target: { kind: "polyak", tau: 0 } }, "dqn: target: every of at least 1, or tau in (0, 1] expected"],
+    [{ gapWeight: -1 }, "dqn: gapWeight: a number of at least 0 expected, found -1"],
     [{ hidden: [0] }, "dqn: hidden: whole numbers of at least 1 expected, found [0]"],
   ];
   for (const [options, message] of wrong) {

@@ -4,6 +4,7 @@ import type { Agent } from "../../src/policy/agent.ts";
 import { type DqnOptions, trainAgent } from "../../src/policy/dqn.ts";
 import { type ExitTable, tableSubset } from "../../src/policy/exit-table.ts";
 import { compareReturns, imageReturns, learnOn, splitFeedback } from "../../src/policy/feedback.ts";
+import { optimalReturn } from "../../src/policy/optimal-return.ts";
 import { initialQWeights } from "../../src/policy/q-network.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { COSTS, syntheticTable } from "./synthetic.ts";
@@ -27,6 +28,9 @@ let agent: Agent;
 beforeAll(async () => {
   ({ agent } = await trainAgent(runtime, syntheticTable(1000, 1), syntheticTable(1000, 2), COSTS, OPTIONS));
 });
+
+/** Learning on goes on with the whole agent as one network. */
+const asOne = ({ hidden, weights }: Agent): Partial<DqnOptions> => ({ members: 1, hidden, start: weights });
 
 const mean = (values: Float64Array): number => values.reduce((a, b) => a + b) / values.length;
 
@@ -75,7 +79,7 @@ test("the verdict rests on the judging images alone", async () => {
     COSTS,
     {
       ...OPTIONS,
-      start: agent.weights,
+      ...asOne(agent),
     },
   );
   const held = tableSubset(feedback, judge);
@@ -90,8 +94,8 @@ test("the verdict rests on the judging images alone", async () => {
 
 test("learning on begins with the agent's weights", async () => {
   const table = syntheticTable(300, 1);
-  const still = { ...OPTIONS, steps: 1, selectEvery: 1, learningRate: 1e-12, decay: 0 };
-  const { agent: same } = await trainAgent(runtime, table, table, COSTS, { ...still, start: agent.weights });
+  const still = { ...OPTIONS, ...asOne(agent), steps: 1, selectEvery: 1, learningRate: 1e-12, decay: 0 };
+  const { agent: same } = await trainAgent(runtime, table, table, COSTS, still);
   for (const [name, { data }] of agent.weights) {
     const largest = Math.max(...data.map((value, i) => Math.abs(value - same.weights.get(name)!.data[i]!)));
     expect(largest, name).toBeLessThan(1e-6);
@@ -100,6 +104,18 @@ test("learning on begins with the agent's weights", async () => {
   await expect(trainAgent(runtime, table, table, COSTS, { ...still, start: other })).rejects.toThrow(
     "start with hidden.0.weight of shape",
   );
+});
+
+test("whoever watches it learn on is told what optimal stopping reaches on the same images", async () => {
+  const feedback = syntheticTable(300, 8);
+  const { learn, select } = splitFeedback(feedback.labels, 1);
+  const seen: (number | undefined)[] = [];
+  const few = { ...OPTIONS, steps: 4, selectEvery: 2, selectionLambdas: 2 };
+  await learnOn(runtime, agent, feedback, COSTS, { ...few, onProgress: ({ optimal }) => seen.push(optimal) });
+  const [fit, selection] = [learn, select].map((part) => tableSubset(feedback, part)) as [ExitTable, ExitTable];
+  const grid = { lambdaRange: agent.lambdaRange, selectionLambdas: 2 };
+  const expected = await optimalReturn(runtime, fit, selection, COSTS, grid);
+  expect(seen).toEqual([expected, expected]);
 });
 
 test("a difference that is not beyond chance is not called better", () => {

@@ -1,7 +1,14 @@
 import { expect, test } from "vitest";
 import { input } from "../../src/graph/tensor.ts";
 import type { NamedArray } from "../../src/network/weights.ts";
-import { constantParameters, initialQWeights, policyMacs, qNetwork } from "../../src/policy/q-network.ts";
+import {
+  constantParameters,
+  initialQWeights,
+  meanNetwork,
+  meanWidths,
+  policyMacs,
+  qNetwork,
+} from "../../src/policy/q-network.ts";
 import { normal, seededRandom } from "../../src/random.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { Program } from "../../src/runtime/program.ts";
@@ -41,6 +48,38 @@ test.each([true, false])("Q-values equal a float64 reference, dueling %s", async
     expect(found[b * 2]).toBeCloseTo(v + a[0]! - mean, 5);
     expect(found[b * 2 + 1]).toBeCloseTo(v + a[1]! - mean, 5);
   }
+});
+
+test.each([
+  { hidden: [5], dueling: true },
+  { hidden: [5, 4], dueling: false },
+  { hidden: [5, 4, 3], dueling: true },
+  { hidden: [], dueling: true },
+])("one network gives the mean of three: %o", async ({ hidden, dueling }) => {
+  const shape = { inputs: 9, hidden, dueling };
+  const random = seededRandom(8);
+  const members = [0, 1, 2].map((seed) => {
+    const drawn = [...initialQWeights(shape, seed)].map(([name, { shape: size, data }]): [string, NamedArray] => [
+      name,
+      { shape: size, data: data.map(() => normal(random)) },
+    ]);
+    return new Map(drawn);
+  });
+  const x = Float32Array.from({ length: 36 }, () => normal(random));
+  const valuesOf = async (weights: ReadonlyMap<string, NamedArray>, widths: readonly number[]) => {
+    const q = qNetwork(input("x", [1, 9]), { ...shape, hidden: widths }, constantParameters(weights));
+    const program = await Program.compile(runtime, { outputs: { q }, anyBatch: true });
+    const found = (await program.run({ x })).q!;
+    await program.close();
+    return found;
+  };
+  const each = await Promise.all(members.map((one) => valuesOf(one, hidden)));
+  const mean = await valuesOf(meanNetwork(members, shape), meanWidths({ hidden, members: 3 }));
+  mean.forEach((value, at) => {
+    const expected = each.reduce((sum, one) => sum + one[at]! / 3, 0);
+    expect(Math.abs(value - expected)).toBeLessThan(1e-4 * Math.max(1, Math.abs(expected))); // values of about 10 in float32
+  });
+  expect(meanNetwork(members.slice(0, 1), shape)).toEqual(members[0]);
 });
 
 test("the cost of one decision, by hand", () => {
