@@ -7,7 +7,10 @@ import * as trainingPools from "../graph/pool.ts";
 import { type Shape, sameShape, show, type Tensor } from "../graph/tensor.ts";
 import type { Blueprint, Layer } from "./blueprint.ts";
 
-/** The operators on maps, for one order of their axes. */
+/**
+ * The operators on maps, for one order of their axes. Written out by name: a module taken as an object would make bundlers put
+ * their helpers into the page's first chunk, which the threads of ONNX Runtime in a browser would then load and run as well.
+ */
 export interface MapOperators
   extends Pick<
     typeof training & typeof trainingPools,
@@ -18,10 +21,24 @@ export interface MapOperators
 }
 
 /** Maps [H, W, C, B], with gradients: see `plane.ts`. */
-export const trainingOperators: MapOperators = { ...training, ...trainingPools, channelAxis: 2 };
+export const trainingOperators: MapOperators = {
+  conv2d: training.conv2d,
+  maxPool: trainingPools.maxPool,
+  averagePool: trainingPools.averagePool,
+  globalAveragePool: trainingPools.globalAveragePool,
+  globalMaxPool: trainingPools.globalMaxPool,
+  channelAxis: 2,
+};
 
 /** Maps [B, C, H, W], each operator one node that the runtime fuses: see `inference.ts`. */
-export const inferenceOperators: MapOperators = { ...inference, channelAxis: 1 };
+export const inferenceOperators: MapOperators = {
+  conv2d: inference.conv2d,
+  maxPool: inference.maxPool,
+  averagePool: inference.averagePool,
+  globalAveragePool: inference.globalAveragePool,
+  globalMaxPool: inference.globalMaxPool,
+  channelAxis: 1,
+};
 
 /** What differs between training and inference. */
 export interface LayerContext {

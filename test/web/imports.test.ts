@@ -40,6 +40,7 @@ test("earlyexit/web needs a browser, and these packages", () => {
     "@bufbuild/protobuf/codegenv2",
     "@noble/hashes/sha2.js",
     "@noble/hashes/utils.js",
+    "@petamoriken/float16",
     "ml-matrix",
     "onnxruntime-web/wasm",
     "onnxruntime-web/webgpu",
