@@ -15,8 +15,6 @@ const NOTHING: Partial<DqnOptions> = {
   averaging: 0,
   decay: 0,
   members: 1,
-  updates: "sampled",
-  nextAnswer: "estimated",
 };
 
 /** What differs from the defaults. */
@@ -26,10 +24,8 @@ export const VARIANTS: Readonly<Record<string, Partial<DqnOptions>>> = {
   "dueling: no": { dueling: false },
   "squared loss for Huber": { huberDelta: 1e9 },
   "target: copy every 100 for polyak 0.01": { target: { kind: "copy", every: 100 } },
-  "updates: sampled for allActions": { updates: "sampled" },
-  "next answer: estimated for known": { nextAnswer: "estimated" },
-  "loss of gaps: no": { gapWeight: 0 },
-  "one member for four": { members: 1 },
+  "updates: allActions for sampled": { updates: "allActions" },
+  "one member for three": { members: 1 },
   "lambdas from 0.01 for 0.0005": { lambdaRange: { from: 0.01, to: 1 } },
   "averaging: no": { averaging: 0 },
   "decay: no": { decay: 0 },

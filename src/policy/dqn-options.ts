@@ -25,16 +25,6 @@ export interface DqnOptions {
    * "allActions": the outcome of both actions is learned from at every replayed state. Frozen logits make it known.
    */
   readonly updates: "sampled" | "allActions";
-  /**
-   * What the target of `continue` adds for the next exit's answer: "estimated", Q_target(o', exit), the papers' way; "known",
-   * whether it is right, which frozen logits tell. See `tdTarget`; ours.
-   */
-  readonly nextAnswer: "estimated" | "known";
-  /**
-   * Weight of a second loss, on the gap between the two Q-values: decisions depend on nothing else, and it is small beside the
-   * values. Counts where both actions are learned from ("allActions"); 0: no such loss. Ours.
-   */
-  readonly gapWeight: number;
   /** Transitions held in the replay. */
   readonly replaySize: number;
   /** Transitions per gradient step. */
@@ -107,17 +97,15 @@ export interface DqnProgress {
  * with 4 exits and 10 classes.
  */
 export const DQN_DEFAULTS: DqnOptions = {
-  members: 4,
-  hidden: [64],
+  members: 3,
+  hidden: [64, 64],
   dueling: true,
   double: true,
   lambdaRange: { from: 0.0005, to: 1 },
-  updates: "allActions",
-  nextAnswer: "known",
-  gapWeight: 4,
+  updates: "sampled",
   replaySize: 20_000,
   batch: 256,
-  steps: 4000,
+  steps: 6000,
   learningRate: 1e-3,
   decay: 0.3,
   huberDelta: 1,
@@ -175,7 +163,6 @@ export function dqnOptions(given: Partial<DqnOptions>): DqnOptions {
       options.learningRate,
     ],
     ["decay", options.decay >= 0 && options.decay < Infinity, "a number of at least 0", options.decay],
-    ["gapWeight", options.gapWeight >= 0 && options.gapWeight < Infinity, "a number of at least 0", options.gapWeight],
     ["huberDelta", options.huberDelta > 0, "a number above 0", options.huberDelta],
     [
       "epsilon",

@@ -6,13 +6,11 @@
  * - Wang et al., "Dueling Network Architectures for Deep Reinforcement Learning" (ICML 2016), eq. 9 (in q-network.ts)
  *
  * Our differences: gamma = 1 (at most E steps); the observation contains log lambda, and a replayed transition is given a fresh
- * lambda each time, so that one agent serves them all; many episodes act side by side; frozen logits tell the outcome of either
- * action, so both are learned from, and the gap between them a second time; AdamW with a falling rate; the target network follows
- * smoothly; several Q-networks learn side by side, each from batches and by a target network of its own, and their mean acts; a
+ * lambda each time, so that one agent serves them all; many episodes act side by side; AdamW with a falling rate; the target network follows smoothly; several Q-networks learn side by side, each from batches and by a target network of its own, and their mean acts; a
  * moving average of its weights is what is selected (on other images) and returned.
  * Letters: B batch, M members (Q-networks), P parallel episodes, N images, E exits, S width of a state, D of an observation.
  */
-import { add, compare, multiply, scale, subtract } from "../graph/elementwise.ts";
+import { add, compare, multiply, subtract } from "../graph/elementwise.ts";
 import { gradients } from "../graph/gradients.ts";
 import { slice } from "../graph/layout.ts";
 import { huber } from "../graph/loss.ts";
@@ -111,7 +109,7 @@ const ONE_THREAD = { threads: 1 };
 
 // ---- The TD target and one gradient step -------------------------------------------------------------------------------
 
-export interface TdTargetParts extends Pick<Transitions, "reward" | "notTerminal" | "nextMayContinue" | "nextRight"> {
+export interface TdTargetParts extends Pick<Transitions, "reward" | "notTerminal" | "nextMayContinue"> {
   /** [B, 2] online network at the next state */
   readonly nextOnline: Tensor;
   /** [B, 2] target network at the next state */
@@ -123,10 +121,6 @@ export interface TdTargetParts extends Pick<Transitions, "reward" | "notTerminal
  * y = reward + notTerminal * Q_target(o', a*), with a* = arg max over the actions allowed at o' of
  * Q_online (double) or Q_target (the 2015 paper). On terminal transitions y is the reward.
  *
- * With `nextRight`, Q_target(o', a*) = Q_target(o', exit) + what a* gains over exiting, and the outcome of exiting takes the
- * place of its estimate. The mean of y is the same. But where this exit and the next are right together, or wrong together,
- * the targets of both actions now rise and fall together, so that the gap between them, which decides, is told by fewer images.
- *
  * @returns [B, 2]
  */
 export function tdTarget(parts: TdTargetParts): Tensor {
@@ -134,8 +128,7 @@ export function tdTarget(parts: TdTargetParts): Tensor {
   const wantsToGoOn = compare(of(chooser, CONTINUE), "Greater", of(chooser, EXIT));
   const goesOn = multiply(wantsToGoOn, parts.nextMayContinue); // the mask: at the last exit there is one action
   const exiting = of(parts.nextTarget, EXIT);
-  const gained = multiply(goesOn, subtract(of(parts.nextTarget, CONTINUE), exiting));
-  const value = add(parts.nextRight ?? exiting, gained);
+  const value = add(exiting, multiply(goesOn, subtract(of(parts.nextTarget, CONTINUE), exiting)));
   return add(parts.reward, multiply(parts.notTerminal, value));
 }
 
@@ -144,17 +137,9 @@ function of(perAction: Tensor, action: Action): Tensor {
   return slice(perAction, 1, action, action + 1);
 }
 
-/** [B, 1] what `continue` has over `exit` */
-function gap(perAction: Tensor): Tensor {
-  return subtract(of(perAction, CONTINUE), of(perAction, EXIT));
-}
-
-/**
- * Loss of one member: the mean over the batch of Huber(Q(o, a) - y(a)) for the actions learned from, and where these are both,
- * of gapWeight * Huber(the gap of Q - the gap of y), the gap being that between `continue` and `exit`.
- */
+/** Loss of one member: the mean over the batch of Huber(Q(o, a) - y(a)) for the actions learned from. */
 function memberLoss(
-  { double, huberDelta, gapWeight }: DqnOptions,
+  { double, huberDelta }: DqnOptions,
   shape: QNetworkShape,
   transitions: Transitions,
   online: Parameter,
@@ -164,10 +149,7 @@ function memberLoss(
   const [nextOnline, nextTarget] = [qNetwork(next, shape, online), qNetwork(next, shape, target)];
   const y = tdTarget({ ...transitions, nextOnline, nextTarget, double });
   const errors = subtract(qNetwork(observed, shape, online), stopGradient(y)); // [B, 2]
-  const perAction = reduceSum(multiply(taken, huber(errors, huberDelta)), [1], true);
-  const both = multiply(of(taken, CONTINUE), of(taken, EXIT));
-  const ofGaps = multiply(both, huber(gap(errors), huberDelta));
-  return reduceMean(add(perAction, scale(ofGaps, gapWeight)));
+  return reduceMean(reduceSum(multiply(taken, huber(errors, huberDelta)), [1]));
 }
 
 /** One compiled step: forward, loss, backward, AdamW, then target += tau * (online - target) and the moving average. */
@@ -314,7 +296,7 @@ async function learn(
   const replay = createReplay(options.replaySize);
   const acting = createActing(options, episodes);
   const random = seededRandom(options.seed, 0x1ea42);
-  const feeds = createFeeds(members * batch, stateWidth(episodes.exits, episodes.classes), options);
+  const feeds = createFeeds(members * batch, stateWidth(episodes.exits, episodes.classes));
   const slots = new Uint32Array(members * batch);
   while (replay.size < Math.min(options.warmup, options.replaySize))
     await act(acting, actor, episodes, replay, 1, lambdaRange);

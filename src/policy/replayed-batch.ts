@@ -17,7 +17,7 @@ import type { Replay } from "./replay.ts";
 export type Feeds = ReturnType<typeof createFeeds>;
 
 /** @param width S */
-export function createFeeds(batch: number, width: number, { nextAnswer }: Pick<DqnOptions, "nextAnswer">) {
+export function createFeeds(batch: number, width: number) {
   return {
     state: new Float32Array(batch * width),
     nextState: new Float32Array(batch * width),
@@ -27,7 +27,6 @@ export function createFeeds(batch: number, width: number, { nextAnswer }: Pick<D
     reward: new Float32Array(batch * ACTIONS),
     notTerminal: new Float32Array(batch * ACTIONS),
     nextMayContinue: new Float32Array(batch),
-    ...(nextAnswer === "known" ? { nextRight: new Float32Array(batch) } : {}),
     rate: new Float32Array(1),
     tau: new Float32Array(1),
   };
@@ -46,13 +45,11 @@ export interface Transitions {
   readonly notTerminal: Tensor;
   /** [B, 1] 0 where the next exit is the last one, else 1 */
   readonly nextMayContinue: Tensor;
-  /** [B, 1] 1 if the next exit's answer is right, else 0; null to go by Q_target(o', exit), as one must where it is not known */
-  readonly nextRight: Tensor | null;
 }
 
 /** The transitions of each member: B rows of M * B. @param width S */
 export function transitionsOf(
-  { batch, members, nextAnswer }: Pick<DqnOptions, "batch" | "members" | "nextAnswer">,
+  { batch, members }: Pick<DqnOptions, "batch" | "members">,
   width: number,
 ): (member: number) => Transitions {
   const rows = (name: string, columns: number): Tensor => input(name, [members * batch, columns]);
@@ -61,7 +58,6 @@ export function transitionsOf(
   const next = observation(rows("nextState", width), lambda);
   const [taken, reward, notTerminal] = [rows("taken", ACTIONS), rows("reward", ACTIONS), rows("notTerminal", ACTIONS)];
   const nextMayContinue = rows("nextMayContinue", 1);
-  const nextRight = nextAnswer === "known" ? rows("nextRight", 1) : null;
   return (member) => {
     const own = (x: Tensor): Tensor => slice(x, 0, member * batch, (member + 1) * batch);
     return {
@@ -71,7 +67,6 @@ export function transitionsOf(
       reward: own(reward),
       notTerminal: own(notTerminal),
       nextMayContinue: own(nextMayContinue),
-      nextRight: nextRight && own(nextRight),
     };
   };
 }
@@ -95,7 +90,6 @@ export function fillFeeds(
     copyState(episodes, image, exit, feeds.state, b);
     copyState(episodes, image, next, feeds.nextState, b);
     feeds.nextMayContinue[b] = mayContinue(exit + 1, exits);
-    if (feeds.nextRight) feeds.nextRight[b] = correct[image * exits + next]!;
     const learnFrom = (action: Action, outcome: Outcome): void => {
       feeds.taken[b * ACTIONS + action] = 1;
       feeds.reward[b * ACTIONS + action] = reward(outcome, lambda);
