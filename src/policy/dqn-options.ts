@@ -105,7 +105,7 @@ export const DQN_DEFAULTS: DqnOptions = {
   updates: "sampled",
   replaySize: 20_000,
   batch: 256,
-  steps: 6000,
+  steps: 4000,
   learningRate: 1e-3,
   decay: 0.3,
   huberDelta: 1,

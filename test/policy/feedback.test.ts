@@ -10,7 +10,15 @@ import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { COSTS, syntheticTable } from "./synthetic.ts";
 
 const runtime = createNodeRuntime({ threads: 1 });
-const OPTIONS: Partial<DqnOptions> = { steps: 600, selectEvery: 200, learningRate: 2e-3, averaging: 0.98, seed: 1 };
+const SIZE = { members: 2, hidden: [32, 32] };
+const OPTIONS: Partial<DqnOptions> = {
+  ...SIZE,
+  steps: 600,
+  selectEvery: 200,
+  learningRate: 2e-3,
+  averaging: 0.98,
+  seed: 1,
+};
 const LAMBDAS = [0.03, 0.1, 0.3];
 
 /** The network has come to be too sure of itself, and its middle exits answer at random. */
