@@ -1,6 +1,11 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, expect, test, vi } from "vitest";
 import { channelStatistics } from "../../src/dataset/augmentation.ts";
 import { inlineBatches } from "../../src/dataset/batches.ts";
+import { createSamples, type Dataset, type Samples } from "../../src/dataset/dataset.ts";
+import { readImage } from "../../src/dataset/image-file.ts";
 import { shapesDataset } from "../../src/dataset/shapes.ts";
 import { serialize } from "../../src/graph/onnx.ts";
 import { parseBlueprint } from "../../src/network/blueprint.ts";
@@ -49,9 +54,31 @@ const recipe = parseRecipe({
 });
 const STEPS = 100;
 
+interface Pictures extends Pick<Dataset, "imageShape" | "classes"> {
+  readonly train: Samples;
+}
+
+function drawnPictures(): Pictures {
+  const { imageShape, classes, train } = shapesDataset({ trainCount: 400, testCount: 10 });
+  return { imageShape, classes, train: train! };
+}
+
+/** A folder per class. */
+const PHOTOGRAPHS = fileURLToPath(new URL("../../../shared/data/images", import.meta.url));
+
+async function photographs(): Promise<Pictures> {
+  const imageShape = [3, 32, 32] as const;
+  const classes = readdirSync(PHOTOGRAPHS).sort();
+  const files = classes.flatMap((name, label) =>
+    readdirSync(join(PHOTOGRAPHS, name)).map((file) => ({ path: join(PHOTOGRAPHS, name, file), label })),
+  );
+  const pixels = await Promise.all(files.map(({ path }) => readImage(path, imageShape)));
+  const labels = Uint16Array.from(files, ({ label }) => label);
+  return { imageShape, classes, train: createSamples(Uint8Array.from(pixels.flatMap((one) => [...one])), labels) };
+}
+
 /** The loss of every step. @param nudge times each first weight */
-async function lossCurve(build: typeof buildTrainingStep, nudge = 1): Promise<number[]> {
-  const data = shapesDataset({ trainCount: 400, testCount: 10 });
+async function lossCurve(data: Pictures, build: typeof buildTrainingStep, nudge = 1): Promise<number[]> {
   const program = await Program.compile(
     createNodeRuntime({ threads: 1 }),
     build(blueprint, data.classes.length, recipe),
@@ -65,11 +92,11 @@ async function lossCurve(build: typeof buildTrainingStep, nudge = 1): Promise<nu
       values.map((one) => one * nudge),
     );
   const batches = inlineBatches({
-    samples: data.train!,
+    samples: data.train,
     imageShape: data.imageShape,
     classCount: data.classes.length,
     batchSize: recipe.batchSize,
-    normalisation: channelStatistics(data.train!, data.imageShape),
+    normalisation: channelStatistics(data.train, data.imageShape),
     augmentation: recipe.augmentation,
     seed: 1,
   });
@@ -104,18 +131,27 @@ function furthest(a: readonly number[], b: readonly number[]): number {
   return Math.max(...a.map((one, i) => Math.abs(one - b[i]!)));
 }
 
-test("100 steps of the fast operators learn as those of the plain ones do, but for rounding", {
-  timeout: 300_000,
-}, async () => {
+const TITLE = "100 steps of the fast operators learn as those of the plain ones do, but for rounding";
+const hasPhotographs = existsSync(PHOTOGRAPHS);
+
+test(`${TITLE}: drawn pictures`, { timeout: 300_000 }, () => compare(drawnPictures()));
+
+test.skipIf(!hasPhotographs)(
+  `${TITLE}: photographs${hasPhotographs ? "" : " (not at hand)"}`,
+  { timeout: 300_000 },
+  async () => compare(await photographs()),
+);
+
+async function compare(data: Pictures): Promise<void> {
   const build = await simpleBuild();
   const { operators } = serialize(build(blueprint, 4, recipe));
   for (const fast of ["Conv", "Relu", "HardSigmoid"]) expect(operators).not.toContain(fast);
-  const plain = await lossCurve(build);
-  const fast = await lossCurve(buildTrainingStep);
+  const plain = await lossCurve(data, build);
+  const fast = await lossCurve(data, buildTrainingStep);
   // What rounding alone does: the same operators from weights that differ in their last digit. It grows from step to step.
-  const nudged = await lossCurve(buildTrainingStep, 1 + 2 ** -22);
+  const nudged = await lossCurve(data, buildTrainingStep, 1 + 2 ** -22);
   expect(furthest(fast.slice(0, 10), plain.slice(0, 10))).toBeLessThan(2e-5); // sums of some thousand float32 products
   expect(furthest(fast, plain)).toBeLessThan(10 * furthest(fast, nudged) + 1e-4);
   expect(furthest(fast, plain)).toBeGreaterThan(0); // else both were the same operators
   expect(fast.at(-1)!).toBeLessThan(fast[0]! - 0.2); // it learned, so that there was something to differ in
-});
+}
