@@ -89,21 +89,16 @@ function fromHalves(bytes: ArrayBuffer): Float32Array {
   for (let i = 0; i < halves.length; i++) {
     const exponent = (halves[i]! >> 10) & 31;
     const fraction = halves[i]! & 1023;
-    const size =
-      exponent === 31
-        ? fraction === 0
-          ? Number.POSITIVE_INFINITY
-          : Number.NaN
-        : exponent === 0
-          ? fraction * 2 ** -24
-          : (1024 + fraction) * POWERS[exponent]!;
+    const ordinary = ((exponent === 0 ? 0 : 1024) + fraction) * POWERS[Math.max(exponent, 1)]!;
+    const endless = fraction === 0 ? Number.POSITIVE_INFINITY : Number.NaN;
+    const size = exponent === 31 ? endless : ordinary;
     values[i] = halves[i]! >> 15 ? -size : size;
   }
   return values;
 }
 
 /** Of the last bit of a half's fraction, by exponent. */
-const POWERS = Float64Array.from({ length: 31 }, (_, exponent) => 2 ** (exponent - 25));
+const POWERS = Float64Array.from({ length: 32 }, (_, exponent) => 2 ** (exponent - 25));
 
 /** `slice` would do, but that of a Node buffer does not copy. */
 function copyOf(bytes: Uint8Array): ArrayBuffer {
