@@ -77,16 +77,38 @@ function allTensors(results: readonly Tensor[]): Tensor[] {
 }
 
 /** Median milliseconds of one kernel by itself. */
-export function timeKernel(runtime: Runtime, kernel: Kernel, repeats: number): Promise<number> {
+export async function timeKernel(runtime: Runtime, kernel: Kernel, repeats: number): Promise<number> {
+  const timer = await kernelTimer(runtime, kernel);
+  const ms = await timer.time(repeats);
+  await timer.close();
+  return ms;
+}
+
+/** Something compiled and run once, to be timed as often as wanted. */
+export interface Timer {
+  /** Median milliseconds. */
+  time(repeats: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+export function kernelTimer(runtime: Runtime, kernel: Kernel): Promise<Timer> {
   const inputs = kernel.inputs.map(({ shape, transposed }, i) => {
     const x = input(`x${i}`, shape);
     return transposed ? swapLast(x) : x;
   });
-  return timeTensor(runtime, node(kernel.operator, inputs, kernel.attributes, kernel.shape), repeats);
+  return tensorTimer(runtime, node(kernel.operator, inputs, kernel.attributes, kernel.shape));
 }
 
-/** Median milliseconds of computing a tensor from random inputs. Only one value of it is returned, so nothing large is copied out. */
+/** Median milliseconds of computing a tensor from random inputs. */
 export async function timeTensor(runtime: Runtime, y: Tensor, repeats: number): Promise<number> {
+  const timer = await tensorTimer(runtime, y);
+  const ms = await timer.time(repeats);
+  await timer.close();
+  return ms;
+}
+
+/** Only one value of y is returned, so nothing large is copied out. */
+async function tensorTimer(runtime: Runtime, y: Tensor): Promise<Timer> {
   const axes = y.shape.map((_, i) => i);
   const ones = axes.map(() => 1);
   const first = node("Slice", [y, integers(axes.map(() => 0)), integers(ones), integers(axes)], {}, ones);
@@ -96,14 +118,19 @@ export async function timeTensor(runtime: Runtime, y: Tensor, repeats: number): 
     if (source.kind === "input")
       feeds[source.name] = Float32Array.from({ length: sizeOf(shape) }, () => uniform(random) - 0.5);
   const program = await Program.compile(runtime, { outputs: { first } }, { optimizeFor: "training" });
-  const times: number[] = [];
-  for (let i = 0; i <= repeats; i++) {
-    const started = performance.now();
-    await program.run(feeds);
-    if (i > 0) times.push(performance.now() - started);
-  }
-  await program.close();
-  return median(times);
+  await program.run(feeds);
+  return {
+    async time(repeats) {
+      const times: number[] = [];
+      for (let i = 0; i < repeats; i++) {
+        const started = performance.now();
+        await program.run(feeds);
+        times.push(performance.now() - started);
+      }
+      return median(times);
+    },
+    close: () => program.close(),
+  };
 }
 
 /** Milliseconds of a convolution as it is trained, and of its two gradients. */

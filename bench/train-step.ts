@@ -2,6 +2,7 @@
  * Whole training steps of one network, with everything that a real training does: dropout, running statistics, clipping, averages,
  * augmented batches from a worker. A process of its own, so that its peak memory is its own. Prints one JSON object.
  */
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { channelStatistics } from "../src/dataset/augmentation.ts";
 import { shapesDataset } from "../src/dataset/shapes.ts";
@@ -77,7 +78,13 @@ await program.close();
 const result: StepTimes = {
   stepMs: median(times),
   waitMs: median(waits),
-  peakResidentBytes: process.resourceUsage().maxRSS * 1024,
+  peakResidentBytes: peakResidentBytes(),
   residentBytes,
 };
 process.stdout.write(JSON.stringify(result));
+
+/** Linux counts the memory of the process that started this one into `maxRSS`, but not into the high-water mark of its own. */
+function peakResidentBytes(): number {
+  if (process.platform !== "linux") return process.resourceUsage().maxRSS * 1024;
+  return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync("/proc/self/status", "utf8"))![1]) * 1024;
+}

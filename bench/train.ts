@@ -23,18 +23,20 @@ import { formatTable } from "../src/report/table.ts";
 import { createNodeRuntime } from "../src/runtime/node.ts";
 import { Program } from "../src/runtime/program.ts";
 import { buildTrainingStep } from "../src/training/step.ts";
-import { gflops, type Kernel, kernelsOf, timeConvolutions, timeKernel } from "./kernels.ts";
+import { gflops, type Kernel, kernelsOf, kernelTimer, median, timeConvolutions, timeKernel } from "./kernels.ts";
 import { recipeFor } from "./train-recipe.ts";
 import type { StepTimes } from "./train-step.ts";
 
 const BATCH = 128;
+const TURNS = 5;
 const { values: flags } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
     device: { type: "string", default: "cpu" },
     threads: { type: "string" },
-    /** 500 shows that memory stays flat. */
-    steps: { type: "string", default: "10" },
+    /** Of each turn. */
+    steps: { type: "string", default: "5" },
+    network: { type: "string", multiple: true, default: ["compact", "classic"] },
   },
 });
 const threads = Number(flags.threads ?? availableParallelism());
@@ -175,30 +177,52 @@ function initialWeights(blueprint: Blueprint): Weights {
   return new Map(variables.map(({ source, shape }) => [source.name, { shape, data: source.initial() }]));
 }
 
+/** Steps and kernels take turns, since the machine's speed changes from one minute to the next; medians over the turns. */
+async function measureStepAndKernels(network: string, kernels: readonly Kernel[]) {
+  const timers = [];
+  for (const kernel of kernels) timers.push(await kernelTimer(runtime, kernel));
+  const turns: { step: StepTimes; kernelMs: number[]; kernelsAloneMs: number }[] = [];
+  for (let turn = 0; turn < TURNS; turn++) {
+    const step = measureStep(network);
+    const kernelMs: number[] = [];
+    for (const timer of timers) kernelMs.push(await timer.time(3));
+    const kernelsAloneMs = kernels.reduce((sum, { count }, i) => sum + count * kernelMs[i]!, 0);
+    turns.push({ step, kernelMs, kernelsAloneMs });
+    say(`${network}: step ${step.stepMs.toFixed(0)} ms, kernels alone ${kernelsAloneMs.toFixed(0)} ms`);
+  }
+  for (const timer of timers) await timer.close();
+  return {
+    stepMs: median(turns.map(({ step }) => step.stepMs)),
+    waitMs: median(turns.map(({ step }) => step.waitMs)),
+    peakResidentBytes: Math.max(...turns.map(({ step }) => step.peakResidentBytes)),
+    residentBytes: turns[0]!.step.residentBytes,
+    kernelMs: kernels.map((_, i) => median(turns.map((turn) => turn.kernelMs[i]!))),
+    kernelsAloneMs: median(turns.map((turn) => turn.kernelsAloneMs)),
+    stepOverKernels: median(turns.map((turn) => turn.step.stepMs / turn.kernelsAloneMs)),
+  };
+}
+
 async function measureNetwork(network: string, roof: number) {
   const blueprint = builtInBlueprint(network);
-  const { stepMs, waitMs, peakResidentBytes, residentBytes } = measureStep(network);
   const definition = buildTrainingStep(blueprint, 10, recipeFor(network), { seed: 1 });
+  const kernels = kernelsOf(definition);
+  const { stepMs, waitMs, peakResidentBytes, residentBytes, kernelMs, kernelsAloneMs, stepOverKernels } =
+    await measureStepAndKernels(network, kernels);
   const evaluationImagesPerSecond = await measureEvaluation(network);
   const { exitMacs } = networkCost(blueprint, 10);
   const imagesPerSecond = (1000 * BATCH) / stepMs;
-  const kernels = kernelsOf(definition);
-  const rows: string[][] = [];
-  let kernelsAloneMs = 0;
-  for (const kernel of kernels) {
-    const ms = await timeKernel(runtime, kernel, 3);
-    kernelsAloneMs += ms * kernel.count;
-    const speed = gflops(kernel.macs, ms);
+  const rows = kernels.map((kernel, i) => {
+    const speed = gflops(kernel.macs, kernelMs[i]!);
     const shapes = kernel.inputs.map(({ shape, transposed }) => shape.join("x") + (transposed ? "^T" : "")).join(" ");
-    rows.push([
+    return [
       kernel.operator,
       shapes,
       String(kernel.count),
-      ms.toFixed(2),
+      kernelMs[i]!.toFixed(2),
       speed.toFixed(0),
       `${((100 * speed) / roof).toFixed(0)}%`,
-    ]);
-  }
+    ];
+  });
   const columns = [
     { title: "operator", align: "left" as const },
     { title: "inputs", align: "left" as const },
@@ -226,7 +250,7 @@ async function measureNetwork(network: string, roof: number) {
         : ""),
   );
   say(
-    `${network}: step over kernels alone ${(stepMs / kernelsAloneMs).toFixed(2)}; resident ${residentBytes.map((one) => (one / 1e9).toFixed(2)).join(" GB, at the end ")} GB, ` +
+    `${network}: step over kernels alone ${stepOverKernels.toFixed(2)}; resident ${residentBytes.map((one) => (one / 1e9).toFixed(2)).join(" GB, at the end ")} GB, ` +
       `at most ${(peakResidentBytes / 1e9).toFixed(2)} GB; evaluation of all exits ${evaluationImagesPerSecond.toFixed(0)} images/s` +
       (peer ? `, ${peer.name} ${peer.evaluationImagesPerSecond.toFixed(0)}` : ""),
   );
@@ -237,6 +261,7 @@ async function measureNetwork(network: string, roof: number) {
     effectiveGflops: (6 * exitMacs.at(-1)! * imagesPerSecond) / 1e9,
     stepMs,
     kernelsAloneMs,
+    stepOverKernels,
     peakResidentBytes,
     residentBytes,
     evaluationImagesPerSecond,
@@ -246,7 +271,7 @@ async function measureNetwork(network: string, roof: number) {
 
 const roofGflops = await measureRoof();
 const runs = [];
-for (const network of ["compact", "classic"]) runs.push(await measureNetwork(network, roofGflops));
+for (const network of flags.network) runs.push(await measureNetwork(network, roofGflops));
 const report = {
   machine: `${cpus()[0]!.model}, ${threads} threads, ${flags.device}, Node ${process.version}`,
   threads,

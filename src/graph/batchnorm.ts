@@ -1,7 +1,17 @@
 import { add, divide, maximum, multiply, scale, sqrt, subtract } from "./elementwise.ts";
 import { reshape } from "./layout.ts";
 import { reduceMean, reduceSumSquare } from "./reduce.ts";
-import { differentiable, node, sameShape, scalar, show, sizeOf, stopGradient, type Tensor } from "./tensor.ts";
+import {
+  constant,
+  differentiable,
+  node,
+  sameShape,
+  scalar,
+  show,
+  sizeOf,
+  stopGradient,
+  type Tensor,
+} from "./tensor.ts";
 
 /** Added to the variance. */
 export const BATCH_NORM_EPSILON = 1e-5;
@@ -24,9 +34,10 @@ export interface BatchNormResult {
  * @param x [H, W, C, B] or [B, C]
  * @param gamma [C]
  * @param beta [C]
+ * @param bias [C] of the convolution before it, not added to x: y does not depend on it, only the mean that is returned does
  * @see Ioffe and Szegedy (2015). Variance as E[x^2] - E[x]^2: one pass, exact enough where the mean is not much larger than the deviation
  */
-export function batchNorm(x: Tensor, gamma: Tensor, beta: Tensor): BatchNormResult {
+export function batchNorm(x: Tensor, gamma: Tensor, beta: Tensor, bias?: Tensor): BatchNormResult {
   const channelAxis = x.shape.length === 4 ? 2 : 1;
   checkBatchNorm(x.shape[channelAxis]!, x, gamma, beta);
   const axes = x.shape.flatMap((_, i) => (i === channelAxis ? [] : [i]));
@@ -37,17 +48,18 @@ export function batchNorm(x: Tensor, gamma: Tensor, beta: Tensor): BatchNormResu
   const deviation = sqrt(add(variance, scalar(BATCH_NORM_EPSILON)));
   const slope = divide(gamma, deviation); // [C]
   const value = affine(x, slope, subtract(beta, multiply(mean, slope)));
-  const y = differentiable(value, [x, gamma, beta], (dy) => {
+  const noGradient = bias ? [constant(new Float32Array(sizeOf(bias.shape)), bias.shape)] : [];
+  const y = differentiable(value, [x, gamma, beta, ...(bias ? [bias] : [])], (dy) => {
     const meanDy = reduceMean(dy, axes);
     const meanDyX = reduceMean(multiply(dy, x), axes);
     const covariance = subtract(meanDyX, multiply(meanDy, mean)); // mean of dy * (x - mean), [C]
     const p = scale(divide(multiply(slope, covariance), multiply(deviation, deviation)), -1);
     const q = scale(add(multiply(slope, meanDy), multiply(p, mean)), -1);
     const dx = add(multiply(dy, perChannel(slope, x)), affine(x, p, q));
-    return [dx, scale(divide(covariance, deviation), count), scale(meanDy, count)];
+    return [dx, scale(divide(covariance, deviation), count), scale(meanDy, count), ...noGradient];
   });
   const unbiased = scale(variance, count / Math.max(1, count - 1));
-  return { y, mean: stopGradient(mean), variance: stopGradient(unbiased) };
+  return { y, mean: stopGradient(bias ? add(mean, bias) : mean), variance: stopGradient(unbiased) };
 }
 
 /**

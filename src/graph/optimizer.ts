@@ -25,12 +25,12 @@ function zeros(suffix: string, like: Variable): Variable {
   return variable(`${like.source.name}.${suffix}`, like.shape, () => new Float32Array(sizeOf(like.shape)));
 }
 
-/** p - rate * (direction + decay * p) */
-function step(trained: Trained, rate: Tensor, direction: Tensor): Update {
+/** p - rate * (factor * direction + decay * p), numbers multiplied before weights: (1 - rate decay) p - (rate factor) direction */
+function step(trained: Trained, rate: Tensor, direction: Tensor, factor = scalar(1)): Update {
   const { parameter, rateFactor = 1, decay = 0 } = trained;
-  const decayed = decay === 0 ? direction : add(direction, scale(parameter, decay));
-  const ownRate = rateFactor === 1 ? rate : scale(rate, rateFactor);
-  return { variable: parameter, next: subtract(parameter, multiply(decayed, ownRate)) };
+  const ownRate = scale(rate, rateFactor);
+  const kept = decay === 0 ? parameter : multiply(parameter, subtract(scalar(1), scale(ownRate, decay)));
+  return { variable: parameter, next: subtract(kept, multiply(direction, multiply(ownRate, factor))) };
 }
 
 /**
@@ -75,7 +75,7 @@ export function adamW(
     return [
       { variable: first, next: mean },
       { variable: second, next: square },
-      step(one, rate, multiply(divide(mean, denominator), ratio)),
+      step(one, rate, divide(mean, denominator), ratio),
     ];
   });
   return [{ variable: count, next: t }, ...updates];
@@ -98,6 +98,6 @@ export function clipByGlobalNorm(gradients: readonly Tensor[], limit: number): {
 export function movingAverages(updates: readonly Update[], decay: Tensor): Update[] {
   return updates.map(({ variable: followed, next }) => {
     const average = variable(`${followed.source.name}.average`, followed.shape, followed.source.initial);
-    return { variable: average, next: add(next, multiply(decay, subtract(average, next))) };
+    return { variable: average, next: add(multiply(average, decay), multiply(next, subtract(scalar(1), decay))) };
   });
 }

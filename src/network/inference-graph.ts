@@ -1,4 +1,5 @@
 import { UserError } from "../errors.ts";
+import { subtract } from "../graph/elementwise.ts";
 import { batchNorm } from "../graph/inference.ts";
 import { constant, type Shape, type Tensor } from "../graph/tensor.ts";
 import type { Blueprint } from "./blueprint.ts";
@@ -34,11 +35,12 @@ export function buildInferenceStage(
     operators,
     parameter: (name, shape) => constant(valuesOf(name, shape, weights), shape),
     fixed: (name, shape) => constant(valuesOf(name, shape, weights), shape),
-    batchNorm: (value, path, channels) => {
+    batchNorm: (value, path, channels, bias) => {
       const [gamma, beta, mean, variance] = ["gamma", "beta", "mean", "variance"].map((suffix) =>
         context.parameter(`${path}.${suffix}`, [channels]),
       ) as [Tensor, Tensor, Tensor, Tensor];
-      return batchNorm(value, gamma, beta, mean, variance, value.shape.length === 4 ? operators.channelAxis : 1);
+      const before = bias ? subtract(mean, bias) : mean; // of the values without the bias
+      return batchNorm(value, gamma, beta, before, variance, value.shape.length === 4 ? operators.channelAxis : 1);
     },
     dropout: (value) => value,
   };

@@ -47,8 +47,11 @@ export interface LayerContext {
   parameter(name: string, shape: Shape): Tensor;
   /** Weights that are not trained. */
   fixed(name: string, shape: Shape): Tensor;
-  /** @param channels of x */
-  batchNorm(x: Tensor, path: string, channels: number): Tensor;
+  /**
+   * @param channels of x
+   * @param bias of the convolution before it, where that did not add it
+   */
+  batchNorm(x: Tensor, path: string, channels: number, bias?: Tensor): Tensor;
   dropout(x: Tensor, layer: Extract<Layer, { type: "dropout" }>, path: string): Tensor;
 }
 
@@ -82,17 +85,28 @@ export function applyStages({ stages }: Blueprint, x: Tensor, context: LayerCont
  * @throws {RangeError} from the operator whose shape does not fit, with the layer's path in front
  */
 export function applyLayers(layers: readonly Layer[], x: Tensor, path: string, context: LayerContext): Tensor {
+  const isTraining = context.operators === trainingOperators; // in inference the runtime fuses layers as they stand
   let value = x;
   for (let i = 0; i < layers.length; i++) {
-    const pool = layers[i + 1];
-    // The largest of rectified values is the rectified largest value; the second way rectifies a smaller map.
-    // In inference the runtime fuses the first way.
-    if (context.operators === trainingOperators && layers[i]!.type === "relu" && pool?.type === "maxPool") {
+    const [layer, next] = [layers[i]!, layers[i + 1]];
+    const [here, after] = [`${path}.${i}`, `${path}.${i + 1}`];
+    if (isTraining && layer.type === "relu" && next?.type === "maxPool") {
+      // The largest of rectified values is the rectified largest value; this way a smaller map is rectified.
+      value = relu(applyLayer(next, value, after, context));
       i++;
-      value = relu(applyLayer(pool, value, `${path}.${i}`, context));
-    } else value = applyLayer(layers[i]!, value, `${path}.${i}`, context);
+    } else if (isTraining && isBiasedConv(layer) && next?.type === "batchNorm") {
+      // A batch norm takes off what a bias adds, so that the map need not be read and written for it.
+      value = applyLayer({ ...layer, bias: false }, value, here, context);
+      const channels = channelsOf(value, context);
+      value = context.batchNorm(value, after, channels, context.parameter(`${here}.bias`, [channels]));
+      i++;
+    } else value = applyLayer(layer, value, here, context);
   }
   return value;
+}
+
+function isBiasedConv(layer: Layer): layer is Extract<Layer, { type: "conv" | "depthwiseConv" }> {
+  return (layer.type === "conv" || layer.type === "depthwiseConv") && layer.bias === true;
 }
 
 function applyLayer(layer: Layer, x: Tensor, path: string, context: LayerContext): Tensor {

@@ -54,10 +54,10 @@ export function buildTrainingGraph(
       fixed.push(one);
       return one;
     },
-    batchNorm: (x, path, channels) => {
+    batchNorm: (x, path, channels, bias) => {
       const gamma = context.parameter(`${path}.gamma`, [channels]);
       const beta = context.parameter(`${path}.beta`, [channels]);
-      const { y, mean, variance } = batchNorm(x, gamma, beta);
+      const { y, mean, variance } = batchNorm(x, gamma, beta, bias);
       for (const [suffix, batch] of [
         ["mean", mean],
         ["variance", variance],

@@ -1,19 +1,25 @@
 import { describe, expect, test } from "vitest";
 import { BATCH_NORM_EPSILON, batchNorm } from "../../src/graph/batchnorm.ts";
+import { multiply } from "../../src/graph/elementwise.ts";
 import { gradients } from "../../src/graph/gradients.ts";
 import * as inference from "../../src/graph/inference.ts";
 import { batchLast } from "../../src/graph/plane.ts";
 import { reduceSum } from "../../src/graph/reduce.ts";
-import { input, type Shape, sizeOf } from "../../src/graph/tensor.ts";
+import { constant, input, type Shape, sizeOf } from "../../src/graph/tensor.ts";
 import { normal, seededRandom } from "../../src/random.ts";
 import { fromBatchLast, onBatchLast } from "./batch-last.ts";
 import { anywhere, checkValueAndGradients, type Draw, expectClose, positive, runOnce } from "./check.ts";
-import { channelMean, channelVariance, normalize } from "./reference.ts";
+import { add, channelMean, channelVariance, type Dense, normalize } from "./reference.ts";
 
 const CHANNELS: Shape = [3];
 
 /** Mean 0.7, deviation 1.5. */
 const shifted: Draw = (random, size) => Float32Array.from({ length: size }, () => 0.7 + 1.5 * normal(random));
+
+/** x [B, C, ...] + bias [C] */
+function plusBias(x: Dense, bias: Dense): Dense {
+  return add(x, { ...bias, shape: [3, ...x.shape.slice(2).map(() => 1)] });
+}
 
 const shapes: readonly Shape[] = [
   [5, 3],
@@ -32,12 +38,31 @@ describe.each(shapes.map((shape) => ({ shape })))("x $shape", ({ shape }) => {
     });
   });
 
-  test("the batch's mean and unbiased variance, for the running statistics", async () => {
+  test("the bias of the convolution before it changes nothing: the same values, and no gradient to it", async () => {
+    const values = shifted(seededRandom(4), sizeOf(shape));
+    const [gamma, beta, bias] = [constant([1, 2, 3]), constant([0, -1, 1]), input("bias", CHANNELS)];
+    const images = input("x", shape);
+    const x = shape.length === 4 ? batchLast(images) : images;
+    const { y } = batchNorm(x, gamma, beta, bias);
+    const [gradient] = gradients(reduceSum(multiply(y, y)), [bias]);
+    const outputs = { y, without: batchNorm(x, gamma, beta).y, gradient: gradient! };
+    const found = await runOnce(outputs, { x: values, bias: Float32Array.of(5, -3, 1) });
+    expect(found.y).toEqual(found.without);
+    expect(found.gradient).toEqual(Float32Array.of(0, 0, 0));
+  });
+
+  test.each([0, 0.5])("the batch's mean and unbiased variance, with a bias of %d before", async (before) => {
     const values = shifted(seededRandom(3), sizeOf(shape));
-    const x = { shape, data: Float64Array.from(values) };
+    const bias = { shape: CHANNELS, data: new Float64Array(3).fill(before) };
+    const x = plusBias({ shape, data: Float64Array.from(values) }, bias);
     const [gamma, beta] = [input("gamma", CHANNELS), input("beta", CHANNELS)];
     const images = input("x", shape);
-    const { mean, variance } = batchNorm(shape.length === 4 ? batchLast(images) : images, gamma, beta);
+    const { mean, variance } = batchNorm(
+      shape.length === 4 ? batchLast(images) : images,
+      gamma,
+      beta,
+      before ? constant(Float32Array.from(bias.data)) : undefined,
+    );
     const found = await runOnce({ mean, variance }, { x: values });
     const count = sizeOf(shape) / 3;
     expectClose(found.mean!, channelMean(x).data, 1e-6, "mean");

@@ -135,8 +135,8 @@ function bothWays(blueprint: ReturnType<typeof randomBlueprint>) {
   const training: LayerContext = {
     ...plainContext(trainingOperators, CLASSES),
     parameter: normalWeight,
-    batchNorm: (x, path, channels) => {
-      const { y, mean, variance } = batchNorm(x, ...ofNorm(path, channels));
+    batchNorm: (x, path, channels, bias) => {
+      const { y, mean, variance } = batchNorm(x, ...ofNorm(path, channels), bias);
       const count = sizeOf(x.shape) / channels;
       statistics.set(path, { mean, variance: scale(variance, Math.max(1, count - 1) / count) });
       return y;

@@ -35,6 +35,9 @@ function differs(a: Weights, b: Weights): boolean {
   return [...a].some(([name, { data }]) => data.some((value, i) => value !== b.get(name)!.data[i]));
 }
 
+/** Of the small network: a bias before a batch norm changes nothing, and so stays as it began. */
+const CANCELLED = "stages.0.layers.0.bias";
+
 describe("learning", () => {
   test("a whitening layer keeps its filters, computed from the training images, and trains its bias", async () => {
     const { stages, ...rest } = smallBlueprint(0);
@@ -96,7 +99,7 @@ describe("the same seed", () => {
     expect(again.weights).toEqual(once.weights);
     for (const [name, { data }] of once.weights) {
       expect(data.every(Number.isFinite), name).toBe(true);
-      expect(other.weights.get(name)!.data, name).not.toEqual(data);
+      if (name !== CANCELLED) expect(other.weights.get(name)!.data, name).not.toEqual(data);
     }
   });
 
