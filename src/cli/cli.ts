@@ -1,17 +1,21 @@
-import { Command, CommanderError } from "@commander-js/extra-typings";
+import { Command, CommanderError, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { UserError } from "../errors.ts";
 import { VERSION } from "../version.ts";
-import { benchCommand } from "./bench.ts";
-import { classifyCommand } from "./classify.ts";
-import { dataCommand } from "./data.ts";
-import { evaluateCommand } from "./evaluate.ts";
-import { exportCommand } from "./export.ts";
-import { learnCommand } from "./learn.ts";
-import { networkCommand } from "./network.ts";
-import { reportCommand } from "./report.ts";
-import { runCommand } from "./run.ts";
-import { trainCommand } from "./train.ts";
-import { uiCommand } from "./ui.ts";
+
+/** Each with its modules, so that a command waits for its own alone. */
+const COMMANDS: Readonly<Record<string, () => Promise<CommandUnknownOpts>>> = {
+  run: async () => (await import("./run.ts")).runCommand(),
+  train: async () => (await import("./train.ts")).trainCommand(),
+  learn: async () => (await import("./learn.ts")).learnCommand(),
+  evaluate: async () => (await import("./evaluate.ts")).evaluateCommand(),
+  classify: async () => (await import("./classify.ts")).classifyCommand(),
+  bench: async () => (await import("./bench.ts")).benchCommand(),
+  export: async () => (await import("./export.ts")).exportCommand(),
+  report: async () => (await import("./report.ts")).reportCommand(),
+  ui: async () => (await import("./ui.ts")).uiCommand(),
+  data: async () => (await import("./data.ts")).dataCommand(),
+  network: async () => (await import("./network.ts")).networkCommand(),
+};
 
 const EXIT_CODE = { ok: 0, defect: 1, mistake: 2, interrupted: 130 } as const;
 
@@ -21,24 +25,12 @@ const EXIT_CODE = { ok: 0, defect: 1, mistake: 2, interrupted: 130 } as const;
  * @returns the exit code: 0 ok, 2 the user's mistake (one line on stderr), 1 a defect, 130 stopped by Ctrl-C
  */
 export async function runCli(args: readonly string[]): Promise<number> {
-  const commands = [
-    runCommand(),
-    trainCommand(),
-    learnCommand(),
-    evaluateCommand(),
-    classifyCommand(),
-    benchCommand(),
-    exportCommand(),
-    reportCommand(),
-    uiCommand(),
-    dataCommand(),
-    networkCommand(),
-  ];
   const program = new Command("earlyexit")
     .description("Image classification that stops computing as soon as it knows the answer.")
     .version(VERSION)
     .showHelpAfterError("(earlyexit <command> --help shows all options)");
-  for (const command of commands) program.addCommand(command);
+  const named = Object.hasOwn(COMMANDS, args[0] ?? "") ? [COMMANDS[args[0]!]!] : Object.values(COMMANDS);
+  for (const load of named) program.addCommand(await load());
   for (const command of [program, ...program.commands, ...program.commands.flatMap((one) => one.commands)])
     command.exitOverride();
   try {

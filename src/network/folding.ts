@@ -79,7 +79,9 @@ function foldIntoPrevious(path: string, { slope, offset }: Affine, weights: Map<
   const { shape, data } = lookUp(`${path}.weight`, weights);
   const bias = weights.get(`${path}.bias`)?.data;
   const perOutput = data.length / shape[0]!;
-  const scaled = data.map((value, i) => value * slope[Math.floor(i / perOutput)]!);
+  const scaled = new Float32Array(data.length);
+  for (const [o, factor] of slope.entries())
+    for (let i = o * perOutput; i < (o + 1) * perOutput; i++) scaled[i] = data[i]! * factor;
   weights.set(`${path}.weight`, { shape, data: scaled });
   weights.set(`${path}.bias`, {
     shape: [shape[0]!],
