@@ -19,7 +19,17 @@ import { createNodeRuntime } from "../runtime/node.ts";
 import type { TrainedNetwork } from "../training/train.ts";
 import { VERSION } from "../version.ts";
 import { abortOnInterrupt } from "./interrupt.ts";
-import { dataOption, datasetOption, jsonOption, number, openData, readJson, seedOption, sourceFor } from "./options.ts";
+import {
+  dataOption,
+  datasetOption,
+  jsonOption,
+  nextCommand,
+  number,
+  openData,
+  readJson,
+  seedOption,
+  sourceFor,
+} from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
 
 const { from, to } = DQN_DEFAULTS.lambdaRange;
@@ -102,7 +112,8 @@ async function learnNetwork(flags: LearnFlags, progress: Progress): Promise<void
   const folder = flags.model!;
   const { network } = await loadModel(folder);
   const cost = await costChoice(flags, network.blueprint.stages.length);
-  const data = await openData(sourceFor(flags, network), network.provenance.seed, progress);
+  const source = sourceFor(flags, network);
+  const data = await openData(source, network.provenance.seed, progress);
   const policy = await abortOnInterrupt(progress, (signal) =>
     learnPolicy({ network, data, cost, runtime: createNodeRuntime(), signal, ...learning(flags, progress, folder) }),
   );
@@ -112,7 +123,7 @@ async function learnNetwork(flags: LearnFlags, progress: Progress): Promise<void
   if (flags.json)
     process.stdout.write(`${JSON.stringify({ folder, lambda, costs, calibration, version: VERSION }, null, 2)}\n`);
   progress.note(
-    `saved the policy into ${folder}; recommended lambda ${formatLambda(policy.lambda)}; next: earlyexit evaluate --model ${folder}`,
+    `saved the policy into ${folder}; recommended lambda ${formatLambda(policy.lambda)}; ${nextCommand("evaluate", folder, source)}`,
   );
 }
 

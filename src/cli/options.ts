@@ -84,6 +84,12 @@ export function sourceFor(
   );
 }
 
+/** What to type next, with the images named again where the model folder does not say where they are. */
+export function nextCommand(command: string, folder: string, source: string): string {
+  const named = source === "cifar10" ? " --dataset cifar10" : ` --data ${source}`;
+  return `next: earlyexit ${command} --model ${folder}${source === "shapes" ? "" : named}`;
+}
+
 /** @throws {UserError} if the file is missing or not JSON */
 export async function readJson(path: string): Promise<unknown> {
   let text: string;

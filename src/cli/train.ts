@@ -15,6 +15,7 @@ import {
   datasetOption,
   deviceOption,
   jsonOption,
+  nextCommand,
   number,
   openData,
   runtimeOf,
@@ -92,7 +93,7 @@ export function trainCommand() {
       const progress = createProgress();
       const work = (signal: AbortSignal) => trainInFolder(flags, progress, signal);
       const { config, folder, network } = await abortOnInterrupt(progress, work, RESUME_HINT);
-      progress.note(`saved ${folder.path}; next: earlyexit learn --model ${folder.path}`);
+      progress.note(`saved ${folder.path}; ${nextCommand("learn", folder.path, config.data)}`);
       if (!flags.json) return;
       const { exitMacs, fullMacs, parameters } = networkCost(network.blueprint, network.classes.length);
       const summary = { folder: folder.path, ...config, costMacs: { exits: exitMacs, full: fullMacs }, parameters };

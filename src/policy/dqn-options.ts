@@ -97,7 +97,7 @@ export interface DqnProgress {
  * with 4 exits and 10 classes.
  */
 export const DQN_DEFAULTS: DqnOptions = {
-  members: 1,
+  members: 3,
   hidden: [64, 64],
   dueling: true,
   double: true,
@@ -105,7 +105,7 @@ export const DQN_DEFAULTS: DqnOptions = {
   updates: "sampled",
   replaySize: 20_000,
   batch: 256,
-  steps: 6000,
+  steps: 4000,
   learningRate: 1e-3,
   decay: 0.3,
   huberDelta: 1,

@@ -167,7 +167,9 @@ describe("training, interrupted", () => {
 
   test("Ctrl-C saves a checkpoint; --resume ends with the same bytes as an uninterrupted training", async () => {
     const [whole, parts] = [join(folder, "whole"), join(folder, "parts")];
-    expect((await earlyexit(...options, "--out", whole)).code).toBe(0);
+    const outcome = await earlyexit(...options, "--out", whole);
+    expect(outcome.code).toBe(0);
+    expect(outcome.stderr).toContain(`next: earlyexit learn --model ${whole} --data ${data}\n`);
     const child = spawn(process.execPath, [COMMAND, ...options, "--out", parts], {
       stdio: ["ignore", "ignore", "pipe"],
     });
