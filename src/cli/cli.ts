@@ -29,8 +29,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     .description("Image classification that stops computing as soon as it knows the answer.")
     .version(VERSION)
     .showHelpAfterError("(earlyexit <command> --help shows all options)");
-  const named = Object.hasOwn(COMMANDS, args[0] ?? "") ? [COMMANDS[args[0]!]!] : Object.values(COMMANDS);
-  for (const load of named) program.addCommand(await load());
+  for (const load of wanted(args[0] ?? "")) program.addCommand(await load());
   for (const command of [program, ...program.commands, ...program.commands.flatMap((one) => one.commands)])
     command.exitOverride();
   try {
@@ -39,6 +38,12 @@ export async function runCli(args: readonly string[]): Promise<number> {
   } catch (error) {
     return report(error);
   }
+}
+
+/** The command that is named, none for the version, else all: help lists them. */
+function wanted(first: string): (typeof COMMANDS)[string][] {
+  if (Object.hasOwn(COMMANDS, first)) return [COMMANDS[first]!];
+  return first === "--version" || first === "-V" ? [] : Object.values(COMMANDS);
 }
 
 function report(error: unknown): number {
