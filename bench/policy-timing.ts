@@ -1,29 +1,36 @@
 /** What deciding costs in time: a stage with the agent minus the same stage without it. */
+import { concat, reshape, slice } from "../src/graph/layout.ts";
 import { softmax } from "../src/graph/loss.ts";
 import type { GraphDefinition } from "../src/graph/onnx.ts";
-import { input, type Shape, sizeOf } from "../src/graph/tensor.ts";
+import { input, node, type Shape, scalar, sizeOf } from "../src/graph/tensor.ts";
 import { firstFeeds, handedOn } from "../src/inference/classification.ts";
 import { stageGraphs } from "../src/inference/stage-programs.ts";
 import type { LearnedPolicy } from "../src/model/model.ts";
 import { foldBatchNorm } from "../src/network/folding.ts";
 import { buildInferenceStage } from "../src/network/inference-graph.ts";
 import { fixedExitAgent } from "../src/policy/fixed-exit-agent.ts";
-import { median } from "../src/policy/stage-times.ts";
+import { answerCount, costShares } from "../src/policy/observation.ts";
+import { stageDecision } from "../src/policy/stage-decision.ts";
 import { normal, seededRandom } from "../src/random.ts";
 import { Program, type Values } from "../src/runtime/program.ts";
 import type { Runtime } from "../src/runtime/runtime.ts";
 import type { TrainedNetwork } from "../src/training/train.ts";
 
+/** Microseconds per image, means over all exits but the last. */
 export interface DecideMicros {
-  /** microseconds for one image at batch 1, mean over all exits but the last */
+  /** at batch 1 */
   readonly one: number;
-  /** microseconds per image at batch 256 */
   readonly batch256: number;
+  /**
+   * The same of a graph of nothing but the decision, from logits on, against one of their softmax: at batch 256 a stage takes ten
+   * thousand times as long as its decision, and varies by more.
+   */
+  readonly alone: { readonly one: number; readonly batch256: number };
 }
 
-const ROUNDS = { one: 3000, batch256: 60 };
+const ROUNDS = { one: 3000, batch256: 100, alone: 2000 };
 
-/** Medians of paired differences: the two take turns, each one first every other time. */
+/** The two take turns, each one first every other time. */
 export async function measureDeciding(
   runtime: Runtime,
   network: TrainedNetwork,
@@ -45,13 +52,17 @@ export async function measureDeciding(
     let feeds = firstFeeds(noise([batch, ...network.blueprint.input]), batch, policy.lambda);
     const perExit: number[] = [];
     for (const [exit, { withAgent, without }] of pairs.entries()) {
-      perExit.push((1000 * (await pairedDifference(withAgent, without, feeds, rounds))) / batch);
+      perExit.push((1000 * (await difference([withAgent, feeds], [without, feeds], rounds))) / batch);
       feeds = handedOn(feeds, await withAgent.run(feeds), { exit, isLast: false, classes }, batch, all);
     }
     return perExit.reduce((a, b) => a + b) / perExit.length;
   };
   try {
-    return { one: await measure(1, ROUNDS.one), batch256: await measure(256, ROUNDS.batch256) };
+    return {
+      one: await measure(1, ROUNDS.one),
+      batch256: await measure(256, ROUNDS.batch256),
+      alone: { one: await decisionAlone(runtime, policy, 1), batch256: await decisionAlone(runtime, policy, 256) },
+    };
   } finally {
     for (const { withAgent, without } of pairs) {
       await withAgent.close();
@@ -60,32 +71,70 @@ export async function measureDeciding(
   }
 }
 
-/** Stages that compute their probabilities and nothing of the agent. */
+async function decisionAlone(runtime: Runtime, { agent, costs }: LearnedPolicy, batch: number): Promise<number> {
+  const { classes, exits } = agent;
+  const logits = input("logits", [batch, classes]);
+  const without = await Program.compile(runtime, { outputs: { probabilities: softmax(logits) } });
+  let [width, micros] = [1, 0];
+  for (let exit = 0; exit < exits - 1; exit++) {
+    const seen = input("seen", [batch, width]);
+    const previousTopClass = exit === 0 ? null : input("topClass", [batch, 1]);
+    const decision = stageDecision(agent, { exit, logits, seen, previousTopClass, costShares: costShares(costs) });
+    const outputs = {
+      answer: concat([decision.probabilities, ...decision.answer, decision.q], 1),
+      goesOn: decision.exitNow,
+    };
+    const withAgent = await Program.compile(runtime, { outputs });
+    const feeds: Record<string, Float32Array> = { logits: noise(logits.shape) };
+    const known = {
+      ...feeds,
+      seen: noise(seen.shape),
+      ...(previousTopClass ? { topClass: new Float32Array(batch) } : {}),
+    };
+    micros += (1000 * (await difference([withAgent, known], [without, feeds], ROUNDS.alone))) / batch;
+    await withAgent.close();
+    width += answerCount(classes, exit);
+  }
+  await without.close();
+  return micros / (exits - 1);
+}
+
+/** Stages that compute their probabilities and nothing of the agent; they hand on all images in the same way, so that this costs both the same. */
 function plainStages(network: TrainedNetwork): GraphDefinition[] {
   const { blueprint, weights } = foldBatchNorm(network.blueprint, network.weights);
   let shape: Shape = [1, ...blueprint.input];
   return blueprint.stages.map((_, k) => {
     const stage = buildInferenceStage(blueprint, weights, network.classes.length, k, input("x", shape));
     shape = stage.features.shape;
-    return { outputs: { probabilities: softmax(stage.logits), "next:x": stage.features }, anyBatch: true };
+    const probabilities = softmax(stage.logits);
+    const first = reshape(slice(probabilities, 1, 0, 1), [1]);
+    const goesOn = node("GreaterOrEqual", [first, scalar(0)], {}, [1], "bool");
+    const next = node("Compress", [stage.features, goesOn], { axis: 0 }, shape);
+    return { outputs: { probabilities, "next:x": next }, anyBatch: true };
   });
 }
 
-async function pairedDifference(a: Program, b: Program, feeds: Values, rounds: number): Promise<number> {
-  const timed = async (program: Program): Promise<number> => {
-    const begun = performance.now();
-    await program.run(feeds);
-    return performance.now() - begun;
-  };
-  const differences: number[] = [];
-  for (let round = -10; round < rounds; round++) {
-    const isFirst = round % 2 === 0;
-    const early = await timed(isFirst ? a : b);
-    const late = await timed(isFirst ? b : a);
-    if (round >= 0) differences.push(isFirst ? early - late : late - early);
-  }
-  return median(differences);
+/**
+ * Milliseconds that `a` takes longer than `b`: the quickest tenth of its runs against that of the other's, since whatever else the
+ * machine does makes runs longer, and by more than an agent does.
+ */
+async function difference(a: Timed, b: Timed, rounds: number): Promise<number> {
+  const times = new Map<Timed, number[]>([
+    [a, []],
+    [b, []],
+  ]);
+  for (let round = -10; round < rounds; round++)
+    for (const one of round % 2 === 0 ? [a, b] : [b, a]) {
+      const [program, feeds] = one;
+      const begun = performance.now();
+      await program.run(feeds);
+      if (round >= 0) times.get(one)!.push(performance.now() - begun);
+    }
+  const quickest = (one: Timed): number => times.get(one)!.sort((x, y) => x - y)[Math.floor(rounds / 10)]!;
+  return quickest(a) - quickest(b);
 }
+
+type Timed = readonly [Program, Values];
 
 function noise(shape: Shape): Float32Array {
   const random = seededRandom(1);

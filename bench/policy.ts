@@ -52,7 +52,9 @@ if (flags.ablation) {
     costs,
   };
   const decideMicros = await measureDeciding(runtime, network, policy);
-  say(`deciding: ${decideMicros.one.toFixed(1)} us, ${decideMicros.batch256.toFixed(2)} us an image at batch 256`);
+  const micros = ({ one, batch256 }: typeof decideMicros.alone) =>
+    `${one.toFixed(1)} us, ${batch256.toFixed(2)} us an image at batch 256`;
+  say(`deciding: ${micros(decideMicros)}; by itself: ${micros(decideMicros.alone)}`);
   const oneLambda = steps(flags["one-lambda-steps"]);
   const figures = { ...(await compare(runtime, tables, seeds, steps(flags.steps), oneLambda, say)), decideMicros };
   process.stdout.write(flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${comparisonText(figures)}\n`);

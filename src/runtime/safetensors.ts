@@ -10,9 +10,9 @@ export interface StoredArray {
 
 /** How many bytes a value takes, and how an array of them is read. */
 const TYPES = {
-  F32: { bytesPerValue: 4, read: (bytes: ArrayBuffer) => new Float32Array(bytes) },
+  F32: { bytesPerValue: 4, read: (bytes: Uint8Array) => new Float32Array(copyOf(bytes)) },
   F16: { bytesPerValue: 2, read: fromHalves },
-  I32: { bytesPerValue: 4, read: (bytes: ArrayBuffer) => new Int32Array(bytes) },
+  I32: { bytesPerValue: 4, read: (bytes: Uint8Array) => new Int32Array(copyOf(bytes)) },
 } as const;
 
 /**
@@ -71,7 +71,7 @@ export function decodeSafetensors(bytes: Uint8Array, where: string): Map<string,
     const size = type.bytesPerValue * sizeOf(shape);
     if (to - from !== size || 8 + length + to > bytes.length)
       throw broken(`${size} bytes for ${name}`, `${Math.min(to - from, bytes.length - 8 - length - from)}`);
-    arrays.set(name, { shape, data: type.read(copyOf(bytes.subarray(8 + length + from, 8 + length + to))) });
+    arrays.set(name, { shape, data: type.read(bytes.subarray(8 + length + from, 8 + length + to)) });
   }
   return arrays;
 }
@@ -83,8 +83,11 @@ function toHalves(values: Float32Array): DataView {
 }
 
 /** Looked up in a table, which for millions of values takes milliseconds. */
-function fromHalves(bytes: ArrayBuffer): Float32Array {
-  const halves = new Uint16Array(bytes);
+function fromHalves(bytes: Uint8Array): Float32Array {
+  const isAligned = bytes.byteOffset % 2 === 0;
+  const halves = isAligned
+    ? new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2)
+    : new Uint16Array(copyOf(bytes));
   const values = new Float32Array(halves.length);
   valueOfHalf ??= Float32Array.from({ length: 65536 }, (_, bits) => halfFromBits(bits));
   for (let i = 0; i < halves.length; i++) values[i] = valueOfHalf[halves[i]!]!;

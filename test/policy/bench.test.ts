@@ -86,7 +86,12 @@ test("prices are found at which optimal stopping saves what is wanted; a substit
 
 test("a claim that does not hold is said not to", () => {
   const judged = judge([PRICE], [decisions()], held, COSTS);
-  const bench = { ...judged, seeds: [1, 2], trainSeconds: 70, decideMicros: { one: 12, batch256: 1.5 } };
+  const bench = {
+    ...judged,
+    seeds: [1, 2],
+    trainSeconds: 70,
+    decideMicros: { one: 12, batch256: 1.5, alone: { one: 9, batch256: 0.3 } },
+  };
   const broken = claims(bench).filter(({ holds }) => !holds);
   expect(broken.map(({ text }) => text).join()).toContain("learning takes less than 60 s: 70.0 s");
   expect(broken.map(({ text }) => text).join()).toContain("at batch 256: 1.50 us");

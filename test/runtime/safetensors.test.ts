@@ -99,6 +99,9 @@ describe("the file", () => {
     const bytes = encodeSafetensors(arrays, { halve: true });
     expect(decodeSafetensors(bytes, "x")).toEqual(arrays);
     expect(encodeSafetensors(decodeSafetensors(bytes, "x"), { halve: true })).toEqual(bytes);
+    const elsewhere = new Uint8Array(bytes.length + 1); // where values do not lie at even addresses
+    elsewhere.set(bytes, 1);
+    expect(decodeSafetensors(elsewhere.subarray(1), "x")).toEqual(decodeSafetensors(bytes, "x"));
     expect(encodeSafetensors(new Map([["b", { shape: [2], data: Float32Array.of(1, -2) }]]), { halve: true })).toEqual(
       Uint8Array.from([
         ...[56, 0, 0, 0, 0, 0, 0, 0],
