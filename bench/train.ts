@@ -211,6 +211,7 @@ async function measureNetwork(network: string, roof: number) {
   const evaluationImagesPerSecond = await measureEvaluation(network);
   const { exitMacs } = networkCost(blueprint, 10);
   const imagesPerSecond = (1000 * BATCH) / stepMs;
+  const effectiveGflops = (6 * exitMacs.at(-1)! * imagesPerSecond) / 1e9;
   const rows = kernels.map((kernel, i) => {
     const speed = gflops(kernel.macs, kernelMs[i]!);
     const shapes = kernel.inputs.map(({ shape, transposed }) => shape.join("x") + (transposed ? "^T" : "")).join(" ");
@@ -244,7 +245,7 @@ async function measureNetwork(network: string, roof: number) {
   say(`\n${network}: ms of a step by operator: ${operators.join(", ")}`);
   const peer = network === "classic" ? measurePeer() : null;
   say(
-    `${network}: ${imagesPerSecond.toFixed(1)} images/s, step ${stepMs.toFixed(0)} ms (waiting for its batch ${waitMs.toFixed(1)}), kernels alone ${kernelsAloneMs.toFixed(0)} ms` +
+    `${network}: ${imagesPerSecond.toFixed(1)} images/s, ${effectiveGflops.toFixed(0)} effective GFLOP/s, step ${stepMs.toFixed(0)} ms (waiting for its batch ${waitMs.toFixed(1)}), kernels alone ${kernelsAloneMs.toFixed(0)} ms` +
       (peer
         ? `; ${peer.name}: ${peer.imagesPerSecond.toFixed(1)} images/s, ratio ${(imagesPerSecond / peer.imagesPerSecond).toFixed(2)}`
         : ""),
@@ -258,7 +259,7 @@ async function measureNetwork(network: string, roof: number) {
     network,
     batch: BATCH,
     imagesPerSecond,
-    effectiveGflops: (6 * exitMacs.at(-1)! * imagesPerSecond) / 1e9,
+    effectiveGflops,
     stepMs,
     kernelsAloneMs,
     stepOverKernels,
