@@ -21,7 +21,7 @@ import type { Runtime } from "../src/runtime/runtime.ts";
 
 const SAVINGS = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8] as const;
 /** In place of those that no price leads to: early exits that are as good as the last one are taken for nothing. */
-const SUBSTITUTES = [0.45, 0.55, 0.65, 0.75, 0.35, 0.25, 0.15] as const;
+const SUBSTITUTES = [0.45, 0.55, 0.65, 0.75, 0.35, 0.25, 0.15, 0.625, 0.575, 0.675, 0.725] as const;
 /** Where lambdas are looked for, in the environment's unit. */
 const SEARCHED = { from: 1e-3, to: 4 };
 const CLOSE_ENOUGH = 0.005;
