@@ -78,10 +78,7 @@ function allTensors(results: readonly Tensor[]): Tensor[] {
 
 /** Median milliseconds of one kernel by itself. */
 export async function timeKernel(runtime: Runtime, kernel: Kernel, repeats: number): Promise<number> {
-  const timer = await kernelTimer(runtime, kernel);
-  const ms = await timer.time(repeats);
-  await timer.close();
-  return ms;
+  return timeOnce(await kernelTimer(runtime, kernel), repeats);
 }
 
 /** Something compiled and run once, to be timed as often as wanted. */
@@ -101,7 +98,10 @@ export function kernelTimer(runtime: Runtime, kernel: Kernel): Promise<Timer> {
 
 /** Median milliseconds of computing a tensor from random inputs. */
 export async function timeTensor(runtime: Runtime, y: Tensor, repeats: number): Promise<number> {
-  const timer = await tensorTimer(runtime, y);
+  return timeOnce(await tensorTimer(runtime, y), repeats);
+}
+
+async function timeOnce(timer: Timer, repeats: number): Promise<number> {
   const ms = await timer.time(repeats);
   await timer.close();
   return ms;

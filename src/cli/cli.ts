@@ -2,8 +2,10 @@ import { Command, CommanderError, type CommandUnknownOpts } from "@commander-js/
 import { UserError } from "../errors.ts";
 import { VERSION } from "../version.ts";
 
+type LoadCommand = () => Promise<CommandUnknownOpts>;
+
 /** Each with its modules, so that a command waits for its own alone. */
-const COMMANDS: Readonly<Record<string, () => Promise<CommandUnknownOpts>>> = {
+const COMMANDS: Readonly<Record<string, LoadCommand>> = {
   run: async () => (await import("./run.ts")).runCommand(),
   train: async () => (await import("./train.ts")).trainCommand(),
   learn: async () => (await import("./learn.ts")).learnCommand(),
@@ -41,7 +43,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
 }
 
 /** The command that is named, none for the version, else all: help lists them. */
-function wanted(first: string): (typeof COMMANDS)[string][] {
+function wanted(first: string): LoadCommand[] {
   if (Object.hasOwn(COMMANDS, first)) return [COMMANDS[first]!];
   return first === "--version" || first === "-V" ? [] : Object.values(COMMANDS);
 }

@@ -48,7 +48,7 @@ export function batchNorm(x: Tensor, gamma: Tensor, beta: Tensor, bias?: Tensor)
   const deviation = sqrt(add(variance, scalar(BATCH_NORM_EPSILON)));
   const slope = divide(gamma, deviation); // [C]
   const value = affine(x, slope, subtract(beta, multiply(mean, slope)));
-  const noGradient = bias ? [constant(new Float32Array(sizeOf(bias.shape)), bias.shape)] : [];
+  const nothing = constant(new Float32Array(sizeOf(gamma.shape))); // [C], the gradient to the bias
   const y = differentiable(value, [x, gamma, beta, ...(bias ? [bias] : [])], (dy) => {
     const meanDy = reduceMean(dy, axes);
     const meanDyX = reduceMean(multiply(dy, x), axes);
@@ -56,7 +56,7 @@ export function batchNorm(x: Tensor, gamma: Tensor, beta: Tensor, bias?: Tensor)
     const p = scale(divide(multiply(slope, covariance), multiply(deviation, deviation)), -1);
     const q = scale(add(multiply(slope, meanDy), multiply(p, mean)), -1);
     const dx = add(multiply(dy, perChannel(slope, x)), affine(x, p, q));
-    return [dx, scale(divide(covariance, deviation), count), scale(meanDy, count), ...noGradient];
+    return [dx, scale(divide(covariance, deviation), count), scale(meanDy, count), nothing];
   });
   const unbiased = scale(variance, count / Math.max(1, count - 1));
   return { y, mean: stopGradient(bias ? add(mean, bias) : mean), variance: stopGradient(unbiased) };
