@@ -14,7 +14,6 @@ const NOTHING: Partial<DqnOptions> = {
   target: { kind: "copy", every: 100 },
   averaging: 0,
   decay: 0,
-  members: 1,
 };
 
 /** What differs from the defaults. */
@@ -25,7 +24,9 @@ export const VARIANTS: Readonly<Record<string, Partial<DqnOptions>>> = {
   "squared loss for Huber": { huberDelta: 1e9 },
   "target: copy every 100 for polyak 0.01": { target: { kind: "copy", every: 100 } },
   "updates: allActions for sampled": { updates: "allActions" },
-  "one member for three": { members: 1 },
+  "three members of 4,000 steps for one of 6,000": { members: 3, steps: 4000 },
+  "20,000 steps for 6,000": { steps: 20_000 },
+  "lambdas from 0.002 for 0.0005": { lambdaRange: { from: 0.002, to: 1 } },
   "lambdas from 0.01 for 0.0005": { lambdaRange: { from: 0.01, to: 1 } },
   "averaging: no": { averaging: 0 },
   "decay: no": { decay: 0 },

@@ -6,6 +6,7 @@ import { oneFileGraph } from "../export/one-file.ts";
 import { benchmark } from "../inference/benchmark.ts";
 import type { Meters } from "../inference/stopwatch.ts";
 import { loadModel } from "../model/model-folder.ts";
+import { blueprintNames } from "../network/blueprints.ts";
 import { benchText } from "../report/bench-text.ts";
 import type { TrainedNetwork } from "../training/train.ts";
 import {
@@ -21,6 +22,7 @@ import {
   threadsOption,
 } from "./options.ts";
 import { createProgress } from "./progress.ts";
+import { resolveBlueprint } from "./run-config.ts";
 
 /** Where Linux keeps the processors' energy counters; readable by root alone on most machines. */
 const POWERCAP = "/sys/class/powercap";
@@ -36,6 +38,7 @@ export function benchCommand() {
         .default(2000)
         .argParser(number("images", 1, 1e7, true)),
     )
+    .option("--against <blueprint>", `also time this network, whole: ${blueprintNames.join(", ")} or a JSON file`)
     .addOption(seedOption())
     .addOption(deviceOption())
     .addOption(threadsOption())
@@ -51,6 +54,7 @@ export function benchCommand() {
         images: flags.images,
         seed: flags.seed ?? 1,
         ...(model.policy ? { oneFile: oneFileGraph(network, model.policy) } : {}),
+        ...(flags.against === undefined ? {} : { against: await resolveBlueprint(flags.against) }),
         onProgress: (done, total) => progress.counting("bench", done, total),
       });
       progress.stop();

@@ -2,10 +2,13 @@
 import { normalisationTable } from "../dataset/augmentation.ts";
 import { normalise } from "../dataset/batches.ts";
 import type { Samples } from "../dataset/dataset.ts";
+import { UserError } from "../errors.ts";
 import { scale } from "../graph/elementwise.ts";
 import type { GraphDefinition } from "../graph/onnx.ts";
-import { input } from "../graph/tensor.ts";
+import { input, show } from "../graph/tensor.ts";
 import type { LearnedPolicy, Model } from "../model/model.ts";
+import type { Blueprint } from "../network/blueprint.ts";
+import { initialWeights } from "../network/training-graph.ts";
 import type { ExitCosts } from "../policy/exit-table.ts";
 import { fixedExitAgent } from "../policy/fixed-exit-agent.ts";
 import { lambdaGrid } from "../policy/lambda-calibration.ts";
@@ -77,6 +80,12 @@ export interface OneFileTime {
   readonly p50Ms: number;
 }
 
+/** Another network, whole: backbone and last head as one session. */
+export interface AgainstTime extends FullTime {
+  /** Of its blueprint. */
+  readonly name: string;
+}
+
 /** What `bench --json` prints. */
 export interface BenchmarkFigures {
   readonly threads: number;
@@ -95,6 +104,8 @@ export interface BenchmarkFigures {
   readonly stagePathOverhead: number;
   /** At the recommended lambda; null where no such graph was given. */
   readonly oneFile: OneFileTime | null;
+  /** At each batch size; empty where no other network was given. */
+  readonly against: readonly AgainstTime[];
 }
 
 export interface BenchmarkOptions {
@@ -104,6 +115,8 @@ export interface BenchmarkOptions {
   readonly lambdas?: readonly number[];
   /** `oneFileGraph` of the model, to be timed at batch 1. */
   readonly oneFile?: GraphDefinition;
+  /** A network to be timed as well, with random weights: a time does not depend on them. */
+  readonly against?: Blueprint;
   /** Default 1. */
   readonly seed?: number;
   readonly onProgress?: (done: number, total: number) => void;
@@ -121,12 +134,13 @@ interface Programs {
   readonly exits: readonly Program[];
   readonly empty: Program;
   readonly oneFile: Program | null;
+  readonly against: Program | null;
 }
 
 /**
  * From the bytes of the images to the answers, at batch 1, 32 and 256.
  *
- * @throws {UserError} if the model has no policy, or a lambda is outside what it was trained for
+ * @throws {UserError} if the model has no policy, a lambda is outside what it was trained for, or the other network takes other images
  */
 export async function benchmark(
   runtime: Runtime,
@@ -135,12 +149,13 @@ export async function benchmark(
   meters: Meters,
   options: BenchmarkOptions = {},
 ): Promise<BenchmarkFigures> {
-  const { images = 2000, seed = 1 } = options;
+  const { images = 2000, seed = 1, against } = options;
+  checkInput(model, against);
   const classifier = await AdaptiveClassifier.create(runtime, model, async (pixels: Uint8Array) => pixels);
   const { policy } = classifier;
   const lambdas = options.lambdas ?? defaultLambdas(policy);
   const order = permutation(seededRandom(seed), samples.count).subarray(0, images);
-  const programs = await compile(runtime, model, policy, options.oneFile);
+  const programs = await compile(runtime, model, policy, options);
   const rounds = BATCHES.map((batch) => Math.max(LEAST_BATCHES, Math.ceil(order.length / batch)));
   const total = rounds.reduce((a, b) => a + b);
   let done = 0;
@@ -166,12 +181,21 @@ export async function benchmark(
       pathOverhead: overhead(single.exits.at(-1)!.meanMs),
       stagePathOverhead: overhead(single.stages.reduce((sum, { meanMs }) => sum + meanMs, 0)),
       oneFile: single.oneFile,
+      against: results.flatMap((one) => (against ? [{ name: against.name, ...one.against! }] : [])),
     };
   } finally {
     await classifier.close();
-    const { full, empty, oneFile, stages, exits } = programs;
-    for (const program of [full, empty, ...stages, ...exits, ...(oneFile ? [oneFile] : [])]) await program.close();
+    const { full, empty, oneFile, against: other, stages, exits } = programs;
+    for (const program of [full, empty, oneFile, other, ...stages, ...exits]) await program?.close();
   }
+}
+
+function checkInput({ network }: Model, against: Blueprint | undefined): void {
+  const expected = network.blueprint.input;
+  if (against && against.input.join() !== expected.join())
+    throw new UserError(
+      `against: a network for ${show(expected)} images expected, found ${against.name} for ${show(against.input)}; choose another one`,
+    );
 }
 
 /** The recommended lambda among four over the range, rising. */
@@ -183,7 +207,7 @@ async function compile(
   runtime: Runtime,
   { network }: Model,
   policy: LearnedPolicy,
-  oneFile: GraphDefinition | undefined,
+  { oneFile, against }: Pick<BenchmarkOptions, "oneFile" | "against">,
 ): Promise<Programs> {
   const all = async (graphs: readonly GraphDefinition[]): Promise<Program[]> => {
     const programs: Program[] = [];
@@ -192,12 +216,19 @@ async function compile(
   };
   const leavingAt = (exit: number): LearnedPolicy => ({ ...policy, agent: fixedExitAgent(policy.agent, exit) });
   const exits = network.blueprint.stages.map((_, exit) => exit);
+  const { classes } = network;
+  const untrained = against && {
+    blueprint: against,
+    classes,
+    weights: initialWeights(against, classes.length),
+  };
   return {
     full: await Program.compile(runtime, fullNetworkGraph(network)),
     stages: await all(stageGraphs(network, leavingAt(exits.length - 1))),
     exits: await all(exits.map((exit) => nestedGraph(network, leavingAt(exit)))),
     empty: await Program.compile(runtime, { outputs: { y: scale(input("x", [1]), 2) } }),
     oneFile: oneFile ? await Program.compile(runtime, oneFile) : null,
+    against: untrained ? await Program.compile(runtime, fullNetworkGraph(untrained)) : null,
   };
 }
 
@@ -209,6 +240,7 @@ interface BatchFigures {
   readonly adaptive: readonly AdaptiveTime[];
   readonly emptyRunMs: number;
   readonly oneFile: OneFileTime | null;
+  readonly against: FullTime | null;
 }
 
 /** Everything at one batch size. */
@@ -226,7 +258,7 @@ async function compare(
   const [, height, width] = network.blueprint.input;
   const table = normalisationTable(network.normalisation);
   const toInput = (pixels: Uint8Array): Float32Array => normalise(pixels, table, height * width);
-  const full: Contestant = { run: (pixels) => programs.full.run({ x: toInput(pixels) }) };
+  const whole = (program: Program): Contestant => ({ run: (pixels) => program.run({ x: toInput(pixels) }) });
   const one = Float32Array.of(1);
   const empty: Contestant = { run: () => programs.empty.run({ x: one }) };
   const stageTimes: number[][] = programs.stages.map(() => []);
@@ -253,7 +285,8 @@ async function compare(
     }),
   );
   const alone = batch === 1 ? singleContestants(programs, policy.lambda, toInput) : [];
-  const contestants = [full, path, empty, ...adaptive, ...alone] as Contestant[];
+  const against = programs.against ? [whole(programs.against)] : [];
+  const contestants = [whole(programs.full), path, empty, ...adaptive, ...against, ...alone] as Contestant[];
   const measured = await takeTurns({
     contestants,
     batch,
@@ -263,7 +296,8 @@ async function compare(
     onRound,
   });
   const [fullTime, , emptyTime, ...others] = measured as [Measured, Measured, Measured, ...Measured[]];
-  const singles = others.slice(lambdas.length);
+  const againstTime = programs.against ? others[lambdas.length]! : null;
+  const singles = others.slice(lambdas.length + against.length);
   const oneFileTime = programs.oneFile ? singles.shift() : undefined;
   const stages = stageTimes.map((times, k) => ({ exit: k + 1, batch, ...averagesOf(times) }));
   const exits = singles.map(({ times }, k) => ({ exit: k + 1, ...averagesOf(times) }));
@@ -277,6 +311,7 @@ async function compare(
     ),
     emptyRunMs: emptyTime.p50Ms * batch,
     oneFile: oneFileTime ? { lambda: policy.lambda, meanMs: oneFileTime.meanMs, p50Ms: oneFileTime.p50Ms } : null,
+    against: againstTime ? { batch, ...withoutTimes(againstTime) } : null,
   };
 }
 

@@ -88,7 +88,7 @@ export function stageGraphs(network: TrainedNetwork, policy: LearnedPolicy): Gra
 }
 
 /** What a user without early exit would run, as one graph: backbone and last head. Input x [B, C, H, W], output probabilities [B, K]. */
-export function fullNetworkGraph(network: TrainedNetwork): GraphDefinition {
+export function fullNetworkGraph(network: Pick<TrainedNetwork, "blueprint" | "weights" | "classes">): GraphDefinition {
   const { blueprint, weights } = foldBatchNorm(network.blueprint, network.weights);
   const stages = buildInferenceGraph(blueprint, weights, network.classes.length, input("x", [1, ...blueprint.input]));
   return { outputs: { probabilities: softmax(stages.at(-1)!.logits) }, anyBatch: true };

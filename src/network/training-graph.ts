@@ -3,10 +3,10 @@ import { dropout } from "../graph/dropout.ts";
 import { add, scale } from "../graph/elementwise.ts";
 import type { Update } from "../graph/optimizer.ts";
 import { batchLast } from "../graph/plane.ts";
-import { type Shape, type Tensor, type Variable, variable } from "../graph/tensor.ts";
+import { input, type Shape, type Tensor, type Variable, variable } from "../graph/tensor.ts";
 import type { Blueprint } from "./blueprint.ts";
 import { applyStages, type LayerContext, trainingOperators } from "./layers.ts";
-import { type Initialisation, initialValues, type Weights } from "./weights.ts";
+import { type Initialisation, initialValues, type NamedArray, type Weights } from "./weights.ts";
 
 /** Share of the new batch in the running statistics. */
 const STATISTICS_MOMENTUM = 0.1;
@@ -72,4 +72,13 @@ export function buildTrainingGraph(
   };
   const { logits, stageFeatures } = applyStages(blueprint, batchLast(images), context);
   return { logits, stageFeatures, parameters, fixed, statistics };
+}
+
+/** The weights of a network that has seen nothing: enough for what does not depend on them, such as its time. */
+export function initialWeights(blueprint: Blueprint, classes: number, seed = 0): Weights {
+  const graph = buildTrainingGraph(blueprint, classes, input("images", [1, ...blueprint.input]), { seed });
+  const all = [...graph.parameters, ...graph.fixed, ...graph.statistics.map(({ variable }) => variable)];
+  return new Map(
+    all.map(({ source, shape }): [string, NamedArray] => [source.name, { shape, data: source.initial() }]),
+  );
 }

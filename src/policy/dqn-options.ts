@@ -93,11 +93,12 @@ export interface DqnProgress {
 
 /**
  * The simplest of what chance does not part from the best on held-out validation images of a trained network; what each choice is
- * worth there, nothing included: see "The agent made better" in docs/experiments.md. Weight decay 0.3 and epsilon 0.3 matter where there is more to overfit than
- * with 4 exits and 10 classes.
+ * worth there, nothing included: see "The exit policy" in docs/experiments.md. Three networks side by side are not better than
+ * one that learns for longer, and take twice as long to decide. Weight decay 0.3 and epsilon 0.3 matter where there is more to
+ * overfit than with 4 exits and 10 classes.
  */
 export const DQN_DEFAULTS: DqnOptions = {
-  members: 3,
+  members: 1,
   hidden: [64, 64],
   dueling: true,
   double: true,
@@ -105,7 +106,7 @@ export const DQN_DEFAULTS: DqnOptions = {
   updates: "sampled",
   replaySize: 20_000,
   batch: 256,
-  steps: 4000,
+  steps: 6000,
   learningRate: 1e-3,
   decay: 0.3,
   huberDelta: 1,

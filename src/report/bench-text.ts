@@ -11,9 +11,12 @@ export function benchText(figures: BenchmarkFigures): string {
   const energy = figures.full.some(({ joulesPerImage }) => joulesPerImage !== null)
     ? []
     : ["Joules cannot be read on this machine (RAPL, /sys/class/powercap)."];
-  return [`${stageBlock(figures)}${oneFileLine(figures)}`, adaptiveBlock(figures), plotBlock(figures), ...energy].join(
-    "\n\n",
-  );
+  return [
+    `${stageBlock(figures)}${oneFileLine(figures)}`,
+    [adaptiveBlock(figures), ...againstLines(figures)].join("\n"),
+    plotBlock(figures),
+    ...energy,
+  ].join("\n\n");
 }
 
 function stageBlock(figures: BenchmarkFigures): string {
@@ -102,6 +105,14 @@ function adaptiveBlock({ full, adaptive }: BenchmarkFigures): string {
     "pred.: the time savings that exit shares promise, with the times of the exits or, in batches, of",
     "the stages.",
   ].join("\n");
+}
+
+function againstLines({ against, oneFile, adaptive }: BenchmarkFigures): string[] {
+  return against.map(({ name, batch, meanMs }) => {
+    const beside = adaptive.find((one) => one.batch === batch && one.lambda === oneFile?.lambda);
+    const ratio = beside ? `, the recommended lambda ${formatDecimal(meanMs / beside.meanMs, 2)} times as many` : "";
+    return `All of ${name} at batch ${batch}: mean ${formatMs(meanMs)} ms, ${perSecond(1000 / meanMs)} images/s${ratio}.`;
+  });
 }
 
 function adaptiveRow(one: AdaptiveTime): string[] {

@@ -1,5 +1,5 @@
 /** `earlyexit bench` from its options to what it prints. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
@@ -72,5 +72,23 @@ test("images of other classes are refused in one line", async () => {
   expect(stdout).toBe("");
   expect(stderr.trim().split("\n").at(-1)).toMatch(
     /^earlyexit: bench: 3x32x32 images of .+s expected, found 3x32x32 images of .+ in shapes; give the images of the model$/,
+  );
+});
+
+test("another network is timed beside it, and one for other images is refused in one line", async () => {
+  const { code, stdout } = await bench("model", "--json", "--against", "tiny");
+  expect(code).toBe(0);
+  const { against } = JSON.parse(stdout);
+  expect(against.map(({ name, batch }: { name: string; batch: number }) => `${name} ${batch}`)).toEqual([
+    "tiny 1",
+    "tiny 32",
+    "tiny 256",
+  ]);
+  const small = join(folder, "small.json");
+  writeFileSync(small, JSON.stringify({ ...blueprint, name: "small", input: [3, 16, 16] }));
+  const refused = await bench("model", "--against", small);
+  expect(refused.code).toBe(2);
+  expect(refused.stderr.trim().split("\n").at(-1)).toBe(
+    "earlyexit: against: a network for [3, 32, 32] images expected, found small for [3, 16, 16]; choose another one",
   );
 });

@@ -90,12 +90,13 @@ test("the figures: shares and accuracy as the agent decides, savings as they are
     images: 1000, // there are only 60
     lambdas: [0.01, 1],
     oneFile: oneFileGraph(network, model.policy),
+    against: network.blueprint,
     onProgress: (done, total) => progress.push(done / total),
   });
   expect(progress.at(-1)).toBe(1);
   const fields = [
     ...["threads", "costs", "full", "stages", "exits", "emptyRunMs", "adaptive"],
-    ...["pathOverhead", "stagePathOverhead", "oneFile"],
+    ...["pathOverhead", "stagePathOverhead", "oneFile", "against"],
   ];
   expect(Object.keys(figures)).toEqual(fields);
   expect(figures.oneFile!.lambda).toBe(model.policy.lambda);
@@ -108,6 +109,10 @@ test("the figures: shares and accuracy as the agent decides, savings as they are
   expect(figures.adaptive.map(({ lambda, batch }) => [batch, lambda])).toEqual(
     [1, 32, 256].flatMap((batch) => [0.01, 1].map((lambda) => [batch, lambda])),
   );
+  expect(figures.against.map(({ name, batch }) => [name, batch])).toEqual(
+    [1, 32, 256].map((batch) => [network.blueprint.name, batch]),
+  );
+  for (const { meanMs } of figures.against) expect(meanMs).toBeGreaterThan(0);
   const { costs } = model.policy;
   for (const one of figures.adaptive) {
     const chosen = await decide(runtime, mixed, table, costs, one.lambda);
@@ -206,6 +211,7 @@ test("the text", () => {
     pathOverhead: -0.042,
     stagePathOverhead: 0.125,
     oneFile: { lambda: 0.1, meanMs: 0.59, p50Ms: 0.58 },
+    against: [{ name: "classic", ...full(1, 2.4, joules) }],
   });
   expect(benchText(figures(0.0123))).toMatchSnapshot();
   expect(benchText(figures(null))).toContain("Joules cannot be read on this machine");
