@@ -10,10 +10,11 @@
 import { greedyExits, qValues } from "../src/policy/agent.ts";
 import { fitTemperatures } from "../src/policy/calibration.ts";
 import { DQN_DEFAULTS, type DqnOptions, trainAgent } from "../src/policy/dqn.ts";
-import { correctAnswers } from "../src/policy/environment.ts";
+import { correctAnswers, returnOf } from "../src/policy/environment.ts";
 import { type Episodes, prepareEpisodes } from "../src/policy/episodes.ts";
 import type { ExitCosts, ExitTable } from "../src/policy/exit-table.ts";
 import { lambdaPoint } from "../src/policy/lambda-calibration.ts";
+import { costShares } from "../src/policy/observation.ts";
 import { solveStopping, stoppingExits } from "../src/policy/optimal-stopping.ts";
 import { columnMeans, pairedBootstrap } from "../src/policy/paired-bootstrap.ts";
 import { prepareYardsticks, type YardstickProblem, yardsticksFor } from "../src/policy/yardsticks.ts";
@@ -55,6 +56,8 @@ export const POLICIES = [
   "thresholdConfidence",
   "thresholdMargin",
   "thresholdEntropy",
+  /** At each lambda that of the three which is best on the selection half: as for every policy, the test images choose nothing. */
+  "bestThreshold",
   "patience",
   "bestFixed",
 ] as const;
@@ -78,7 +81,7 @@ export interface Point extends Price {
   readonly gain: number;
   /** 95%, paired bootstrap over images */
   readonly gainInterval: Interval;
-  /** R(dqn) - R(the best of the three tuned thresholds on these images) */
+  /** R(dqn) - R(bestThreshold) */
   readonly aboveThresholds: number;
   readonly aboveThresholdsInterval: Interval;
 }
@@ -190,13 +193,18 @@ export async function compare(
 
 async function decisionsAt(
   problem: YardstickProblem,
-  { selection, test }: Tables,
+  { selection, test, costs }: Tables,
   lambda: number,
   dqn: Decisions,
   dqnOneLambda: Decisions,
 ): Promise<Record<PolicyName, Decisions>> {
   const yardsticks = new Map(yardsticksFor(problem, lambda).map((one) => [one.name, one]));
   const by = async (name: string): Promise<Decisions> => [await yardsticks.get(name)!.decide(test)];
+  const selectionRight = correctAnswers(selection);
+  const onSelection = async (name: string): Promise<number> =>
+    returnOf(await yardsticks.get(name)!.decide(selection), selectionRight, costShares(costs), lambda);
+  const thresholds = ["threshold:confidence", "threshold:margin", "threshold:entropy"];
+  const worth = await Promise.all(thresholds.map(onSelection));
   return {
     dqn,
     dqnOneLambda,
@@ -205,6 +213,7 @@ async function decisionsAt(
     thresholdConfidence: await by("threshold:confidence"),
     thresholdMargin: await by("threshold:margin"),
     thresholdEntropy: await by("threshold:entropy"),
+    bestThreshold: await by(thresholds[worth.indexOf(Math.max(...worth))]!),
     patience: await by("patience"),
     bestFixed: await by(`exit:${bestFixedExit(problem.episodes, selection, lambda) + 1}`),
   };
@@ -235,9 +244,7 @@ export function judge(
   const returns = prices.map(({ lambda }, l) => {
     const of = (name: PolicyName): Worth => worthOf(decisions[l]![name], correct, costs, lambda);
     const all = Object.fromEntries(POLICIES.map((name) => [name, of(name)])) as Record<PolicyName, Worth>;
-    const best = THRESHOLDS.reduce((a, b) => (all[b].mean > all[a].mean ? b : a));
-    const compared: PolicyName[] = ["dqn", "dqnOneLambda", "optimal", "bestFixed", best];
-    compared.forEach((name, c) => {
+    COMPARED.forEach((name, c) => {
       addReturns(values, l * width + c, columns, decisions[l]![name], correct, costs, lambda);
     });
     return all;
@@ -268,7 +275,6 @@ export function judge(
   };
 }
 
-const THRESHOLDS = ["thresholdConfidence", "thresholdMargin", "thresholdEntropy"] as const;
 /** The columns of one lambda. */
 const COMPARED = ["dqn", "dqnOneLambda", "optimal", "bestFixed", "bestThreshold"] as const;
 

@@ -113,7 +113,7 @@ const published: RecipeInput = {
  * 128, linear layers have a lower rate where the paper scales their output.
  */
 const standard: RecipeInput = {
-  epochs: 24,
+  epochs: 48,
   batchSize: 128,
   optimizer: { name: "sgd", momentum: 0.9, weightDecay: 5e-3 },
   learningRate: 0.3,
@@ -127,6 +127,9 @@ const standard: RecipeInput = {
   averageDecay: 0.995,
   weightPrecision: "float16",
 };
+
+/** `standard` in half the time: fewer epochs bear less that makes images harder. */
+const fast: RecipeInput = { ...standard, epochs: 24, augmentation: { padding: 3, flip: true, cutout: 0 } };
 
 /** For the drawn set, where every view is new anyway. */
 const quick: RecipeInput = {
@@ -143,7 +146,7 @@ const quick: RecipeInput = {
   validateEvery: 4,
 };
 
-const recipes: Readonly<Record<string, RecipeInput>> = { standard, published, quick };
+const recipes: Readonly<Record<string, RecipeInput>> = { standard, fast, published, quick };
 
 export const recipeNames: readonly string[] = Object.keys(recipes);
 

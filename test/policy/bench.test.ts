@@ -27,7 +27,7 @@ function decisions() {
     ...others,
     dqn: [always(1), always(2)],
     optimal: [always(3)],
-    thresholdMargin: [always(1)],
+    bestThreshold: [always(1)],
   } as unknown as Parameters<typeof judge>[1][number];
 }
 
@@ -49,9 +49,9 @@ test("R is accuracy - lambda * mean cost / full cost, and the environment's retu
 test("gain and differences follow from R, and lie within their intervals", () => {
   const { points, average, pooledGain } = judge([PRICE], [decisions()], held, COSTS);
   const { returns, gain, gainInterval, aboveThresholds } = points[0]!;
-  const { dqn, optimal, bestFixed, thresholdMargin } = returns;
+  const { dqn, optimal, bestFixed, bestThreshold } = returns;
   expect(gain).toBeCloseTo((dqn.mean - bestFixed.mean) / (optimal.mean - bestFixed.mean), 9);
-  expect(aboveThresholds).toBeCloseTo(dqn.mean - thresholdMargin.mean, 9); // the best of the three
+  expect(aboveThresholds).toBeCloseTo(dqn.mean - bestThreshold.mean, 9);
   expect(gainInterval[0]).toBeLessThan(gain);
   expect(gainInterval[1]).toBeGreaterThan(gain);
   expect(average.gain.mean).toBeCloseTo(gain, 12);
