@@ -104,7 +104,8 @@ export function confidenceBins(
 
 async function agentCurve({ runtime, policy, table }: DetailOptions): Promise<PolicyCurve> {
   const { agent, costs } = policy;
-  const lambdas = lambdaGrid(agent.lambdaRange, AGENT_POINTS);
+  // the recommended one among them: where the report's dial stands at first is what the figures say
+  const lambdas = [...new Set([...lambdaGrid(agent.lambdaRange, AGENT_POINTS), policy.lambda])].sort((a, b) => a - b);
   const q = await qValues(runtime, agent, table, costs, lambdas);
   const exitsAt = (lambda: number): Uint8Array => greedyExits(q[lambdas.indexOf(lambda)]!, agent.exits);
   return { name: "dqn", points: await tradeOffCurve(lambdas, exitsAt, table, costs) };

@@ -41,6 +41,16 @@ describe("an evaluation in detail", async () => {
     expect(left).toEqual(figures.exits.map((_, k) => exits.filter((exit) => exit === k).length));
   });
 
+  test("the agent's curve passes through the figures, wherever the recommended lambda is", async () => {
+    const lambda = 0.0123; // none of the 61
+    const other = await detailOnTable({ ...options, policy: { ...options.policy, lambda } });
+    const { points } = other.details.curves[0]!;
+    expect(points).toHaveLength(62);
+    const { accuracy, savings } = other.figures;
+    expect(points.find((one) => one.lambda === lambda)).toMatchObject({ accuracy, savings });
+    expect(points.map((one) => one.lambda)).toEqual(points.map((one) => one.lambda).toSorted((x, y) => x - y));
+  });
+
   test("a curve for the agent and every yardstick: one point where there is no dial", () => {
     const points = Object.fromEntries(details.curves.map(({ name, points }) => [name, points.length]));
     expect(points).toEqual({
