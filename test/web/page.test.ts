@@ -88,9 +88,10 @@ describe.skipIf(!CHROMIUM)("the page", { timeout: 2 * PATIENCE }, () => {
 
     const dial = page.getByLabel("How much may an answer cost?");
     await dial.focus();
+    const { from, to } = node.policy.agent.lambdaRange;
     const ends = [
-      ["End", 1],
-      ["Home", 0.01],
+      ["End", to],
+      ["Home", from],
     ] as const;
     for (const [key, lambda] of ends) {
       await page.keyboard.press(key);
