@@ -25,6 +25,7 @@ export const VARIANTS: Readonly<Record<string, Partial<DqnOptions>>> = {
   "target: copy every 100 for polyak 0.01": { target: { kind: "copy", every: 100 } },
   "updates: allActions for sampled": { updates: "allActions" },
   "three members of 4,000 steps for one of 6,000": { members: 3, steps: 4000 },
+  "rate 0.003 for 0.001": { learningRate: 3e-3 },
   "20,000 steps for 6,000": { steps: 20_000 },
   "lambdas from 0.002 for 0.0005": { lambdaRange: { from: 0.002, to: 1 } },
   "lambdas from 0.01 for 0.0005": { lambdaRange: { from: 0.01, to: 1 } },

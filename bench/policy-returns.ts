@@ -203,17 +203,19 @@ async function decisionsAt(
   const selectionRight = correctAnswers(selection);
   const onSelection = async (name: string): Promise<number> =>
     returnOf(await yardsticks.get(name)!.decide(selection), selectionRight, costShares(costs), lambda);
-  const thresholds = ["threshold:confidence", "threshold:margin", "threshold:entropy"];
-  const worth = await Promise.all(thresholds.map(onSelection));
+  const names = ["threshold:confidence", "threshold:margin", "threshold:entropy"];
+  const worth = await Promise.all(names.map(onSelection));
+  const thresholds = await Promise.all(names.map(by));
+  const [thresholdConfidence, thresholdMargin, thresholdEntropy] = thresholds as [Decisions, Decisions, Decisions];
   return {
     dqn,
     dqnOneLambda,
     optimal: await by("optimal"),
     oracle: await by("oracle"),
-    thresholdConfidence: await by("threshold:confidence"),
-    thresholdMargin: await by("threshold:margin"),
-    thresholdEntropy: await by("threshold:entropy"),
-    bestThreshold: await by(thresholds[worth.indexOf(Math.max(...worth))]!),
+    thresholdConfidence,
+    thresholdMargin,
+    thresholdEntropy,
+    bestThreshold: thresholds[worth.indexOf(Math.max(...worth))]!,
     patience: await by("patience"),
     bestFixed: await by(`exit:${bestFixedExit(problem.episodes, selection, lambda) + 1}`),
   };

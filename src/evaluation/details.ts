@@ -3,7 +3,7 @@ import type { LearnedPolicy } from "../model/model.ts";
 import { greedyExits, qValues } from "../policy/agent.ts";
 import { binOf, CONFIDENCE_BINS, confidences } from "../policy/calibration.ts";
 import type { ExitTable } from "../policy/exit-table.ts";
-import { lambdaGrid } from "../policy/lambda-calibration.ts";
+import { lambdaGrid, lambdaGridWith } from "../policy/lambda-calibration.ts";
 import { type YardstickProblem, yardsticksFor } from "../policy/yardsticks.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type TradeOffPoint, tradeOffCurve } from "./comparison.ts";
@@ -105,7 +105,7 @@ export function confidenceBins(
 async function agentCurve({ runtime, policy, table }: DetailOptions): Promise<PolicyCurve> {
   const { agent, costs } = policy;
   // the recommended one among them: where the report's dial stands at first is what the figures say
-  const lambdas = [...new Set([...lambdaGrid(agent.lambdaRange, AGENT_POINTS), policy.lambda])].sort((a, b) => a - b);
+  const lambdas = lambdaGridWith(policy.lambda, agent.lambdaRange, AGENT_POINTS);
   const q = await qValues(runtime, agent, table, costs, lambdas);
   const exitsAt = (lambda: number): Uint8Array => greedyExits(q[lambdas.indexOf(lambda)]!, agent.exits);
   return { name: "dqn", points: await tradeOffCurve(lambdas, exitsAt, table, costs) };

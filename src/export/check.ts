@@ -4,7 +4,7 @@ import { drawShape, SHAPE_CLASSES, SIDE } from "../dataset/shape-drawing.ts";
 import { sizeOf } from "../graph/tensor.ts";
 import { AdaptiveClassifier } from "../inference/adaptive-classifier.ts";
 import type { Model } from "../model/model.ts";
-import { lambdaGrid } from "../policy/lambda-calibration.ts";
+import { lambdaGridWith } from "../policy/lambda-calibration.ts";
 import { integer, seededRandom } from "../random.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Manifest } from "./manifest.ts";
@@ -51,7 +51,7 @@ export async function checkExport(
   files: readonly OpenFile[],
 ): Promise<CheckReport> {
   const { from, to, recommended } = manifest.lambda;
-  const lambdas = [...new Set([...lambdaGrid({ from, to }, 3), recommended])];
+  const lambdas = lambdaGridWith(recommended, { from, to }, 3);
   const pixels = checkPictures(model.network.blueprint.input, PICTURES);
   const run = manifest.target === "onnx" ? runOneFile : runStages;
   const classifier = await AdaptiveClassifier.create(runtime, model, async (one: Uint8Array) => one);

@@ -27,6 +27,11 @@ export function lambdaGrid({ from, to }: LambdaRange, points: number): number[] 
   return Array.from({ length: points }, (_, i) => (i === points - 1 ? to : from * (to / from) ** (i / (points - 1))));
 }
 
+/** `lambdaGrid` and one lambda more, such as the recommended one: rising, none twice. */
+export function lambdaGridWith(one: number, range: LambdaRange, points: number): number[] {
+  return [...new Set([...lambdaGrid(range, points), one])].sort((a, b) => a - b);
+}
+
 /** The agent over its whole lambda range, lambdas rising. @param table the selection half */
 export async function sweepLambda(
   runtime: Runtime,
