@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { nodeMeters } from "../../src/cli/bench.ts";
 import { createSamples } from "../../src/dataset/dataset.ts";
 import { oneFileGraph } from "../../src/export/one-file.ts";
@@ -26,14 +26,9 @@ const samples = createSamples(
 );
 const table = await computeExitTable(runtime, network, samples);
 
-/** Keeps the processor busy for so long, apart from the nearest microseconds. */
-const busy = (ms: number): Contestant => ({
-  run: async () => {
-    const until = performance.now() + ms;
-    while (performance.now() < until);
-  },
-});
 const clock = { cpuMs: () => performance.now(), joules: () => performance.now() / 10 };
+
+afterEach(() => vi.restoreAllMocks());
 
 test("contestants take turns: each works on every round, and who begins changes", async () => {
   const log: string[] = [];
@@ -56,13 +51,25 @@ test("contestants take turns: each works on every round, and who begins changes"
 });
 
 test("times, CPU time and joules are per image", async () => {
-  const race = { contestants: [busy(4), busy(1)], batch: 2, rounds: 5, pixelsOf: () => new Uint8Array(1) };
-  const [slow, fast] = await takeTurns({ ...race, meters: clock });
-  expect(slow!.times).toHaveLength(5);
-  expect(slow!.p50Ms).toBeGreaterThanOrEqual(2); // 4 ms for 2 images
-  expect(slow!.meanMs).toBeGreaterThan(fast!.meanMs);
-  expect(slow!.cpuMsPerImage).toBeGreaterThanOrEqual(slow!.meanMs * 0.99);
-  expect(slow!.joulesPerImage! * 10).toBeCloseTo(slow!.cpuMsPerImage, 0);
+  let now = 0;
+  vi.spyOn(performance, "now").mockImplementation(() => now);
+  const busy = (ms: (round: number) => number): Contestant => ({
+    run: async (pixels) => {
+      now += ms(pixels[0]!);
+    },
+  });
+  const race = {
+    contestants: [busy((round) => (round === 4 ? 14 : 4)), busy(() => 1)],
+    batch: 2,
+    rounds: 5,
+    pixelsOf: (round: number) => Uint8Array.of(round),
+  };
+  const [slow, fast] = await takeTurns({ ...race, meters: { cpuMs: () => 2 * now, joules: () => now / 10 } });
+  expect(slow!.times).toEqual([2, 2, 2, 2, 7]); // 4 ms for 2 images, and once 14
+  expect(slow).toMatchObject({ p50Ms: 2, meanMs: 3 });
+  expect(fast).toMatchObject({ p50Ms: 0.5, meanMs: 0.5 });
+  expect(slow!.cpuMsPerImage).toBeCloseTo(6, 9);
+  expect(slow!.joulesPerImage).toBeCloseTo(0.3, 9);
   const [blind] = await takeTurns({ ...race, meters: { cpuMs: () => 0, joules: () => null } });
   expect(blind!.joulesPerImage).toBeNull();
 });

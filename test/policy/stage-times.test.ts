@@ -1,33 +1,48 @@
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { matMul } from "../../src/graph/linear.ts";
 import { constant, input } from "../../src/graph/tensor.ts";
 import { measureExitTimes, median, rising } from "../../src/policy/stage-times.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
 
-const WIDTH = 256;
+const graph = { outputs: { y: matMul(input("x", [1, 2]), constant(Float32Array.of(1, 0, 0, 1), [2, 2])) } };
 
-/** x [1, 256] times so many square matrices. */
-function graph(products: number) {
-  const matrix = constant(
-    new Float32Array(WIDTH * WIDTH).map((_, i) => Math.sin(i) / WIDTH),
-    [WIDTH, WIDTH],
-  );
-  let y = input("x", [1, WIDTH]);
-  for (let n = 0; n < products; n++) y = matMul(y, matrix);
-  return { outputs: { y } };
+afterEach(() => vi.restoreAllMocks());
+
+/** A runtime and a clock: run r of the session made k-th takes `msOf(k, r)`. */
+function timed(msOf: (session: number, run: number) => number): Runtime {
+  let now = 0;
+  vi.spyOn(performance, "now").mockImplementation(() => now);
+  const runtime = createNodeRuntime({ threads: 1 });
+  let sessions = 0;
+  return {
+    ...runtime,
+    createSession: async (...args) => {
+      const session = await runtime.createSession(...args);
+      const number = sessions++;
+      let runs = 0;
+      const run = session.run.bind(session) as (feeds: object) => ReturnType<typeof session.run>;
+      return Object.assign(Object.create(session) as typeof session, {
+        release: () => session.release(),
+        run: (feeds: object) => {
+          now += msOf(number, runs++);
+          return run(feeds);
+        },
+      });
+    },
+  };
 }
 
-test("the costs are the times up to each exit", async () => {
-  const runtime = createNodeRuntime({ threads: 1 });
-  const exits = [graph(2), graph(62), graph(64)];
-  const feeds = { x: new Float32Array(WIDTH).fill(1) };
-  const { exitMacs, fullMacs } = await measureExitTimes(runtime, exits, graph(64), feeds);
-  const [first, second, third] = exitMacs as [number, number, number];
-  expect(first).toBeGreaterThan(0);
-  expect(second).toBeGreaterThan(4 * first); // 31 times the work, on a machine that may be busy
-  expect(third).toBeGreaterThan(second);
-  expect(third - second).toBeLessThan(second - first);
-  expect(fullMacs).toBeGreaterThan(3 * first);
+test("the costs are the median times up to each exit, without the first runs and whatever some runs took", async () => {
+  const usual = [2, 5, 4.5, 7];
+  const runtime = timed((session, run) => usual[session]! * (run < 20 ? 50 : run % 3 === 0 ? 10 : 1));
+  const feeds = { x: new Float32Array(2) };
+  const { exitMacs, fullMacs } = await measureExitTimes(runtime, [graph, graph, graph], graph, feeds);
+  expect(exitMacs[0]).toBeCloseTo(2, 9);
+  expect(exitMacs[1]).toBeCloseTo(5, 9);
+  expect(exitMacs[2]).toBeGreaterThan(exitMacs[1]!); // measured as less than the one before, which cannot be
+  expect(exitMacs[2]).toBeCloseTo(5, 5);
+  expect(fullMacs).toBeCloseTo(7, 9);
 });
 
 test("an exit that the clock cannot tell from the one before still costs something more", () => {
