@@ -39,9 +39,8 @@ export async function measureDeciding(
   const pairs: { withAgent: Program; without: Program }[] = [];
   const plain = plainStages(network);
   const onward = fixedExitAgent(policy.agent, policy.agent.exits - 1); // as many images for every stage
-  for (const [k, graph] of stageGraphs(network, { ...policy, agent: onward })
-    .slice(0, -1)
-    .entries())
+  const graphs = [...stageGraphs(network, { ...policy, agent: onward })];
+  for (const [k, graph] of graphs.slice(0, -1).entries())
     pairs.push({
       withAgent: await Program.compile(runtime, graph),
       without: await Program.compile(runtime, plain[k]!),

@@ -1,5 +1,5 @@
 import { readImage } from "./dataset/image-file.ts";
-import { AdaptiveClassifier as Classifier, type Dial } from "./inference/adaptive-classifier.ts";
+import { AdaptiveClassifier as Classifier, type StartOptions } from "./inference/adaptive-classifier.ts";
 import { fetchModel } from "./inference/fetch-model.ts";
 import { loadModel } from "./model/model-folder.ts";
 import { createNodeRuntime } from "./runtime/node.ts";
@@ -7,7 +7,7 @@ import { createNodeRuntime } from "./runtime/node.ts";
 export type { BatchOptions, ClassifyOptions } from "./inference/adaptive-classifier.ts";
 export type { RawImage } from "./inference/images.ts";
 
-export interface ClassifierOptions extends Dial {
+export interface ClassifierOptions extends StartOptions {
   /** Where to compute: "cpu" (default), "webgpu" or "cuda". */
   readonly device?: string;
   /** Threads of each operator; default: the cores that this process may use. */
@@ -23,9 +23,10 @@ export const AdaptiveClassifier = {
    * @throws {UserError} if there is no model with a policy, the device is not there, or the dial is outside what the model was
    *   trained for
    */
-  async load(folder: string, { device, threads, ...dial }: ClassifierOptions = {}): Promise<AdaptiveClassifier> {
+  async load(folder: string, options: ClassifierOptions = {}): Promise<AdaptiveClassifier> {
+    const { device, threads } = options;
     const runtime = createNodeRuntime({ ...(device ? { device } : {}), ...(threads ? { threads } : {}) });
     const model = await (/^https?:\/\//.test(folder) ? fetchModel(folder) : loadModel(folder));
-    return Classifier.create(runtime, model, readImage, dial);
+    return Classifier.create(runtime, model, readImage, options);
   },
 };

@@ -1,7 +1,7 @@
 /** The public API in a browser, on `onnxruntime-web`: a trained model that stops as early as it may, and how to train one. */
 import type { ImageShape } from "./dataset/dataset.ts";
 import { UserError } from "./errors.ts";
-import { AdaptiveClassifier as Classifier, type Dial } from "./inference/adaptive-classifier.ts";
+import { AdaptiveClassifier as Classifier, type StartOptions } from "./inference/adaptive-classifier.ts";
 import { fetchModel } from "./inference/fetch-model.ts";
 import { type ImageDataLike, imageDataPixels } from "./inference/images.ts";
 import type { Model } from "./model/model.ts";
@@ -30,7 +30,7 @@ export type { TrainedNetwork, TrainingProgress } from "./training/train.ts";
 export { VERSION } from "./version.ts";
 export { evaluate, evaluateInDetail, learnPolicy, trainNetwork } from "./web-pipeline.ts";
 
-export interface ClassifierOptions extends Dial, WebRuntimeOptions {}
+export interface ClassifierOptions extends StartOptions, WebRuntimeOptions {}
 
 /** What a canvas can draw: an `HTMLImageElement`, `HTMLCanvasElement`, `ImageBitmap`, `OffscreenCanvas`. */
 export interface Drawable {
@@ -52,18 +52,14 @@ export const AdaptiveClassifier = {
    */
   async load(address: string, options: ClassifierOptions = {}): Promise<AdaptiveClassifier> {
     const [runtime, model] = await Promise.all([createWebRuntime(options), fetchModel(address)]);
-    return Classifier.create(runtime, model, readImage, dialOf(options));
+    return Classifier.create(runtime, model, readImage, options);
   },
 
   /** One that was trained in the page. @throws {UserError} as `load` does */
   async create(model: Model, options: ClassifierOptions = {}): Promise<AdaptiveClassifier> {
-    return Classifier.create(await createWebRuntime(options), model, readImage, dialOf(options));
+    return Classifier.create(await createWebRuntime(options), model, readImage, options);
   },
 };
-
-function dialOf({ lambda, budgetMacs }: ClassifierOptions): Dial {
-  return { ...(lambda === undefined ? {} : { lambda }), ...(budgetMacs === undefined ? {} : { budgetMacs }) };
-}
 
 // What is used of the browser, declared here so that the rest of the package is checked without it.
 type Bitmap = Drawable & { close(): void };

@@ -20,10 +20,8 @@ export function classifyCommand() {
     )
     .addOption(jsonOption())
     .action(async (images, flags) => {
-      const classifier = await AdaptiveClassifier.load(
-        flags.model ?? SHIPPED_MODEL,
-        flags.lambda === undefined ? {} : { lambda: flags.lambda },
-      );
+      const dial = flags.lambda === undefined ? {} : { lambda: flags.lambda };
+      const classifier = await AdaptiveClassifier.load(flags.model ?? SHIPPED_MODEL, { lazy: true, ...dial });
       const { network } = classifier;
       try {
         const results = [];

@@ -1,7 +1,8 @@
 import { normalisationTable } from "../dataset/augmentation.ts";
 import type { ImageShape } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
-import { sizeOf, type Tensor } from "../graph/tensor.ts";
+import type { GraphDefinition } from "../graph/onnx.ts";
+import { sizeOf } from "../graph/tensor.ts";
 import { exitCosts, type LearnedPolicy, type Model } from "../model/model.ts";
 import { checkLambda } from "../policy/agent.ts";
 import type { ExitCosts } from "../policy/exit-table.ts";
@@ -38,6 +39,14 @@ export interface Dial {
   readonly budgetMacs?: number;
 }
 
+export interface StartOptions extends Dial {
+  /**
+   * Nothing is made at load, and the session of a stage when the first image reaches it: the first answers come sooner, and every
+   * later one costs a run per stage where all stages in one session cost a single run. Default: false.
+   */
+  readonly lazy?: boolean;
+}
+
 export interface BatchOptions {
   /** Looked at before every run: of each stage in a batch or with a deadline, else once. If it is aborted, the call rejects with its reason. */
   readonly signal?: AbortSignal;
@@ -59,12 +68,20 @@ const KEPT_IMAGES = 256;
 
 type Answer = Omit<Classification, "latencyMs">;
 
+/** One stage, ready to run. */
+interface StageSession {
+  readonly program: Program;
+  /** How many numbers the maps of an image are that goes on; 0 at the last stage. */
+  readonly mapSize: number;
+}
+
 /**
  * A trained model that really stops: a stage after the exit taken is never computed.
  *
- * One image takes one session that holds all stages and exits by itself (`nestedGraph`). A batch, and an image with a deadline, take
- * one session per stage: the images that go on make up a smaller batch (compaction), and before every stage there is a look at the
- * clock. These sessions hold the weights a second time, so they are made when first needed. Calls wait for each other.
+ * One image takes one session that holds all stages and exits by itself (`nestedGraph`). A batch, an image with a deadline and every
+ * image of a lazy classifier take one session per stage: the images that go on make up a smaller batch (compaction), and before every
+ * stage there is a look at the clock. These sessions hold the weights a second time, so each is made when first needed. Calls wait for
+ * each other.
  */
 export class AdaptiveClassifier<Image> {
   readonly network: TrainedNetwork;
@@ -74,9 +91,15 @@ export class AdaptiveClassifier<Image> {
   /** [E] images computed at each stage since the start. */
   readonly imagesComputed: number[];
   readonly #runtime: Runtime;
-  readonly #single: Program;
-  /** [E] once they are needed */
-  #stages: Promise<readonly Program[]> | null = null;
+  /** null in a lazy classifier */
+  readonly #single: Program | null;
+  /** Of the stages that no image has reached yet. */
+  readonly #stageGraphs: Iterator<GraphDefinition, void>;
+  /** Of the stages that one has. */
+  readonly #stages: Promise<StageSession>[] = [];
+  #stagesMeasured: Promise<void> | null = null;
+  /** Spent on the sessions of stages so far. */
+  #makingMs = 0;
   readonly #table: Float32Array;
   readonly #toPixels: ToPixels<Image>;
   /** [E] of one image */
@@ -90,7 +113,7 @@ export class AdaptiveClassifier<Image> {
     runtime: Runtime,
     { network }: Model,
     policy: LearnedPolicy,
-    single: Program,
+    single: Program | null,
     lambda: number,
     toPixels: ToPixels<Image>,
   ) {
@@ -100,6 +123,7 @@ export class AdaptiveClassifier<Image> {
     this.imagesComputed = exits.map(() => 0);
     this.#runtime = runtime;
     this.#single = single;
+    this.#stageGraphs = stageGraphs(network, policy);
     this.#table = normalisationTable(network.normalisation);
     this.#toPixels = toPixels;
     this.costs = exitCosts(network.blueprint, network.classes.length, policy.agent);
@@ -115,7 +139,7 @@ export class AdaptiveClassifier<Image> {
     runtime: Runtime,
     model: Model,
     toPixels: ToPixels<Image>,
-    dial: Dial = {},
+    { lazy = false, ...dial }: StartOptions = {},
   ): Promise<AdaptiveClassifier<Image>> {
     const { network, policy } = model;
     if (!policy)
@@ -123,11 +147,10 @@ export class AdaptiveClassifier<Image> {
         "classifier: a model with a policy expected, found a network alone; run 'earlyexit learn' first",
       );
     const lambda = lambdaOf(policy, dial);
-    const single = await Program.compile(runtime, nestedGraph(network, policy));
-    const classifier = new AdaptiveClassifier(runtime, model, policy, single, lambda, toPixels);
+    const single = lazy ? null : await Program.compile(runtime, nestedGraph(network, policy));
     const black = new Float32Array(sizeOf(network.blueprint.input));
-    for (let run = 0; run < UNMEASURED_RUNS; run++) await single.run(firstFeeds(black, 1, lambda));
-    return classifier;
+    for (let run = 0; run < UNMEASURED_RUNS; run++) await single?.run(firstFeeds(black, 1, lambda));
+    return new AdaptiveClassifier(runtime, model, policy, single, lambda, toPixels);
   }
 
   get lambda(): number {
@@ -150,7 +173,7 @@ export class AdaptiveClassifier<Image> {
    */
   async prepareStages(): Promise<void> {
     this.#checkOpen();
-    await this.#alone(() => this.#stagePrograms());
+    await this.#alone(() => this.#measureStages());
   }
 
   /**
@@ -185,7 +208,8 @@ export class AdaptiveClassifier<Image> {
   close(): Promise<void> {
     this.#closed ??= this.#alone(async () => {
       this.#input = new Float32Array();
-      for (const program of [this.#single, ...((await this.#stages) ?? [])]) await program.close();
+      await this.#single?.close();
+      for (const stage of this.#stages) await (await stage).program.close();
     });
     return this.#closed;
   }
@@ -231,11 +255,14 @@ export class AdaptiveClassifier<Image> {
       const x = this.#inputFor(count * sizeOf(shape));
       writeImages(x, images, this.#table, shape[1] * shape[2]);
       signal?.throwIfAborted();
-      const isSingle = count === 1 && deadline === Number.POSITIVE_INFINITY;
-      const answers = isSingle
-        ? [await this.#runSingle(x, lambda)]
-        : await this.#runStages(x, count, lambda, signal, deadline);
-      const latencyMs = performance.now() - started;
+      const madeBefore = this.#makingMs;
+      const isBound = deadline !== Number.POSITIVE_INFINITY;
+      if (isBound) await this.#measureStages();
+      const answers =
+        this.#single && count === 1 && !isBound
+          ? [await this.#runSingle(this.#single, x, lambda)]
+          : await this.#runStages(x, count, lambda, signal, deadline);
+      const latencyMs = performance.now() - started - (this.#makingMs - madeBefore);
       return answers.map((answer) => Object.assign(answer, { latencyMs }));
     });
   }
@@ -246,8 +273,8 @@ export class AdaptiveClassifier<Image> {
     return this.#input.subarray(0, length);
   }
 
-  async #runSingle(x: Float32Array, lambda: number): Promise<Answer> {
-    const { answers } = await this.#single.run(firstFeeds(x, 1, lambda));
+  async #runSingle(single: Program, x: Float32Array, lambda: number): Promise<Answer> {
+    const { answers } = await single.run(firstFeeds(x, 1, lambda));
     const path = readPath(answers!, this.imagesComputed.length, this.network.classes.length);
     for (const { exit } of path) this.imagesComputed[exit]! += 1;
     return this.#answerAt(path.at(-1)!, path);
@@ -264,13 +291,14 @@ export class AdaptiveClassifier<Image> {
     const traces: ExitTrace[][] = Array.from({ length: count }, () => []);
     let images = Array.from({ length: count }, (_, i) => i);
     let feeds = firstFeeds(x, count, lambda);
-    for (const [exit, program] of (await this.#stagePrograms()).entries()) {
+    for (let exit = 0; images.length > 0; exit++) {
       signal?.throwIfAborted();
       const rows = images.length;
+      const { program } = await this.#stage(exit);
       const begun = performance.now();
       const results = await program.run(feeds);
       this.imagesComputed[exit]! += rows;
-      if (count === 1) this.#stageTimes[exit]!.add(performance.now() - begun);
+      if (count === 1 && this.#stagesMeasured) this.#stageTimes[exit]!.add(performance.now() - begun);
       const isLate = this.#isLate(exit + 1, deadline);
       const stage = this.#answering(exit);
       const width = answerWidth(stage);
@@ -282,9 +310,8 @@ export class AdaptiveClassifier<Image> {
         if (trace.exited) answers[images[row]!] = this.#answerAt(trace, path);
         else goOn.push(row);
       }
-      if (goOn.length === 0) break;
-      feeds = handedOn(feeds, results, stage, rows, goOn);
       images = goOn.map((row) => images[row]!);
+      if (goOn.length > 0) feeds = handedOn(feeds, results, stage, rows, goOn);
     }
     return answers;
   }
@@ -313,33 +340,41 @@ export class AdaptiveClassifier<Image> {
     };
   }
 
-  /** Inside `#alone`. */
-  #stagePrograms(): Promise<readonly Program[]> {
-    this.#stages ??= this.#compileStages();
-    return this.#stages;
+  /** Inside `#alone`. No stage is reached before the one in front of it, so that graphs are built in their order. */
+  #stage(exit: number): Promise<StageSession> {
+    this.#stages[exit] ??= this.#makeStage();
+    return this.#stages[exit];
   }
 
-  /** The first runs of a session allocate, and a deadline needs to know how long each stage takes. */
-  async #compileStages(): Promise<readonly Program[]> {
-    const graphs = stageGraphs(this.network, this.policy);
-    const stages: Program[] = [];
-    for (const graph of graphs) stages.push(await Program.compile(this.#runtime, graph));
+  async #makeStage(): Promise<StageSession> {
+    const begun = performance.now();
+    const graph = this.#stageGraphs.next().value!;
+    const maps = graph.outputs["next:x"];
+    const program = await Program.compile(this.#runtime, graph);
+    this.#makingMs += performance.now() - begun;
+    return { program, mapSize: maps ? sizeOf(maps.shape) : 0 };
+  }
+
+  /** Inside `#alone`. A deadline needs to know how long each stage takes. */
+  #measureStages(): Promise<void> {
+    this.#stagesMeasured ??= this.#runAllStages();
+    return this.#stagesMeasured;
+  }
+
+  /** The first runs of a session allocate, and are not measured. */
+  async #runAllStages(): Promise<void> {
     for (let run = 0; run < WARM_UP_RUNS; run++) {
       let feeds = firstFeeds(new Float32Array(sizeOf(this.network.blueprint.input)), 1, this.#lambda);
-      for (const [exit, program] of stages.entries()) {
+      for (const exit of this.imagesComputed.keys()) {
+        const { program, mapSize } = await this.#stage(exit);
         const begun = performance.now();
         const results = await program.run(feeds);
         if (run >= UNMEASURED_RUNS) this.#stageTimes[exit]!.add(performance.now() - begun);
-        const maps = graphs[exit]!.outputs["next:x"]; // the agent may not send this image on
-        if (maps) feeds = { ...handedOn(feeds, results, this.#answering(exit), 1, [0]), x: zeros(maps) };
+        const sentOn = { ...results, "next:x": new Float32Array(mapSize) }; // the agent may not send this image on
+        feeds = handedOn(feeds, sentOn, this.#answering(exit), 1, [0]);
       }
     }
-    return stages;
   }
-}
-
-function zeros({ shape }: Tensor): Float32Array {
-  return new Float32Array(sizeOf(shape));
 }
 
 function lambdaOf(policy: LearnedPolicy, { lambda, budgetMacs }: Dial): number {

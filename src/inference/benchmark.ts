@@ -126,7 +126,7 @@ async function compile(
   policy: LearnedPolicy,
   { oneFile, against }: Pick<BenchmarkOptions, "oneFile" | "against">,
 ): Promise<Programs> {
-  const all = async (graphs: readonly GraphDefinition[]): Promise<Program[]> => {
+  const all = async (graphs: Iterable<GraphDefinition>): Promise<Program[]> => {
     const programs: Program[] = [];
     for (const graph of graphs) programs.push(await Program.compile(runtime, graph));
     return programs;

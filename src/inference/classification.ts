@@ -40,7 +40,7 @@ export interface Classification {
   readonly stoppedBy: StoppedBy;
   /** MACs spent, heads passed and decisions included. */
   readonly costMacs: number;
-  /** From the numbers of the image to the answer, without decoding or waiting; of the whole batch where there was one. */
+  /** From the numbers of the image to the answer, without decoding, waiting or making sessions; of the whole batch where there was one. */
   readonly latencyMs: number;
   readonly trace: readonly ExitTrace[];
 }

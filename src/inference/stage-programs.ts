@@ -33,14 +33,13 @@ export interface BuiltStage {
 export type BuildStage = (exit: number, flow: StageFlow) => BuiltStage;
 
 /**
- * Folds the network once and returns what builds each of its stages, from the maps of the stage before to the agent's decision.
- *
- * @throws {UserError} if a weight is missing
+ * Returns what folds and builds each stage of the network, from the maps of the stage before to the agent's decision: for a stage
+ * that is never built, nothing is done. It throws a {@link UserError} if a weight is missing.
  */
 export function stageBuilder(network: TrainedNetwork, { agent, costs }: LearnedPolicy): BuildStage {
-  const { blueprint, weights } = foldBatchNorm(network.blueprint, network.weights);
   const shares = costShares(costs);
   return (exit, { features: x, seen, topClass }) => {
+    const { blueprint, weights } = foldBatchNorm(network.blueprint, network.weights, [exit]);
     const { features, logits } = buildInferenceStage(blueprint, weights, network.classes.length, exit, x);
     if (exit === agent.exits - 1)
       return { features, ...exitAnswer(logits, agent.temperatures[exit]!, null), decision: null };
@@ -59,7 +58,7 @@ export function exitRow({ probabilities, answer, decision }: BuiltStage): Tensor
 }
 
 /**
- * One graph per stage: from what the stage before left behind to the probabilities of this exit and the agent's decision.
+ * One graph per stage, built when it is asked for: from what the stage before left behind to the probabilities of this exit and the agent's decision.
  * At the last exit there is nothing to decide, and nothing of the agent is computed. Maps leave a stage only for the images
  * that go on: in a batch most of them would be carried out for nothing.
  *
@@ -67,11 +66,11 @@ export function exitRow({ probabilities, answer, decision }: BuiltStage): Tensor
  * Outputs: answer [B, K + A_k + 2], see `exitRow`; and, where there is a next stage, next:x of the M images that the agent
  * sends on, [M, C', H', W'].
  */
-export function stageGraphs(network: TrainedNetwork, policy: LearnedPolicy): GraphDefinition[] {
+export function* stageGraphs(network: TrainedNetwork, policy: LearnedPolicy): Generator<GraphDefinition, void> {
   const build = stageBuilder(network, policy);
   let shape: Shape = [1, ...network.blueprint.input];
   let seen = 1;
-  return network.blueprint.stages.map((_, exit) => {
+  for (const exit of network.blueprint.stages.keys()) {
     const known = input("seen", [1, seen]);
     const stage = build(exit, {
       features: input("x", shape),
@@ -81,10 +80,9 @@ export function stageGraphs(network: TrainedNetwork, policy: LearnedPolicy): Gra
     shape = stage.features.shape;
     seen += answerCount(network.classes.length, exit);
     const answer = concat(exitRow(stage), 1);
-    if (!stage.decision) return { outputs: { answer }, anyBatch: true };
-    const next = node("Compress", [stage.features, stage.decision.goesOn], { axis: 0 }, shape); // [M, ...]
-    return { outputs: { answer, "next:x": next }, anyBatch: true };
-  });
+    const next = stage.decision && node("Compress", [stage.features, stage.decision.goesOn], { axis: 0 }, shape); // [M, ...]
+    yield { outputs: { answer, ...(next ? { "next:x": next } : {}) }, anyBatch: true };
+  }
 }
 
 /** What a user without early exit would run, as one graph: backbone and last head. Input x [B, C, H, W], output probabilities [B, K]. */

@@ -3,6 +3,8 @@ import { BATCH_NORM_EPSILON } from "../graph/batchnorm.ts";
 import type { Blueprint, Layer } from "./blueprint.ts";
 import type { NamedArray, Weights } from "./weights.ts";
 
+type Stage = Blueprint["stages"][number];
+
 /**
  * Batch norm with fixed statistics is y = a x + b per channel, so it can disappear into its neighbours:
  * into the convolution or linear layer before it, W' = a W and bias' = a bias + b,
@@ -10,15 +12,21 @@ import type { NamedArray, Weights } from "./weights.ts";
  * A max pool may stand between it and the layer before where no a is negative: max(a x + b) = a max(x) + b.
  * What disappears becomes an `identity`, so that every other layer keeps its name. One that fits neither case stays.
  *
+ * @param stages those to fold, default: all. The others stay as they are.
  * @throws {UserError} if a weight is missing
  */
-export function foldBatchNorm(blueprint: Blueprint, weights: Weights): { blueprint: Blueprint; weights: Weights } {
+export function foldBatchNorm(
+  blueprint: Blueprint,
+  weights: Weights,
+  stages: readonly number[] = [...blueprint.stages.keys()],
+): { blueprint: Blueprint; weights: Weights } {
   const folded = new Map(weights);
-  const stages = blueprint.stages.map((stage, i) => ({
+  const foldStage = (stage: Stage, i: number): Stage => ({
     layers: foldList(stage.layers, `stages.${i}.layers`, folded),
     head: foldList(stage.head, `stages.${i}.head`, folded),
-  }));
-  return { blueprint: { ...blueprint, stages }, weights: folded };
+  });
+  const after = blueprint.stages.map((stage, i) => (stages.includes(i) ? foldStage(stage, i) : stage));
+  return { blueprint: { ...blueprint, stages: after }, weights: folded };
 }
 
 function foldList(layers: readonly Layer[], path: string, weights: Map<string, NamedArray>): Layer[] {

@@ -326,6 +326,56 @@ describe("what is refused", () => {
   });
 });
 
+describe("a lazy classifier", () => {
+  async function createLazy(): Promise<{ classifier: AdaptiveClassifier<Uint8Array>; sessions: () => number }> {
+    let sessions = 0;
+    const counting: Runtime = {
+      ...runtime,
+      createSession: async (...args) => {
+        sessions++;
+        return runtime.createSession(...args);
+      },
+    };
+    const read = async (one: Uint8Array) => one;
+    const classifier = await AdaptiveClassifier.create(counting, modelOf(mixed), read, { lazy: true });
+    open.push(classifier);
+    return { classifier, sessions: () => sessions };
+  }
+
+  test("makes the session of a stage when the first image reaches it, and once", async () => {
+    const { classifier, sessions } = await createLazy();
+    expect(sessions()).toBe(0);
+    const exits = exitsOf(await (await create(mixed)).classifyPixels(pixels));
+    for (const exit of [0, 2, 1]) {
+      const { exit: taken } = await classifier.classify(image(exits.indexOf(exit)));
+      expect(taken).toBe(exit);
+      expect(sessions()).toBe(exit === 0 ? 1 : 3);
+    }
+  });
+
+  test("answers as any other, one by one, in a batch and by a deadline", async () => {
+    const { classifier, sessions } = await createLazy();
+    const others = await create(mixed);
+    for (let i = 0; i < 10; i++) {
+      const [lazy, other] = [await classifier.classify(image(i)), await others.classify(image(i))];
+      expect(lazy.exit).toBe(other.exit);
+      expect(lazy.classIndex).toBe(other.classIndex);
+      for (const [c, probability] of lazy.probabilities.entries())
+        expect(probability).toBeCloseTo(other.probabilities[c]!, TOLERANCE);
+      const bound = await classifier.classify(image(i), { deadlineMs: 60_000 });
+      expect(bound).toEqual({ ...lazy, latencyMs: bound.latencyMs });
+    }
+    expect(exitsOf(await classifier.classifyPixels(pixels))).toEqual(exitsOf(await others.classifyPixels(pixels)));
+    expect(sessions()).toBe(EXITS);
+  });
+
+  test("closes with none of its sessions made", async () => {
+    const { classifier } = await createLazy();
+    await classifier.close();
+    await expect(classifier.classify(image(0))).rejects.toThrow("found a closed one");
+  });
+});
+
 test("the stages are made of the agreed operators", () => {
   for (const graph of stageGraphs(network, modelOf(mixed).policy))
     expect(
