@@ -40,8 +40,9 @@ export async function measureDeciding(
 ): Promise<DecideMicros> {
   const pairs: { withAgent: Program; without: Program }[] = [];
   const plain = plainStages(network);
-  const graphs = [...stageGraphs(network, { ...policy, agent: fixedExitAgent(policy.agent, 0) })];
-  for (const [k, graph] of graphs.slice(0, -1).entries())
+  const stageGraph = stageGraphs(network, { ...policy, agent: fixedExitAgent(policy.agent, 0) });
+  const graphs = network.blueprint.stages.slice(0, -1).map((_, exit) => stageGraph(exit));
+  for (const [k, graph] of graphs.entries())
     pairs.push({
       withAgent: await Program.compile(runtime, graph),
       without: await Program.compile(runtime, plain[k]!),

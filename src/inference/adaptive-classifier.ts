@@ -41,28 +41,33 @@ export interface Dial {
 
 export interface StartOptions extends Dial {
   /**
-   * Nothing is made at load, and the session of a stage when the first image reaches it: the first answers come sooner, and every
-   * later one costs a run per stage where all stages in one session cost a single run. Default: false.
+   * Makes no session at load, and that of a stage when the first image reaches it: the first answers come sooner, and every later
+   * one costs a run per stage where all stages in one session cost a single run. What is wrong with device or weights is then told by
+   * the first answer. Default: false.
    */
   readonly lazy?: boolean;
 }
 
 export interface BatchOptions {
-  /** Looked at before every run: of each stage in a batch or with a deadline, else once. If it is aborted, the call rejects with its reason. */
+  /**
+   * Looked at while images are read and before every run, of which there is one per stage in a batch, with a deadline and in a lazy
+   * classifier, else a single one. If it is aborted, the call rejects with its reason.
+   */
   readonly signal?: AbortSignal;
 }
 
 export interface ClassifyOptions extends BatchOptions {
   /**
-   * Milliseconds from the call to the answer, decoding included; at least 0, default: as long as it takes. A stage is not
-   * begun if 95% of its recent runs would not fit into what is left. The first stage always runs.
+   * Milliseconds from the call to the answer, decoding included; at least 0, default: as long as it takes. A stage is begun only if
+   * 95% of its recent runs would fit into what is left. The first stage always runs.
    */
   readonly deadlineMs?: number;
 }
 
-/** Runs at load that make the first answers as fast as the later ones; the first few are not measured. */
-const WARM_UP_RUNS = 10;
-const UNMEASURED_RUNS = 2;
+/** A session's first runs allocate: these make the first answers as fast as the later ones. */
+const WARM_UP_RUNS = 2;
+/** Of each stage, before the first deadline: enough for one of them to be as slow as it likes. */
+const MEASURED_RUNS = 20;
 /** The input of this many images is kept from one call to the next. */
 const KEPT_IMAGES = 256;
 
@@ -93,12 +98,11 @@ export class AdaptiveClassifier<Image> {
   readonly #runtime: Runtime;
   /** null in a lazy classifier */
   readonly #single: Program | null;
-  /** Of the stages that no image has reached yet. */
-  readonly #stageGraphs: Iterator<GraphDefinition, void>;
-  /** Of the stages that one has. */
-  readonly #stages: Promise<StageSession>[] = [];
-  #stagesMeasured: Promise<void> | null = null;
-  /** Spent on the sessions of stages so far. */
+  readonly #stageGraph: (exit: number) => GraphDefinition;
+  /** Those that an image has reached. */
+  readonly #stages: StageSession[] = [];
+  #stagesMeasured = false;
+  /** What the call under way has spent on making sessions. */
   #makingMs = 0;
   readonly #table: Float32Array;
   readonly #toPixels: ToPixels<Image>;
@@ -123,7 +127,7 @@ export class AdaptiveClassifier<Image> {
     this.imagesComputed = exits.map(() => 0);
     this.#runtime = runtime;
     this.#single = single;
-    this.#stageGraphs = stageGraphs(network, policy);
+    this.#stageGraph = stageGraphs(network, policy);
     this.#table = normalisationTable(network.normalisation);
     this.#toPixels = toPixels;
     this.costs = exitCosts(network.blueprint, network.classes.length, policy.agent);
@@ -147,9 +151,10 @@ export class AdaptiveClassifier<Image> {
         "classifier: a model with a policy expected, found a network alone; run 'earlyexit learn' first",
       );
     const lambda = lambdaOf(policy, dial);
-    const single = lazy ? null : await Program.compile(runtime, nestedGraph(network, policy));
+    if (lazy) return new AdaptiveClassifier(runtime, model, policy, null, lambda, toPixels);
+    const single = await Program.compile(runtime, nestedGraph(network, policy));
     const black = new Float32Array(sizeOf(network.blueprint.input));
-    for (let run = 0; run < UNMEASURED_RUNS; run++) await single?.run(firstFeeds(black, 1, lambda));
+    for (let run = 0; run < WARM_UP_RUNS; run++) await single.run(firstFeeds(black, 1, lambda));
     return new AdaptiveClassifier(runtime, model, policy, single, lambda, toPixels);
   }
 
@@ -168,8 +173,8 @@ export class AdaptiveClassifier<Image> {
   }
 
   /**
-   * Makes the sessions of single stages now and measures them, where the first batch or the first call with a deadline would: call it
-   * before a first call with a deadline, which else answers late, at the first exit.
+   * Makes the sessions of all stages and measures them now, where the first call with a deadline would: call it before that one,
+   * which else answers late, at the first exit.
    */
   async prepareStages(): Promise<void> {
     this.#checkOpen();
@@ -208,8 +213,8 @@ export class AdaptiveClassifier<Image> {
   close(): Promise<void> {
     this.#closed ??= this.#alone(async () => {
       this.#input = new Float32Array();
-      await this.#single?.close();
-      for (const stage of this.#stages) await (await stage).program.close();
+      const programs = this.#stages.map(({ program }) => program);
+      await Promise.all([this.#single, ...programs].map((program) => program?.close()));
     });
     return this.#closed;
   }
@@ -249,20 +254,20 @@ export class AdaptiveClassifier<Image> {
     if (count === 0) return [];
     const lambda = this.#lambda; // one for the whole call, even if the dial is turned while it waits or runs
     return this.#alone(async () => {
-      const images = await reading;
+      const images = await unlessAborted(reading, signal);
+      const isBound = deadline !== Number.POSITIVE_INFINITY;
+      if (isBound) await this.#measureStages();
       const started = performance.now();
+      this.#makingMs = 0;
       const shape = this.network.blueprint.input;
       const x = this.#inputFor(count * sizeOf(shape));
       writeImages(x, images, this.#table, shape[1] * shape[2]);
       signal?.throwIfAborted();
-      const madeBefore = this.#makingMs;
-      const isBound = deadline !== Number.POSITIVE_INFINITY;
-      if (isBound) await this.#measureStages();
       const answers =
         this.#single && count === 1 && !isBound
           ? [await this.#runSingle(this.#single, x, lambda)]
           : await this.#runStages(x, count, lambda, signal, deadline);
-      const latencyMs = performance.now() - started - (this.#makingMs - madeBefore);
+      const latencyMs = performance.now() - started - this.#makingMs;
       return answers.map((answer) => Object.assign(answer, { latencyMs }));
     });
   }
@@ -292,9 +297,9 @@ export class AdaptiveClassifier<Image> {
     let images = Array.from({ length: count }, (_, i) => i);
     let feeds = firstFeeds(x, count, lambda);
     for (let exit = 0; images.length > 0; exit++) {
-      signal?.throwIfAborted();
       const rows = images.length;
       const { program } = await this.#stage(exit);
+      signal?.throwIfAborted();
       const begun = performance.now();
       const results = await program.run(feeds);
       this.imagesComputed[exit]! += rows;
@@ -319,7 +324,7 @@ export class AdaptiveClassifier<Image> {
   /** Whether a stage, begun now, would probably end after the deadline. */
   #isLate(stage: number, deadline: number): boolean {
     if (deadline === Number.POSITIVE_INFINITY || stage === this.imagesComputed.length) return false;
-    return performance.now() + this.#stageTimes[stage]!.p95() > deadline;
+    return performance.now() + this.#stageTimes[stage]!.estimate() > deadline;
   }
 
   #answering(exit: number): AnsweringStage {
@@ -340,41 +345,47 @@ export class AdaptiveClassifier<Image> {
     };
   }
 
-  /** Inside `#alone`. No stage is reached before the one in front of it, so that graphs are built in their order. */
-  #stage(exit: number): Promise<StageSession> {
-    this.#stages[exit] ??= this.#makeStage();
-    return this.#stages[exit];
-  }
-
-  async #makeStage(): Promise<StageSession> {
+  /** Made when it is first asked for. Inside `#alone`. */
+  async #stage(exit: number): Promise<StageSession> {
+    const known = this.#stages[exit];
+    if (known) return known;
     const begun = performance.now();
-    const graph = this.#stageGraphs.next().value!;
+    const graph = this.#stageGraph(exit);
     const maps = graph.outputs["next:x"];
     const program = await Program.compile(this.#runtime, graph);
+    const made = { program, mapSize: maps ? sizeOf(maps.shape) : 0 };
+    this.#stages[exit] = made;
     this.#makingMs += performance.now() - begun;
-    return { program, mapSize: maps ? sizeOf(maps.shape) : 0 };
+    return made;
   }
 
-  /** Inside `#alone`. A deadline needs to know how long each stage takes. */
-  #measureStages(): Promise<void> {
-    this.#stagesMeasured ??= this.#runAllStages();
-    return this.#stagesMeasured;
-  }
-
-  /** The first runs of a session allocate, and are not measured. */
-  async #runAllStages(): Promise<void> {
-    for (let run = 0; run < WARM_UP_RUNS; run++) {
+  /** A deadline needs to know how long each stage takes. Inside `#alone`. */
+  async #measureStages(): Promise<void> {
+    if (this.#stagesMeasured) return;
+    for (let run = -WARM_UP_RUNS; run < MEASURED_RUNS; run++) {
       let feeds = firstFeeds(new Float32Array(sizeOf(this.network.blueprint.input)), 1, this.#lambda);
       for (const exit of this.imagesComputed.keys()) {
         const { program, mapSize } = await this.#stage(exit);
         const begun = performance.now();
         const results = await program.run(feeds);
-        if (run >= UNMEASURED_RUNS) this.#stageTimes[exit]!.add(performance.now() - begun);
+        if (run >= 0) this.#stageTimes[exit]!.add(performance.now() - begun);
         const sentOn = { ...results, "next:x": new Float32Array(mapSize) }; // the agent may not send this image on
         feeds = handedOn(feeds, sentOn, this.#answering(exit), 1, [0]);
       }
     }
+    this.#stagesMeasured = true;
   }
+}
+
+/** What the promise gives, unless the signal is aborted before: it may wait for a network that never answers. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
 }
 
 function lambdaOf(policy: LearnedPolicy, { lambda, budgetMacs }: Dial): number {

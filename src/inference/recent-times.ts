@@ -1,20 +1,30 @@
 /** How long something took the last few times. */
 export interface RecentTimes {
   add(ms: number): void;
-  /** The time that 95% of them kept within (nearest rank: of 8 times the longest); 0 before the first. */
-  p95(): number;
+  /**
+   * How long it will probably take at most: what 95% of the remembered times kept within (nearest rank: of 8 times the longest). Where
+   * the last one is older than `staleMs`, their median: what was slow then may not be slow now, and who never tries never learns.
+   * 0 before the first.
+   */
+  estimate(): number;
 }
 
-/** @param capacity how many times are remembered; the oldest is forgotten first */
-export function recentTimes(capacity = 64): RecentTimes {
+/**
+ * @param capacity how many times are remembered; the oldest is forgotten first
+ * @param staleMs how old the last one may be
+ */
+export function recentTimes(capacity = 64, staleMs = 10_000): RecentTimes {
   const times = new Float64Array(capacity);
   let added = 0;
+  let last = Number.NEGATIVE_INFINITY;
   return {
     add(ms) {
       times[added++ % capacity] = ms;
+      last = performance.now();
     },
-    p95() {
-      return percentile(times.subarray(0, Math.min(added, capacity)), 0.95);
+    estimate() {
+      const isStale = performance.now() - last > staleMs;
+      return percentile(times.subarray(0, Math.min(added, capacity)), isStale ? 0.5 : 0.95);
     },
   };
 }

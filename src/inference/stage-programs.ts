@@ -3,6 +3,7 @@ import { softmax } from "../graph/loss.ts";
 import type { GraphDefinition } from "../graph/onnx.ts";
 import { input, node, type Shape, type Tensor } from "../graph/tensor.ts";
 import type { LearnedPolicy } from "../model/model.ts";
+import { stageMaps } from "../network/cost.ts";
 import { foldBatchNorm } from "../network/folding.ts";
 import { buildInferenceGraph, buildInferenceStage } from "../network/inference-graph.ts";
 import { answerCount, costShares, exitAnswer } from "../policy/observation.ts";
@@ -58,31 +59,31 @@ export function exitRow({ probabilities, answer, decision }: BuiltStage): Tensor
 }
 
 /**
- * One graph per stage, built when it is asked for: from what the stage before left behind to the probabilities of this exit and the agent's decision.
- * At the last exit there is nothing to decide, and nothing of the agent is computed. Maps leave a stage only for the images
- * that go on: in a batch most of them would be carried out for nothing.
+ * Returns what builds the graph of each stage: from what the stage before left behind to the probabilities of this exit and the
+ * agent's decision. At the last exit there is nothing to decide, and nothing of the agent is computed. Maps leave a stage only for
+ * the images that go on: in a batch most of them would be carried out for nothing.
  *
  * Inputs: x [B, C, H, W] (images at stage 0); where there is a decision seen [B, 1 + ...] and, from stage 1 on, topClass [B, 1].
  * Outputs: answer [B, K + A_k + 2], see `exitRow`; and, where there is a next stage, next:x of the M images that the agent
  * sends on, [M, C', H', W'].
  */
-export function* stageGraphs(network: TrainedNetwork, policy: LearnedPolicy): Generator<GraphDefinition, void> {
+export function stageGraphs(network: TrainedNetwork, policy: LearnedPolicy): (exit: number) => GraphDefinition {
+  const { blueprint, classes } = network;
   const build = stageBuilder(network, policy);
-  let shape: Shape = [1, ...network.blueprint.input];
-  let seen = 1;
-  for (const exit of network.blueprint.stages.keys()) {
-    const known = input("seen", [1, seen]);
+  const inputs: Shape[] = [[1, ...blueprint.input], ...stageMaps(blueprint, classes.length)];
+  return (exit) => {
+    const before = blueprint.stages.slice(0, exit).reduce((sum, _, k) => sum + answerCount(classes.length, k), 0);
+    const known = input("seen", [1, 1 + before]);
     const stage = build(exit, {
-      features: input("x", shape),
+      features: input("x", inputs[exit]!),
       seen: () => known,
       topClass: exit === 0 ? null : input("topClass", [1, 1]),
     });
-    shape = stage.features.shape;
-    seen += answerCount(network.classes.length, exit);
     const answer = concat(exitRow(stage), 1);
-    const next = stage.decision && node("Compress", [stage.features, stage.decision.goesOn], { axis: 0 }, shape); // [M, ...]
-    yield { outputs: { answer, ...(next ? { "next:x": next } : {}) }, anyBatch: true };
-  }
+    if (!stage.decision) return { outputs: { answer }, anyBatch: true };
+    const next = node("Compress", [stage.features, stage.decision.goesOn], { axis: 0 }, inputs[exit + 1]!); // [M, ...]
+    return { outputs: { answer, "next:x": next }, anyBatch: true };
+  };
 }
 
 /** What a user without early exit would run, as one graph: backbone and last head. Input x [B, C, H, W], output probabilities [B, K]. */

@@ -23,6 +23,28 @@ export interface NetworkCost {
  * @throws {RangeError} naming the layer, if two layers do not fit together
  */
 export function networkCost(blueprint: Blueprint, classes: number): NetworkCost {
+  const { logits, stageFeatures, parameters, fixed } = symbolicNetwork(blueprint, classes);
+  const exits = blueprint.stages.map((_, k) => k);
+  const upTo = (k: number, variables: readonly Variable[]): number =>
+    variables
+      .filter(({ source }) => Number(source.name.split(".")[1]) <= k)
+      .reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  return {
+    exitMacs: exits.map((k) => multiplyAccumulates(logits.slice(0, k + 1))),
+    backboneMacs: exits.map((k) => multiplyAccumulates([stageFeatures[k]!])),
+    fullMacs: multiplyAccumulates([logits.at(-1)!]),
+    parameters: exits.map((k) => upTo(k, parameters)),
+    bytes: exits.map((k) => 4 * upTo(k, [...parameters, ...fixed])),
+  };
+}
+
+/** [E] what each stage hands on to the next one, [1, C, H, W]. @throws {RangeError} as `networkCost` does */
+export function stageMaps(blueprint: Blueprint, classes: number): Shape[] {
+  return symbolicNetwork(blueprint, classes).stageFeatures.map(({ shape }) => shape);
+}
+
+/** The network for one image, with parameters that have no values. */
+function symbolicNetwork(blueprint: Blueprint, classes: number) {
   const images = input("images", [1, ...blueprint.input]);
   const parameters: Variable[] = [];
   const fixed: Variable[] = [];
@@ -42,19 +64,7 @@ export function networkCost(blueprint: Blueprint, classes: number): NetworkCost 
     },
     dropout: (x) => x,
   };
-  const { logits, stageFeatures } = applyStages(blueprint, images, context);
-  const exits = blueprint.stages.map((_, k) => k);
-  const upTo = (k: number, variables: readonly Variable[]): number =>
-    variables
-      .filter(({ source }) => Number(source.name.split(".")[1]) <= k)
-      .reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  return {
-    exitMacs: exits.map((k) => multiplyAccumulates(logits.slice(0, k + 1))),
-    backboneMacs: exits.map((k) => multiplyAccumulates([stageFeatures[k]!])),
-    fullMacs: multiplyAccumulates([logits.at(-1)!]),
-    parameters: exits.map((k) => upTo(k, parameters)),
-    bytes: exits.map((k) => 4 * upTo(k, [...parameters, ...fixed])),
-  };
+  return { ...applyStages(blueprint, images, context), parameters, fixed };
 }
 
 /**

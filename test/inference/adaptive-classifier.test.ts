@@ -327,19 +327,20 @@ describe("what is refused", () => {
 });
 
 describe("a lazy classifier", () => {
-  async function createLazy(): Promise<{ classifier: AdaptiveClassifier<Uint8Array>; sessions: () => number }> {
+  /** @param failing which sessions cannot be made, counted from 1 in the order of the attempts */
+  async function createLazy(failing: readonly number[] = []) {
     let sessions = 0;
     const counting: Runtime = {
       ...runtime,
       createSession: async (...args) => {
-        sessions++;
+        if (failing.includes(++sessions)) throw new Error("no memory left");
         return runtime.createSession(...args);
       },
     };
     const read = async (one: Uint8Array) => one;
     const classifier = await AdaptiveClassifier.create(counting, modelOf(mixed), read, { lazy: true });
     open.push(classifier);
-    return { classifier, sessions: () => sessions };
+    return { classifier, sessions: (): number => sessions };
   }
 
   test("makes the session of a stage when the first image reaches it, and once", async () => {
@@ -369,6 +370,16 @@ describe("a lazy classifier", () => {
     expect(sessions()).toBe(EXITS);
   });
 
+  test("makes a session again that could not be made, and of the same stage", async () => {
+    const { classifier, sessions } = await createLazy([1, 3]);
+    const expected = await (await create(mixed)).classifyPixels(pixels);
+    await expect(classifier.classify(image(0))).rejects.toThrow("no memory left");
+    await expect(classifier.classifyPixels(pixels)).rejects.toThrow("no memory left"); // at the second stage
+    expect(exitsOf(await classifier.classifyPixels(pixels))).toEqual(exitsOf(expected));
+    expect(sessions()).toBe(2 + EXITS);
+    await classifier.close();
+  });
+
   test("closes with none of its sessions made", async () => {
     const { classifier } = await createLazy();
     await classifier.close();
@@ -377,7 +388,7 @@ describe("a lazy classifier", () => {
 });
 
 test("the stages are made of the agreed operators", () => {
-  for (const graph of stageGraphs(network, modelOf(mixed).policy))
+  for (const graph of network.blueprint.stages.map((_, exit) => stageGraphs(network, modelOf(mixed).policy)(exit)))
     expect(
       serialize(graph).operators.filter((one) => ![...STANDARD_OPERATORS, "TopK", "ArgMin", "Compress"].includes(one)),
     ).toEqual([]);
