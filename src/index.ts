@@ -18,11 +18,21 @@ export { loadModel, saveModel } from "./model/model-folder.ts";
 export { type Blueprint, type BlueprintInput, type Layer, parseBlueprint } from "./network/blueprint.ts";
 export { blueprintNames, builtInBlueprint } from "./network/blueprints.ts";
 export { type NetworkCost, networkCost } from "./network/cost.ts";
-export { evaluate, learnPolicy, trainNetwork } from "./pipeline.ts";
+export {
+  type Bound,
+  continueLearning,
+  evaluate,
+  evaluateTable,
+  learnFromTable,
+  learnPolicy,
+  pointWithin,
+  trainNetwork,
+} from "./pipeline.ts";
 export type { Agent } from "./policy/agent.ts";
 export type { DqnOptions, DqnProgress } from "./policy/dqn.ts";
 export type { ExitCosts, ExitTable } from "./policy/exit-table.ts";
 export type { LambdaPoint } from "./policy/lambda-calibration.ts";
+export { decodeTableFile, type TableFile } from "./policy/table-file.ts";
 export { createNodeRuntime } from "./runtime/node.ts";
 export type { Device, Runtime } from "./runtime/runtime.ts";
 export { parseRecipe, type Recipe, type RecipeInput } from "./training/recipe.ts";

@@ -8,6 +8,7 @@ import { workerBatches } from "./dataset/worker-batches.ts";
 import { UserError } from "./errors.ts";
 import {
   type DetailedResult,
+  detailOnTable,
   evaluateOnTable,
   type SplitEvaluation,
   type TableEvaluation,
@@ -200,6 +201,11 @@ export function evaluateTable({ runtime = createNodeRuntime(), ...given }: Evalu
   return evaluateOnTable({ ...given, runtime });
 }
 
+/** The same with what plots need. @throws {UserError} as `evaluateTable` does */
+export function evaluateTableInDetail({ runtime = createNodeRuntime(), ...given }: EvaluateTableOptions) {
+  return detailOnTable({ ...given, runtime });
+}
+
 /** An upper bound on cost, or a lower bound on accuracy. */
 export type Bound =
   | { readonly kind: "macs" /** mean per image, at most */; readonly macs: number }
@@ -208,8 +214,8 @@ export type Bound =
   | { readonly kind: "accuracy" /** 0..1, at least */; readonly accuracy: number };
 
 /**
- * The point of the calibration (selection half of validation) that meets a bound: the most accurate one within a budget,
- * the cheapest one at an accuracy.
+ * The point of the calibration (selection half of validation) that meets a bound: that of the smallest lambda within a budget or with
+ * such savings, that of the largest one with such an accuracy.
  *
  * @throws {UserError} saying what can be reached, if the bound cannot be met or is in another unit than the policy's costs
  */

@@ -31,10 +31,10 @@ export async function runCli(args: readonly string[]): Promise<number> {
     .description("Image classification that stops computing as soon as it knows the answer.")
     .version(VERSION)
     .showHelpAfterError("(earlyexit <command> --help shows all options)");
-  for (const load of wanted(args[0] ?? "")) program.addCommand(await load());
-  for (const command of [program, ...program.commands, ...program.commands.flatMap((one) => one.commands)])
-    command.exitOverride();
   try {
+    for (const load of wanted(args[0] ?? "")) program.addCommand(await load());
+    for (const command of [program, ...program.commands, ...program.commands.flatMap((one) => one.commands)])
+      command.exitOverride();
     await program.parseAsync([...args], { from: "user" });
     return EXIT_CODE.ok;
   } catch (error) {
@@ -58,8 +58,18 @@ function report(error: unknown): number {
     process.stderr.write(`earlyexit: ${error.message}\n`);
     return EXIT_CODE.interrupted;
   }
+  if (error instanceof Error && isMissing(error, "onnxruntime-node")) {
+    process.stderr.write(
+      "earlyexit: the package onnxruntime-node expected, found none; npm install onnxruntime-node (it is left out by --omit=optional)\n",
+    );
+    return EXIT_CODE.mistake;
+  }
   process.stderr.write(
     `earlyexit: this is a defect, please report it\n${error instanceof Error ? error.stack : error}\n`,
   );
   return EXIT_CODE.defect;
+}
+
+function isMissing(error: Error, name: string): boolean {
+  return "code" in error && error.code === "ERR_MODULE_NOT_FOUND" && error.message.includes(`'${name}'`);
 }

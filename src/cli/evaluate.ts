@@ -1,10 +1,14 @@
+import { join } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
+import { UserError } from "../errors.ts";
 import { POLICY_NAMES } from "../evaluation/evaluate-table.ts";
+import type { EvaluationFigures } from "../evaluation/figures.ts";
 import type { LearnedPolicy } from "../model/model.ts";
-import { loadModel } from "../model/model-folder.ts";
-import { type Bound, evaluate, pointWithin } from "../pipeline.ts";
+import { loadModel, readFileIfThere, saveModel } from "../model/model-folder.ts";
+import { type Bound, evaluate, evaluateTable, pointWithin } from "../pipeline.ts";
 import { formatCost, formatLambda, formatPercent } from "../report/format.ts";
 import { reportText } from "../report/text.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import {
   dataOption,
   datasetOption,
@@ -18,11 +22,13 @@ import {
   threadsOption,
 } from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
+import { loadPolicy, readTestTable, testOf } from "./tables.ts";
 
 export function evaluateCommand() {
   return new Command("evaluate")
-    .description("Figures of a trained model on images that it has never seen.")
-    .requiredOption("--model <dir>", "model or run folder")
+    .description("Figures of a trained model on images that it has never seen (but for --split validation).")
+    .requiredOption("--model <dir>", "model or run folder, or with --table a policy folder")
+    .option("--table <file>", "in place of images: safetensors with their logits [N, E, K] and labels [N]")
     .addOption(dataOption())
     .addOption(datasetOption())
     .addOption(
@@ -64,10 +70,18 @@ export function evaluateCommand() {
     .addOption(seedOption())
     .addOption(deviceOption())
     .addOption(threadsOption())
+    .addOption(
+      new Option(
+        "--save",
+        "store the figures in the model, for its model card; those of the agent on the test split",
+      ).conflicts(["lambda", "budget", "budgetMacs", "budgetSavings", "minAccuracy"]),
+    )
     .addOption(jsonOption())
     .action(async (flags) => {
       const progress = createProgress();
       const runtime = runtimeOf(flags);
+      checkTogether(flags);
+      if (flags.table) return evaluateTableFile(flags.table, flags, runtime, progress);
       const model = await loadModel(flags.model);
       const lambda = flags.lambda ?? lambdaMeeting(boundOf(flags), model.policy, progress);
       const testOnly = flags.split === "test";
@@ -83,8 +97,69 @@ export function evaluateCommand() {
         onProgress: (done, total) => progress.counting("evaluate", done, total),
       });
       progress.stop();
-      process.stdout.write(flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${reportText(figures)}\n`);
+      if (flags.save) await saveModel(flags.model, { ...model, figures });
+      print(figures, flags.json);
     });
+}
+
+function print(figures: EvaluationFigures, asJson: true | undefined): void {
+  process.stdout.write(asJson ? `${JSON.stringify(figures, null, 2)}\n` : `${reportText(figures)}\n`);
+}
+
+interface TableFlags extends BoundFlags {
+  model: string;
+  policy: string;
+  lambda?: number | undefined;
+  seed?: number | undefined;
+  json?: true | undefined;
+}
+
+/** Somebody else's network, of which there is no more than an exit table. */
+async function evaluateTableFile(path: string, flags: TableFlags, runtime: Runtime, progress: Progress): Promise<void> {
+  const { policy, seed } = await policyIn(flags.model);
+  const test = await readTestTable(path, { table: policy.agent, costs: null });
+  const lambda = flags.lambda ?? lambdaMeeting(boundOf(flags), policy, progress);
+  const figures = await evaluateTable({
+    ...testOf(policy, test, seed),
+    decider: flags.policy,
+    ...(lambda === undefined ? {} : { lambda }),
+    seed: flags.seed ?? 1,
+    runtime,
+  });
+  print(figures, flags.json);
+}
+
+/** A policy with a network or without one, and the seed of its split into halves. */
+async function policyIn(folder: string): Promise<{ policy: LearnedPolicy; seed: number }> {
+  if (await readFileIfThere(join(folder, "policy.json"))) return loadPolicy(folder);
+  const { network, policy } = await loadModel(folder);
+  if (!policy)
+    throw new UserError(
+      `${folder}: a policy expected, found a network alone; run 'earlyexit learn --model ${folder}' first`,
+    );
+  return { policy, seed: network.provenance.seed };
+}
+
+/** @throws {UserError} if options were given that do not go together */
+function checkTogether(
+  flags: BoundFlags & { policy: string; split: string; save?: true; table?: string; data?: string; dataset?: string },
+): void {
+  const wrong = (expected: string, found: string, advice: string): UserError =>
+    new UserError(`evaluate: ${expected} expected, found ${found}; ${advice}`);
+  if (flags.save && (flags.policy !== "dqn" || flags.split !== "test" || flags.table))
+    throw wrong(
+      "--save without --policy, --split or --table",
+      "one",
+      "a model keeps its agent's figures on the test split",
+    );
+  if (boundOf(flags) && flags.policy !== "dqn")
+    throw wrong(
+      "--policy dqn with a budget or an accuracy",
+      flags.policy,
+      "they are met by the agent's calibration; give --lambda",
+    );
+  if (flags.table && (flags.data || flags.dataset || flags.split !== "test"))
+    throw wrong("--table without --data, --dataset or --split", "one", "a table has its images' logits already");
 }
 
 interface BoundFlags {

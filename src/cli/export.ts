@@ -1,9 +1,11 @@
 import { Command, Option } from "@commander-js/extra-typings";
+import { UserError } from "../errors.ts";
 import { exportModel } from "../export/export.ts";
 import { loadModel } from "../model/model-folder.ts";
 import { formatCount, formatLambda } from "../report/format.ts";
-import { number } from "./options.ts";
-import { createProgress } from "./progress.ts";
+import type { TrainedNetwork } from "../training/train.ts";
+import { dataOption, datasetOption, number, openData, sourceOf } from "./options.ts";
+import { createProgress, type Progress } from "./progress.ts";
 
 export function exportCommand() {
   return new Command("export")
@@ -25,16 +27,22 @@ export function exportCommand() {
         number("lambda", 0, 100),
       ),
     )
+    .addOption(dataOption())
+    .addOption(datasetOption())
     .action(async (flags) => {
       const progress = createProgress();
       const model = await loadModel(flags.model);
+      const given = await picturesOf(flags, model.network, progress);
       const { manifest, files, check } = await exportModel({
         model,
         to: flags.to,
         out: flags.out,
         ...(flags.batch === undefined ? {} : { batch: flags.batch }),
         ...(flags.lambda === undefined ? {} : { lambda: flags.lambda }),
+        ...(given ? { pictures: given } : {}),
+        onProgress: (done, total) => progress.counting("check", done, total),
       });
+      progress.stop();
       const { pictures, lambdas, exits, different, largestDifference } = check;
       progress.note(
         `checked on ${pictures} pictures at ${lambdas.length} lambdas (${exits.join(", ")} answers at exits 1 to ${exits.length}): ` +
@@ -46,4 +54,21 @@ export function exportCommand() {
         `${flags.out}: ${files.length} files; start with README.md. Recommended lambda ${formatLambda(manifest.lambda.recommended)}.\n`,
       );
     });
+}
+
+/** The test images, where the user names a dataset: the files are then compared with the classifier on all of them. */
+async function picturesOf(
+  flags: { data?: string | undefined; dataset?: string | undefined },
+  { blueprint, provenance }: TrainedNetwork,
+  progress: Progress,
+): Promise<Uint8Array | null> {
+  const source = sourceOf(flags);
+  if (!source) return null;
+  const { name, imageShape, test } = await openData(source, provenance.seed, progress, true);
+  const [expected, found] = [blueprint.input.join("x"), imageShape.join("x")];
+  if (expected !== found)
+    throw new UserError(
+      `export: ${expected} images expected, found ${found} in ${name}; give images of the model's size`,
+    );
+  return test.pixels;
 }

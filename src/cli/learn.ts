@@ -1,19 +1,19 @@
-import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
 import type { Samples } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
-import { type LearnedPolicy, readTablePolicy, type TablePolicy, tablePolicyFiles } from "../model/model.ts";
+import { type LearnedPolicy, type TablePolicy, tablePolicyFiles } from "../model/model.ts";
 import { loadModel, readFileIfThere, saveModel, writeFileSafely } from "../model/model-folder.ts";
 import { appendMetrics } from "../model/run-folder.ts";
-import { type CostChoice, continueLearning, evaluateTable, learnFromTable, learnPolicy } from "../pipeline.ts";
+import { type CostChoice, continueLearning, evaluateTableInDetail, learnFromTable, learnPolicy } from "../pipeline.ts";
 import { DQN_DEFAULTS, type DqnOptions, type DqnProgress } from "../policy/dqn.ts";
 import { computeExitTable } from "../policy/exit-logits.ts";
 import type { ExitTable } from "../policy/exit-table.ts";
 import type { Judgement } from "../policy/feedback.ts";
-import { costsOf, decodeTableFile, increasingCosts, type TableFile } from "../policy/table-file.ts";
+import { costsOf, increasingCosts } from "../policy/table-file.ts";
 import { formatCost, formatCount, formatLambda } from "../report/format.ts";
+import { saveEvaluation, writeReport } from "../report/run-report.ts";
 import { reportText } from "../report/text.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
 import type { TrainedNetwork } from "../training/train.ts";
@@ -31,6 +31,7 @@ import {
   sourceFor,
 } from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
+import { loadPolicy, readTableFile, readTestTable, testOf } from "./tables.ts";
 
 const { from, to } = DQN_DEFAULTS.lambdaRange;
 const TABLE = ".safetensors";
@@ -94,6 +95,8 @@ function checkTogether(flags: LearnFlags): void {
     throw wrong("no --cost or --lambda with --continue", "one", "both stay as the agent learned them");
   if (!flags.table && (flags.testTable || flags.out))
     throw wrong("--table with --test-table or --out", "none", "a model's policy is saved into the model");
+  if (flags.table && (flags.data || flags.dataset))
+    throw wrong("--table without --data or --dataset", "both", "a table has its images' logits already");
   if (flags.costUnit && !flags.table && !isFile(flags.cost))
     throw wrong("--cost-unit with a --cost file or a table", "neither", "macs and latency have units of their own");
   if (flags.table && flags.cost && !isFile(flags.cost))
@@ -164,6 +167,9 @@ async function learnTable(path: string, flags: LearnFlags, progress: Progress): 
     throw new UserError(`${path}: costs [${table.exits}] expected, found none; write them, or give --cost FILE`);
   const costs = costsOf(list, table.exits, flags.cost ?? path);
   const test = flags.testTable ? await readTestTable(flags.testTable, { table, costs: ownCosts }) : null;
+  const folder = flags.out ?? join("runs", basename(path, extname(path)));
+  await checkPolicyFolder(folder, dataset);
+  await mkdir(folder, { recursive: true });
   const seed = flags.seed ?? 1;
   const runtime = createNodeRuntime();
   const policy = await abortOnInterrupt(progress, (signal) =>
@@ -174,53 +180,35 @@ async function learnTable(path: string, flags: LearnFlags, progress: Progress): 
       splitSeed: seed,
       runtime,
       signal,
-      ...learning(flags, progress),
+      ...learning(flags, progress, folder),
     }),
   );
-  const figures = test && (await figuresOf(policy, test.table, test.dataset, seed, seed));
-  const folder = flags.out ?? join("runs", basename(path, extname(path)));
-  await savePolicy(folder, { policy, dataset, seed, version: VERSION, ...(figures ? { figures } : {}) });
+  await savePolicy(folder, { policy, dataset, seed, version: VERSION });
   noteCosts(policy, progress);
   progress.note(`saved the policy into ${folder}; recommended lambda ${formatLambda(policy.lambda)}`);
-  if (!figures) progress.note("no --test-table: no figures");
-  else process.stdout.write(flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${reportText(figures)}\n`);
-}
-
-function figuresOf(
-  policy: LearnedPolicy,
-  table: ExitTable,
-  { name, sha256 }: TablePolicy["dataset"],
-  seed: number,
-  splitSeed: number,
-) {
-  const classes = Array.from({ length: table.classes }, (_, k) => String(k));
-  return evaluateTable({ policy, table, classes, dataset: { name, split: "test", sha256 }, splitSeed, seed });
-}
-
-async function readTableFile(path: string): Promise<TableFile & { dataset: TablePolicy["dataset"] }> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    throw new UserError(`${path}: an exit table expected, found none that can be read; check the path`, { cause });
+  if (!test) {
+    progress.note("no --test-table: no figures");
+    return;
   }
-  const sha256 = createHash("sha256").update(bytes).digest("hex");
-  return { ...decodeTableFile(bytes, path), dataset: { name: basename(path), sha256 } };
+  const result = await evaluateTableInDetail({ ...testOf(policy, test, seed), runtime, seed });
+  const { figures } = result;
+  await savePolicy(folder, { policy, dataset, seed, version: VERSION, figures });
+  const evaluation = await saveEvaluation(folder, result);
+  const missing = ["No example pictures: an exit table has none."];
+  const report = await writeReport(folder, { model: null, evaluation, examples: null, missing });
+  progress.note(`report: ${report}`);
+  process.stdout.write(flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${reportText(figures)}\n`);
 }
 
-/** @throws {UserError} unless it fits the table that is learned from */
-async function readTestTable(path: string, { table, costs }: TableFile) {
-  const test = await readTableFile(path);
-  const shape = ({ exits, classes }: ExitTable): string => `${exits} exits and ${classes} classes`;
-  if (shape(test.table) !== shape(table))
-    throw new UserError(
-      `${path}: ${shape(table)} expected, as in the table, found ${shape(test.table)}; give images of the same network`,
-    );
-  if (costs && test.costs && costs.join() !== test.costs.join())
-    throw new UserError(
-      `${path}: costs ${costs.join(", ")} expected, as in the table, found ${test.costs.join(", ")}; leave them out or write the same`,
-    );
-  return test;
+/** @throws {UserError} if the folder holds a model, or a policy that was learned from another table */
+async function checkPolicyFolder(folder: string, { name, sha256 }: TablePolicy["dataset"]): Promise<void> {
+  const expected = `learn: a new folder, or one learned from ${name}, expected for --out, found`;
+  if (await readFileIfThere(join(folder, "model.json")))
+    throw new UserError(`${expected} the model in ${folder}; choose another one`);
+  if (!(await readFileIfThere(join(folder, "policy.json")))) return;
+  const { dataset } = await loadPolicy(folder);
+  if (dataset.sha256 !== sha256)
+    throw new UserError(`${expected} ${folder}, learned from another ${dataset.name}; choose another one`);
 }
 
 async function savePolicy(folder: string, given: TablePolicy): Promise<void> {
@@ -253,10 +241,6 @@ async function learnFurther(flags: LearnFlags, progress: Progress): Promise<void
   process.stdout.write(
     flags.json ? `${JSON.stringify(judgement, null, 2)}\n` : `${judgementText(judgement, folder)}\n`,
   );
-}
-
-function loadPolicy(folder: string): Promise<TablePolicy> {
-  return readTablePolicy((file) => readFileIfThere(join(folder, file)), folder);
 }
 
 /** The exit table in a file, or that of a dataset's images: its training part, or its test part where there is no other. */

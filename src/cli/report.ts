@@ -31,6 +31,11 @@ export function reportCommand() {
 async function reportParts(run: string, given: string | undefined, progress: Progress): Promise<ReportParts> {
   const model = existsSync(join(run, "model.json")) ? await loadModel(run) : null;
   if (!model) {
+    if (existsSync(join(run, "policy.json")))
+      return {
+        ...(await storedEvaluation(run, null)),
+        missing: ["No example pictures: the policy was learned from an exit table, which has none."],
+      };
     if (!existsSync(join(run, "metrics.jsonl")))
       throw new UserError(
         `report: a run folder with metrics.jsonl or model.json expected, found neither in ${run}; give one of 'earlyexit run'`,
@@ -91,7 +96,9 @@ async function sourceOfRun(run: string, name: string): Promise<string | null> {
 }
 
 /** What was found out when the images were there. */
-async function storedEvaluation(run: string, model: Model): Promise<Omit<ReportParts, "missing">> {
-  const stored = (await readFileIfThere(join(run, EVALUATION))) ? await readJson(join(run, EVALUATION)) : model.figures;
+async function storedEvaluation(run: string, model: Model | null): Promise<Omit<ReportParts, "missing">> {
+  const stored = (await readFileIfThere(join(run, EVALUATION)))
+    ? await readJson(join(run, EVALUATION))
+    : model?.figures;
   return { model, evaluation: (stored ?? null) as ReportParts["evaluation"], examples: null };
 }

@@ -23,6 +23,8 @@ export interface ExitFigures {
   readonly stdConfidence: number | null;
   /** expected calibration error of this exit on all images, 0..1 */
   readonly ece: number;
+  /** the same before temperature scaling, of softmax(logits) */
+  readonly eceUnscaled: number;
 }
 
 /** One class. The figures are null where the split has no image of it. */
@@ -128,6 +130,7 @@ function exitFigures({ table, exits, costs, temperatures }: Decisions, exit: num
     meanConfidence: left.length ? meanConfidence : null,
     stdConfidence: left.length ? Math.sqrt(variance) : null,
     ece: expectedCalibrationError(confidence, correct),
+    eceUnscaled: expectedCalibrationError(confidences(table, exit, 1).confidence, correct),
   };
 }
 

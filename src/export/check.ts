@@ -12,8 +12,10 @@ import { type Answer, type OpenFile, runOneFile, runStages } from "./run-files.t
 
 const DRAWN = 0x64726177; // keep these random numbers apart from those of other purposes
 const NOISE = 0x6e6f6973;
-/** Pictures per lambda: half of them drawn, half of them noise. */
+/** Pictures per lambda where none are given: half of them drawn, half of them noise. */
 const PICTURES = 64;
+/** Compared at once. */
+const CHUNK = 256;
 /** Probabilities and Q-values: float32 sums of some thousand products, added up in another order. */
 const TOLERANCE = 1e-4;
 /** Share of the decisions that may differ, each of them at a near tie. */
@@ -31,6 +33,12 @@ export interface CheckReport {
   readonly largestDifference: number;
 }
 
+export interface CheckOptions {
+  /** [N, C, H, W] bytes; default: drawn pictures and noise */
+  readonly pictures?: Uint8Array | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
 /** What a classifier says of one picture, as far as it is compared. */
 interface Expected {
   readonly exit: number;
@@ -39,8 +47,7 @@ interface Expected {
 }
 
 /**
- * Runs the files and the classifier on drawn pictures and on noise, at the ends of the lambda range, its middle and the
- * recommended one.
+ * Runs the files and the classifier on the same pictures, at the ends of the lambda range, its middle and the recommended one.
  *
  * @throws {Error} naming the first picture of which they say different things
  */
@@ -49,18 +56,30 @@ export async function checkExport(
   model: Model,
   manifest: Manifest,
   files: readonly OpenFile[],
+  { pictures, onProgress }: CheckOptions = {},
 ): Promise<CheckReport> {
   const { from, to, recommended } = manifest.lambda;
   const lambdas = lambdaGridWith(recommended, { from, to }, 3);
-  const pixels = checkPictures(model.network.blueprint.input, PICTURES);
+  const shape = model.network.blueprint.input;
+  const pixels = pictures ?? checkPictures(shape, PICTURES);
+  const chunk = CHUNK * sizeOf(shape);
   const run = manifest.target === "onnx" ? runOneFile : runStages;
   const classifier = await AdaptiveClassifier.create(runtime, model, async (one: Uint8Array) => one);
   const reports: CheckReport[] = [];
   try {
-    for (const lambda of lambdas) {
+    for (const [i, lambda] of lambdas.entries()) {
       classifier.lambda = lambda;
-      const expected = await classifier.classifyPixels(pixels);
-      const found = await run(files, pixels, lambda);
+      const expected: Expected[] = [];
+      const found: (Answer | undefined)[] = [];
+      for (let from = 0; from < pixels.length; from += chunk) {
+        const some = pixels.subarray(from, from + chunk);
+        expected.push(...(await classifier.classifyPixels(some)));
+        found.push(...(await run(files, some, lambda)));
+        onProgress?.(
+          (i * pixels.length) / sizeOf(shape) + expected.length,
+          (lambdas.length * pixels.length) / sizeOf(shape),
+        );
+      }
       reports.push(compareAnswers(expected, found, manifest, lambda));
     }
   } finally {

@@ -7,7 +7,7 @@ import { writeFileSafely } from "../model/model-folder.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type BuildOptions, buildExport, EXPORTED_NAME } from "./build.ts";
-import { type CheckReport, checkExport } from "./check.ts";
+import { type CheckOptions, type CheckReport, checkExport } from "./check.ts";
 import type { Manifest } from "./manifest.ts";
 import { type OpenFile, openFile } from "./run-files.ts";
 
@@ -15,6 +15,10 @@ export interface ExportOptions extends BuildOptions {
   readonly model: Model;
   /** A folder: a new one, an empty one, or that of an earlier export, which is replaced. */
   readonly out: string;
+  /** [N, C, H, W] bytes to compare files and classifier on; default: 64 pictures, half of them drawn, half of them noise. */
+  readonly pictures?: Uint8Array;
+  /** Is told how many of all comparisons (pictures x lambdas) are done. */
+  readonly onProgress?: (done: number, total: number) => void;
   /** What runs the files to check them; default: `createNodeRuntime()`. */
   readonly runtime?: Runtime;
 }
@@ -36,7 +40,7 @@ export interface ExportResult {
  * @throws {Error} if what the files say differs from what the classifier says
  */
 export async function exportModel(options: ExportOptions): Promise<ExportResult> {
-  const { model, runtime = createNodeRuntime(), ...build } = options;
+  const { model, runtime = createNodeRuntime(), pictures, onProgress, ...build } = options;
   const out = resolve(options.out);
   await checkFolder(out);
   const { manifest, files } = await buildExport(model, build);
@@ -44,23 +48,38 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   try {
     await mkdir(temporary, { recursive: true });
     for (const [name, bytes] of files) await writeFileSafely(join(temporary, name), bytes);
-    const check = await checkFiles(runtime, model, temporary);
-    await rm(out, { recursive: true, force: true });
-    await rename(temporary, out);
+    const check = await checkFiles(runtime, model, temporary, { pictures, onProgress });
+    await replaceFolder(out, temporary);
     return { manifest, files: [...files.keys()], check };
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
 }
 
+/** The old folder, if there is one, is put aside first and put back if the new one cannot take its name. */
+async function replaceFolder(out: string, by: string): Promise<void> {
+  const aside = `${by}.old`;
+  const hadOne = await rename(out, aside).then(
+    () => true,
+    () => false, // there is none, or the next line says why not
+  );
+  try {
+    await rename(by, out);
+  } catch (error) {
+    if (hadOne) await rename(aside, out);
+    throw error;
+  }
+  await rm(aside, { recursive: true, force: true });
+}
+
 /** What lies in the folder, read back, against the classifier. */
-async function checkFiles(runtime: Runtime, model: Model, folder: string): Promise<CheckReport> {
+async function checkFiles(runtime: Runtime, model: Model, folder: string, options: CheckOptions): Promise<CheckReport> {
   const manifest = JSON.parse(await readFile(join(folder, "manifest.json"), "utf8")) as Manifest;
   const open: OpenFile[] = [];
   try {
     for (const description of manifest.files)
       open.push(await openFile(runtime, description, await readFile(join(folder, description.file))));
-    return await checkExport(runtime, model, manifest, open);
+    return await checkExport(runtime, model, manifest, open, options);
   } finally {
     for (const { session } of open) await session.release();
   }
@@ -75,7 +94,8 @@ async function checkFolder(out: string): Promise<void> {
     if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return;
     throw new UserError(`export: a folder expected at ${out}, found something else; choose another --out`, { cause });
   }
-  const foreign = names.find((name) => !EXPORTED_NAME.test(name));
+  const isExport = names.length === 0 || names.includes("manifest.json");
+  const foreign = isExport ? names.find((name) => !EXPORTED_NAME.test(name)) : names[0];
   if (foreign !== undefined)
     throw new UserError(
       `export: a new folder or that of an earlier export expected at ${out}, found ${foreign} in it; choose another --out`,

@@ -49,7 +49,8 @@ function trainingData({ dataset }: TrainedNetwork["provenance"]): string {
 
 function measured(figures: unknown): string {
   const { success, data } = figuresSchema.safeParse(figures);
-  if (!success) return "## Figures\n\nNone are stored in this model: `earlyexit evaluate` makes them.";
+  if (!success)
+    return "## Figures\n\nNone are stored in this model: `earlyexit evaluate --save` makes them and stores them.";
   const { samples, accuracy, costMacs, savings, policy, dataset, exits } = data;
   const rows = exits.map(({ exit, share, accuracyIfAlways }) => [
     String(exit),

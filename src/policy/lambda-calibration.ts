@@ -79,7 +79,7 @@ export function lambdaForBudget(points: readonly LambdaPoint[], budget: number, 
     unit === "MACs" ? `${(cost / 1e6).toFixed(2)} million MACs` : `${cost.toPrecision(4)} ${unit}`;
   throw new UserError(
     `budget: at least ${show(least)} expected (the cheapest that this policy reaches), found ${show(budget)}; ` +
-      "raise the budget, or train with larger lambdas",
+      "raise the budget",
   );
 }
 
@@ -90,7 +90,7 @@ export function lambdaForSavings(points: readonly LambdaPoint[], savings: number
   const most = Math.max(...points.map((point) => point.savings));
   throw new UserError(
     `savings: at most ${percent(most)} expected (the most that this policy reaches), found ${percent(savings)}; ` +
-      "ask for less, or train with larger lambdas",
+      "ask for less",
   );
 }
 
@@ -101,7 +101,7 @@ export function lambdaForAccuracy(points: readonly LambdaPoint[], accuracy: numb
   const most = Math.max(...points.map((point) => point.accuracy));
   throw new UserError(
     `accuracy: at most ${percent(most)} expected (the most that this policy reaches), found ${percent(accuracy)}; ` +
-      "ask for less, or train with smaller lambdas",
+      "ask for less",
   );
 }
 

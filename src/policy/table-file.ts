@@ -1,6 +1,6 @@
 /**
- * An exit table that was made elsewhere, say by a network in PyTorch: a safetensors file with `logits` [N, E, K] float32,
- * `labels` [N] int32 or int64 and, unless they are given otherwise, `costs` [E] float32.
+ * An exit table that was made elsewhere, say by a network in PyTorch: a safetensors file with `logits` [N, E, K] (float16, float32 or
+ * float64), `labels` [N] (int32 or int64) and, unless they are given otherwise, `costs` [E] of any of these types. Other arrays are not read.
  * Letters: N images, E exits, K classes.
  */
 import { UserError } from "../errors.ts";
@@ -23,10 +23,10 @@ const MOST_CLASSES = 65_536;
  *   number, costs that do not rise
  */
 export function decodeTableFile(bytes: Uint8Array, where: string): TableFile {
-  const arrays = decodeSafetensors(withoutInt64(bytes), where);
+  const arrays = decodeSafetensors(bytes, where, ["logits", "labels", "costs"]);
   const logits = arrayOf(arrays, "logits", "float32 [N, E, K]", where);
   const [count, exits, classes] = logits.shape as [number, number, number];
-  if (logits.shape.length !== 3 || !(logits.data instanceof Float32Array))
+  if (logits.shape.length !== 3 || logits.data instanceof Int32Array)
     throw new UserError(`${where}: logits float32 [N, E, K] expected, found ${describe(logits)}; write them so`);
   if (count < 1 || exits < 2 || exits > MOST_EXITS || classes < 2 || classes > MOST_CLASSES)
     throw new UserError(
@@ -46,7 +46,7 @@ export function decodeTableFile(bytes: Uint8Array, where: string): TableFile {
       `${where}: costs [${exits}], one per exit, expected, found [${stored.shape}]; give one per exit`,
     );
   return {
-    table: { logits: logits.data, labels, count, exits, classes },
+    table: { logits: Float32Array.from(logits.data), labels, count, exits, classes },
     costs: stored ? increasingCosts([...stored.data], `${where}: costs`) : null,
   };
 }
@@ -87,50 +87,22 @@ function labelsOf(
   classes: number,
   where: string,
 ): Uint16Array {
-  const halves = arrays.get("labels.int64");
-  const stored = halves ?? arrayOf(arrays, "labels", `int32 or int64 [${count}]`, where);
-  const shape = halves ? stored.shape.slice(0, -1) : stored.shape;
-  if (shape.length !== 1 || shape[0] !== count || !(stored.data instanceof Int32Array))
+  const stored = arrayOf(arrays, "labels", `int32 or int64 [${count}]`, where);
+  if (stored.shape.length !== 1 || stored.shape[0] !== count || stored.data instanceof Float32Array)
     throw new UserError(
-      `${where}: labels int32 or int64 [${count}], one per image, expected, found ${describe({ ...stored, shape })}; give one per image`,
+      `${where}: labels int32 or int64 [${count}], one per image, expected, found ${describe(stored)}; give one per image`,
     );
-  const wide = stored.data;
-  const value = (i: number): number => (halves ? (wide[2 * i]! >>> 0) + 2 ** 32 * wide[2 * i + 1]! : wide[i]!);
-  return Uint16Array.from({ length: count }, (_, i) => {
-    const label = value(i);
-    if (label >= 0 && label < classes) return label;
+  return Uint16Array.from(stored.data, (label, i) => {
+    if (Number.isInteger(label) && label >= 0 && label < classes) return label;
     throw new UserError(
       `${where}: labels of 0 to ${classes - 1} expected (logits have ${classes} classes), found ${label} at image ${i}; count from 0`,
     );
   });
 }
 
-/**
- * The same file with int64 `labels` as int32 `labels.int64` of shape [N, 2], lower half first: the values stay where they are,
- * only the header changes.
- */
-function withoutInt64(bytes: Uint8Array): Uint8Array {
-  if (bytes.length < 8) return bytes;
-  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  let header: Record<string, { dtype: string; shape: number[] }>;
-  try {
-    header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
-  } catch {
-    return bytes; // said better by whoever decodes it
-  }
-  const { labels, ...others } = header;
-  if (labels?.dtype !== "I64" || !Array.isArray(labels.shape)) return bytes;
-  const renamed = { ...others, "labels.int64": { ...labels, dtype: "I32", shape: [...labels.shape, 2] } };
-  const json = new TextEncoder().encode(JSON.stringify(renamed));
-  const changed = new Uint8Array(8 + json.length + bytes.length - 8 - length);
-  new DataView(changed.buffer).setBigUint64(0, BigInt(json.length), true);
-  changed.set(json, 8);
-  changed.set(bytes.subarray(8 + length), 8 + json.length);
-  return changed;
-}
-
 function describe({ shape, data }: StoredArray): string {
-  return `${data instanceof Float32Array ? "float32" : "int32"} [${shape}]`;
+  const type = data instanceof Float32Array ? "float32" : data instanceof Int32Array ? "int32" : "64 bits";
+  return `${type} [${shape}]`;
 }
 
 function place(at: number, exits: number, classes: number): string {

@@ -23,14 +23,20 @@ function stageBlock(figures: BenchmarkFigures): string {
   const { threads, costs, full, stages, exits, emptyRunMs, pathOverhead, stagePathOverhead } = figures;
   const alone = stages.filter(({ batch }) => batch === 1);
   const { meanMs, p50Ms } = full.find(({ batch }) => batch === 1)!;
-  const perMac = (ms: number, macs: number): string[] => [formatMillions(macs), formatDecimal((1e9 * ms) / macs, 1)];
-  const rows = exits.map((one, k) => {
-    const part = one.meanMs - (exits[k - 1]?.meanMs ?? 0);
+  const perMac = (ms: number, macs: number): number => (1e9 * ms) / macs;
+  const parts = exits.map((one, k) => {
+    const ms = one.meanMs - (exits[k - 1]?.meanMs ?? 0);
     const macs = costs.exitMacs[k]! - (costs.exitMacs[k - 1] ?? 0);
-    const times = [one.p50Ms, one.p95Ms, one.meanMs, part, alone[k]!.meanMs].map(formatMs);
-    return [`exit ${one.exit}`, ...times, ...perMac(part, macs)];
+    return { exit: one.exit, ms, macs, perMac: perMac(ms, macs) };
   });
-  const fullTimes = [formatMs(p50Ms), "", formatMs(meanMs), "", ""];
+  const whole = perMac(meanMs, costs.fullMacs);
+  const rows = exits.map((one, k) => {
+    const { ms, macs, perMac } = parts[k]!;
+    const times = [one.p50Ms, one.p95Ms, one.meanMs, ms, alone[k]!.p50Ms, alone[k]!.p95Ms].map(formatMs);
+    return [`exit ${one.exit}`, ...times, formatMillions(macs), formatDecimal(perMac, 1)];
+  });
+  const fullRow = [formatMs(p50Ms), "", formatMs(meanMs), "", "", "", formatMillions(costs.fullMacs)];
+  const slow = parts.filter((one) => one.perMac > whole);
   return [
     `One image at a time, ${threads} ${threads === 1 ? "thread" : "threads"}; milliseconds to leave at each exit.`,
     formatTable(
@@ -41,17 +47,28 @@ function stageBlock(figures: BenchmarkFigures): string {
         { title: "mean" },
         { title: "its stage" },
         { title: "stage alone" },
+        { title: "its p95" },
         { title: "M MACs" },
-        { title: "ns per 1000 MACs" },
+        { title: "ns/1000 MACs" },
       ],
-      [...rows, ["full network", ...fullTimes, ...perMac(meanMs, costs.fullMacs)]],
+      [...rows, ["full network", ...fullRow, formatDecimal(whole, 1)]],
     ),
-    "its stage: what it adds to the exit before; stage alone: as a session of its own, for batches",
-    "and deadlines. Where a stage's time per MAC is above the full network's, leaving there saves less",
-    "time than MACs.",
+    "its stage: what it adds to the mean of the exit before; stage alone: median as a session of its",
+    "own, for batches and deadlines.",
+    ...slowLines(slow.map(({ exit, perMac }) => [exit, perMac / whole])),
     `All stages one after the other: ${signedPercent(pathOverhead)} against the full network; as sessions of their own: ${signedPercent(stagePathOverhead)}.`,
     `A run that computes nothing: ${formatMs(emptyRunMs)} ms.`,
   ].join("\n");
+}
+
+/** Why less time is saved than MACs. @param slow stages and how many times the full network's time per MAC they take */
+function slowLines(slow: readonly (readonly [exit: number, times: number])[]): string[] {
+  if (slow.length === 0) return ["No stage takes longer per MAC than the full network."];
+  const stages = slow.map(([exit, times]) => `stage ${exit} ${formatDecimal(times, 2)} times as long`);
+  return [
+    "Per MAC, less time is saved than MACs where stages take longer than the full network:",
+    `${stages.join(", ")}.`,
+  ];
 }
 
 /** The classifier at the same lambda stands beside it. */

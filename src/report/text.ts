@@ -61,6 +61,7 @@ function exitBlock({ exits, costUnit = MACS }: EvaluationFigures): string {
       { title: "mean confidence" },
       { title: "std" },
       { title: "ECE" },
+      { title: "unscaled" },
     ],
     exits.map((exit) => [
       String(exit.exit),
@@ -71,6 +72,7 @@ function exitBlock({ exits, costUnit = MACS }: EvaluationFigures): string {
       formatDecimal(exit.meanConfidence, 3),
       formatDecimal(exit.stdConfidence, 3),
       formatDecimal(exit.ece, 3),
+      formatDecimal(exit.eceUnscaled, 3),
     ]),
   );
 }

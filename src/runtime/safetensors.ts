@@ -5,22 +5,25 @@ import { type Shape, sizeOf } from "../graph/tensor.ts";
 
 export interface StoredArray {
   readonly shape: Shape;
-  readonly data: Float32Array | Int32Array;
+  readonly data: Float32Array | Float64Array | Int32Array;
 }
 
 /** How many bytes a value takes, and how an array of them is read. */
-const TYPES = {
-  F32: { bytesPerValue: 4, read: (bytes: Uint8Array) => new Float32Array(copyOf(bytes)) },
+const TYPES: Readonly<Record<string, { bytesPerValue: number; read: (bytes: Uint8Array) => StoredArray["data"] }>> = {
+  F64: { bytesPerValue: 8, read: (bytes) => new Float64Array(copyOf(bytes)) },
+  F32: { bytesPerValue: 4, read: (bytes) => new Float32Array(copyOf(bytes)) },
   F16: { bytesPerValue: 2, read: fromHalves },
-  I32: { bytesPerValue: 4, read: (bytes: Uint8Array) => new Int32Array(copyOf(bytes)) },
-} as const;
+  /** As float64, which is exact up to 2^53. */
+  I64: { bytesPerValue: 8, read: (bytes) => Float64Array.from(new BigInt64Array(copyOf(bytes)), Number) },
+  I32: { bytesPerValue: 4, read: (bytes) => new Int32Array(copyOf(bytes)) },
+};
 
 /**
  * Named arrays as a safetensors file: 8 bytes length of the header, the header as JSON, the values, little endian.
  * The same arrays give the same bytes.
  *
  * @param halve arrays that hold nothing but half-precision numbers are stored as such, which loses nothing
- * @see https://github.com/huggingface/safetensors for the format; here only F32, F16 and I32
+ * @see https://github.com/huggingface/safetensors for the format; here only the types of `TYPES`, of which int64 is read and not written
  */
 export function encodeSafetensors(
   arrays: ReadonlyMap<string, StoredArray>,
@@ -31,7 +34,7 @@ export function encodeSafetensors(
   const values: Uint8Array[] = [];
   for (const [name, { shape, data }] of arrays) {
     const isHalf = halve && data instanceof Float32Array && data.every((one) => f16round(one) === one);
-    const dtype = data instanceof Int32Array ? "I32" : isHalf ? "F16" : "F32";
+    const dtype = data instanceof Int32Array ? "I32" : data instanceof Float64Array ? "F64" : isHalf ? "F16" : "F32";
     const { buffer, byteOffset, byteLength } = isHalf ? toHalves(data) : data;
     header[name] = { dtype, shape, data_offsets: [end, end + byteLength] };
     values.push(new Uint8Array(buffer, byteOffset, byteLength));
@@ -52,9 +55,14 @@ export function encodeSafetensors(
 
 /**
  * @param where the file's name, for the message
- * @throws {UserError} if the bytes are not such a file
+ * @param wanted names of the arrays to read; default: all
+ * @throws {UserError} if the bytes are not such a file, or an array is of a type that is not read
  */
-export function decodeSafetensors(bytes: Uint8Array, where: string): Map<string, StoredArray> {
+export function decodeSafetensors(
+  bytes: Uint8Array,
+  where: string,
+  wanted?: readonly string[],
+): Map<string, StoredArray> {
   const broken = (expected: string, found: unknown): UserError =>
     new UserError(
       `${where}: ${expected} expected, found ${found}; the file is damaged or not a safetensors file, get it again`,
@@ -65,9 +73,13 @@ export function decodeSafetensors(bytes: Uint8Array, where: string): Map<string,
   const header = parseHeader(new TextDecoder().decode(bytes.subarray(8, 8 + length)), broken);
   const arrays = new Map<string, StoredArray>();
   for (const [name, { dtype, shape, data_offsets }] of Object.entries(header)) {
-    const type = TYPES[dtype as keyof typeof TYPES];
+    if (wanted && !wanted.includes(name)) continue;
+    const type = TYPES[dtype];
     const [from, to] = data_offsets;
-    if (!type) throw broken(`${name} of type ${Object.keys(TYPES).join(" or ")}`, dtype);
+    if (!type)
+      throw new UserError(
+        `${where}: ${name} of type ${Object.keys(TYPES).join(", ")} expected, found ${dtype}; write it as one of these`,
+      );
     const size = type.bytesPerValue * sizeOf(shape);
     if (to - from !== size || 8 + length + to > bytes.length)
       throw broken(`${size} bytes for ${name}`, `${Math.min(to - from, bytes.length - 8 - length - from)}`);

@@ -1,6 +1,6 @@
 /** The command line as a user meets it: the built command, in a process of its own. */
 import { execFile, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -141,6 +141,36 @@ describe("the main job", () => {
     expect(JSON.parse(outcome.stdout).policy.lambda).toBe(first.lambda);
   });
 
+  test("evaluate at a saving or an accuracy asked for, and at a lambda given", async () => {
+    const { calibration } = JSON.parse(readFileSync(join(run, "model.json"), "utf8")).policy;
+    const middle = calibration[Math.floor(calibration.length / 2)];
+    const evaluate = ["evaluate", "--model", run, "--data", data, "--json"];
+    const lambdaOf = async (...args: string[]): Promise<number> =>
+      JSON.parse((await earlyexit(...evaluate, ...args)).stdout).policy.lambda;
+    type Point = { lambda: number; savings: number; accuracy: number };
+    const saving = calibration.find(({ savings }: Point) => savings >= middle.savings);
+    const accurate = calibration.findLast(({ accuracy }: Point) => accuracy >= middle.accuracy);
+    const lambdas = await Promise.all([
+      lambdaOf("--budget-savings", String(100 * middle.savings - 1e-9)),
+      lambdaOf("--min-accuracy", String(100 * middle.accuracy - 1e-9)),
+      lambdaOf("--lambda", "0.5"),
+    ]);
+    expect(lambdas).toEqual([saving.lambda, accurate.lambda, 0.5]);
+  });
+
+  test("--save keeps the figures in the model", async () => {
+    const copy = join(folder, "copy");
+    cpSync(run, copy, { recursive: true });
+    const path = join(copy, "model.json");
+    const before = readFileSync(path, "utf8");
+    const { figures, ...without } = JSON.parse(before);
+    writeFileSync(path, JSON.stringify(without));
+    const outcome = await earlyexit("evaluate", "--model", copy, "--data", data, "--save");
+    expect(outcome.stdout).toContain("threshold:margin");
+    expect(readFileSync(path, "utf8")).toBe(before);
+    expect(figures.samples).toBe(100);
+  });
+
   test("classify reads JPEG, PNG and WebP", async () => {
     const pixels = drawShape(0, 0, seededRandom(9)); // [3, 32, 32]
     const interleaved = Uint8Array.from(
@@ -222,6 +252,19 @@ describe("the user's mistakes: exit code 2 and one line that says what to do", (
       /accuracy: at most .* expected .*, found 100/,
     ],
     [["evaluate", "--model", run], /--data/],
+    [
+      ["evaluate", "--model", run, "--data", data, "--policy", "exit:2", "--save"],
+      /evaluate: --save without --policy,/,
+    ],
+    [
+      ["evaluate", "--model", run, "--data", data, "--policy", "threshold", "--budget-macs", "9"],
+      /evaluate: --policy dqn with a budget or an accuracy expected, found threshold; .*give --lambda/,
+    ],
+    [["evaluate", "--model", run, "--data", data, "--table", "x.safetensors"], /--table without --data/],
+    [
+      ["evaluate", "--model", run, "--data", data, "--budget-savings", "99.99"],
+      /savings: at most .* expected .*, found 99/,
+    ],
   ])("%j", async (args, message) => {
     const outcome = await earlyexit(...args);
     expect(outcome.code).toBe(2);

@@ -70,6 +70,7 @@ const NETWORK = { name: "three", input: [3, 32, 32], stages: [stage(4), stage(8)
 const SHORT = ["--steps", "60"];
 
 beforeAll(async () => {
+  writeFileSync(at("costs.json"), "[1, 2, 3, 50]");
   writeTable("table.safetensors", syntheticTable(600, 1), [0.4, 1, 1.5, 2.1]);
   writeTable("test.safetensors", syntheticTable(500, 2));
   writeTable("shifted.safetensors", shiftedTable(2000, 3));
@@ -117,8 +118,43 @@ describe("from an exit table that was made elsewhere", () => {
     expect(stored.figures).toEqual(figures);
   });
 
+  test("and a report, which can be written again", async () => {
+    const html = () => readFileSync(join(out, "report.html"), "utf8");
+    for (const name of ["threshold:entropy", "An exit table has none", '\\"kind\\":\\"learn\\"'])
+      expect(html().toLowerCase()).toContain(name.toLowerCase());
+    rmSync(join(out, "report.html"));
+    const again = await earlyexit("report", "--run", out);
+    expect(again.stderr).toContain(`wrote ${join(out, "report.html")}`);
+    expect(html()).toContain("threshold:entropy");
+  });
+
+  test("the agent decides at any lambda later, and so do the yardsticks", async () => {
+    const evaluate = ["evaluate", "--model", out, "--table", at("test.safetensors")];
+    const [recommended, dear, last] = await Promise.all([
+      earlyexit(...evaluate, "--json"),
+      earlyexit(...evaluate, "--lambda", "0.9", "--json"),
+      earlyexit(...evaluate, "--policy", "exit:4", "--json"),
+    ]);
+    expect(JSON.parse(recommended.stdout)).toEqual(json(join(out, "policy.json")).figures);
+    expect(JSON.parse(dear.stdout).savings).toBeGreaterThan(JSON.parse(recommended.stdout).savings);
+    expect(JSON.parse(last.stdout).accuracy).toBe(JSON.parse(last.stdout).exits[3].accuracyIfAlways);
+    const bound = await earlyexit(...evaluate, "--budget", "1");
+    expect(bound.stderr).toMatch(/lambda [\d.]+ meets it on validation: accuracy [\d.]+%, [\d.]+ mJ,/);
+    const macs = await earlyexit(...evaluate, "--budget-macs", "1");
+    expect([macs.code, macs.stderr]).toEqual([2, expect.stringContaining("budget: one in mJ expected")]);
+  });
+
+  test("a policy learned from another table, or a model, is not overwritten", async () => {
+    const files = ["policy.json", "policy.safetensors"].map((name) => join(out, name));
+    const bytes = files.map((file) => readFileSync(file));
+    const other = await earlyexit("learn", "--table", at("same.safetensors"), "--cost", at("costs.json"), "--out", out);
+    expect([other.code, other.stderr]).toEqual([2, expect.stringContaining("learned from another table.safetensors")]);
+    const model = await earlyexit(...table, ...SHORT, "--out", run);
+    expect([model.code, model.stderr]).toEqual([2, expect.stringContaining(`found the model in ${run}; choose`)]);
+    expect(files.map((file) => readFileSync(file))).toEqual(bytes);
+  });
+
   test("as text, with the costs of a file", async () => {
-    writeFileSync(at("costs.json"), "[1, 2, 3, 50]");
     const held = ["--test-table", at("test.safetensors"), "--cost", at("costs.json"), "--out", at("priced")];
     const outcome = await earlyexit(...table, ...held, ...SHORT);
     expect(outcome.stderr).toContain("1 units, 2 units, 3 units, 50 units");

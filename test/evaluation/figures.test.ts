@@ -37,6 +37,9 @@ describe("evaluateExits", () => {
     expect(first!.ece).toBeCloseTo((0.1 + 1.2 + 0.2) / 4, 6);
     // 0.9 right; 0.8 and 0.8 right; 0.6 wrong
     expect(second!.ece).toBeCloseTo((0.1 + 0.4 + 0.6) / 4, 6);
+    // twice the logits: odds of 9, 4, 4 and 1.5 become 81, 16, 16 and 2.25
+    expect(second!.eceUnscaled).toBeCloseTo((1 / 82 + 2 / 17 + 2.25 / 3.25) / 4, 6);
+    expect(first!.eceUnscaled).toBe(first!.ece); // its temperature is 1
     // three times 0.9 right; 0.75 right
     expect(third!.ece).toBeCloseTo((0.3 + 0.25) / 4, 6);
   });

@@ -14,7 +14,7 @@ import { saveModel } from "../../src/model/model-folder.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { VERSION } from "../../src/version.ts";
-import { CLASSES, EXITS, handMadeAgent, modelOf, network } from "../inference/small.ts";
+import { CLASSES, EXITS, handMadeAgent, modelOf, network, wavyPixels } from "../inference/small.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "earlyexit-export-"));
 const model = modelOf(handMadeAgent({ scale: 1.6, seed: 8, biases: [1, 0] }));
@@ -80,6 +80,19 @@ describe("exportModel", () => {
     expect(check.largestDifference).toBeLessThan(1e-5);
   });
 
+  test("compares on the pictures given, in as many runs as they need, and tells of it", async () => {
+    const told: string[] = [];
+    const pictures = wavyPixels(300, 3);
+    const out = join(folder, "compared");
+    const onProgress = (done: number, total: number): void => {
+      told.push(`${done}/${total}`);
+    };
+    const { check } = await exportModel({ model, to: "stages", out, runtime, pictures, onProgress });
+    expect(check).toMatchObject({ pictures: 300, different: 0 });
+    expect(check.lambdas).toEqual([0.01, 0.1, 1]);
+    expect(told).toEqual(["256/900", "300/900", "556/900", "600/900", "856/900", "900/900"]);
+  });
+
   test("the same model gives the same bytes", async () => {
     const [once, again] = [await buildExport(model, { to: "stages" }), await buildExport(model, { to: "stages" })];
     expect(again.files).toEqual(once.files);
@@ -93,6 +106,12 @@ describe("exportModel", () => {
     writeFileSync(join(out, "notes.txt"), "mine");
     await expect(exportModel({ model, to: "stages", out, runtime })).rejects.toThrow(/found notes\.txt in it; choose/);
     expect(readdirSync(out)).toHaveLength(5);
+    const foreign = join(folder, "foreign"); // names that an export has, but none of its manifests
+    mkdirSync(foreign);
+    writeFileSync(join(foreign, "README.md"), "mine");
+    await expect(exportModel({ model, to: "onnx", out: foreign, runtime })).rejects.toThrow(/found README\.md in it/);
+    expect(readFileSync(join(foreign, "README.md"), "utf8")).toBe("mine");
+    expect(readdirSync(folder).filter((name) => name.includes(".tmp"))).toEqual([]);
     const file = join(folder, "file");
     writeFileSync(file, "");
     await expect(exportModel({ model, to: "onnx", out: file, runtime })).rejects.toThrow(UserError);

@@ -42,6 +42,16 @@ test("a table made elsewhere is read, with int32 and with int64 labels", () => {
   expect(decodeTableFile(file({ costs: null }), "t").costs).toBeNull();
 });
 
+test("numbers of 64 bits are read as well, and arrays that are not asked for are not", () => {
+  const wide = {
+    logits: { shape: [3, 2, 2], data: Float64Array.from(ARRAYS.logits!.data) },
+    labels: { shape: [3], data: Float64Array.of(0, 1, 1) },
+    costs: { shape: [2], data: Float64Array.of(39_500_000_001, 2 ** 53) },
+    images: { shape: [2], data: Int32Array.of(1, 2) },
+  };
+  expect(decodeTableFile(file(wide), "t")).toEqual({ ...EXPECTED, costs: [39_500_000_001, 2 ** 53] });
+});
+
 const float = (shape: number[], data: number[]): StoredArray => ({ shape, data: Float32Array.from(data) });
 const nan = [...ARRAYS.logits!.data];
 nan[6] = Number.NaN;
@@ -53,6 +63,11 @@ test.each([
   ["one exit", file({ logits: float([6, 1, 2], [...ARRAYS.logits!.data]) }), "2 to 256 exits"],
   ["one class", file({ logits: float([6, 2, 1], [...ARRAYS.logits!.data]) }), "2 to 65536 classes expected"],
   ["NaN", file({ logits: float([3, 2, 2], nan) }), "finite logits expected, found NaN at image 1, exit 2, class 0"],
+  [
+    "a label that is no whole number",
+    file({ labels: { shape: [3], data: Float64Array.of(0, 0.5, 1) } }),
+    "labels of 0 to 1 expected (logits have 2 classes), found 0.5 at image 1",
+  ],
   ["no labels", file({ labels: null }), "t: labels int32 or int64 [3] expected, found only logits, costs"],
   [
     "too few labels",
@@ -67,7 +82,7 @@ test.each([
   ],
   ["a negative int64 label", fileWithInt64([0n, 1n, -1n]), "found -1 at image 2"],
   ["a huge int64 label", fileWithInt64([0n, 2n ** 32n + 1n, 1n]), "found 4294967297 at image 1"],
-  ["too few int64 labels", fileWithInt64([0n, 1n]), "found int32 [2]"],
+  ["too few int64 labels", fileWithInt64([0n, 1n]), "found 64 bits [2]"],
   [
     "costs that do not rise",
     file({ costs: float([2], [4, 4]) }),

@@ -63,5 +63,6 @@ function exit(
     meanConfidence: 0.91,
     stdConfidence: 0.0723,
     ece,
+    eceUnscaled: 2 * ece,
   };
 }

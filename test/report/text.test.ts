@@ -16,10 +16,10 @@ describe("reportText", () => {
       "drawings, test split: 5,000 images (sha256 00ff)
       policy dqn at lambda 0.1; seed 7, earlyexit 0.1.0
 
-      exit  share  accuracy  if always  cost (M MACs)  mean confidence    std    ECE
-      1     30.0%     97.0%      71.0%           39.5            0.910  0.072  0.012
-      2     70.0%     85.4%      86.0%          124.2            0.910  0.072  0.008
-      3      0.0%         -      89.5%          209.4                -      -  0.030
+      exit  share  accuracy  if always  cost (M MACs)  mean confidence    std    ECE  unscaled
+      1     30.0%     97.0%      71.0%           39.5            0.910  0.072  0.012     0.024
+      2     70.0%     85.4%      86.0%          124.2            0.910  0.072  0.008     0.016
+      3      0.0%         -      89.5%          209.4                -      -  0.030     0.060
 
                                         95% interval
       accuracy                  88.90%  88.02 to 89.76%
