@@ -65,7 +65,7 @@ export function evaluateCommand() {
       new Option(
         "--min-accuracy <a>",
         "be right at least in so many percent, judged on validation, as cheaply as possible",
-      ).argParser(number("min-accuracy", 0, 100)),
+      ).argParser(number("min-accuracy", 1, 100)),
     )
     .addOption(seedOption())
     .addOption(deviceOption())

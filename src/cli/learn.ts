@@ -62,7 +62,10 @@ function learnOptions() {
       "--cost <what>",
       "macs, latency (measured here, ms) or a JSON list, one rising number per exit (default macs)",
     )
-    .option("--cost-unit <name>", "what the numbers of a --cost file or a table count, for example mJ")
+    .option(
+      "--cost-unit <name>",
+      "what the numbers of a --cost file or a table count, for example mJ (default: those of a table MACs)",
+    )
     .addOption(dataOption())
     .addOption(datasetOption())
     .addOption(

@@ -4,7 +4,8 @@ import type { LambdaRange } from "./agent.ts";
 import type { ExitTable } from "./exit-table.ts";
 
 /**
- * The options of `trainAgent`; defaults and why: `DQN_DEFAULTS`. "Source" is where an idea comes from.
+ * The options of `trainAgent`; defaults, and why: `DQN_DEFAULTS`, below. "Source" is where an idea comes from; "the paper" is Mnih et
+ * al., "Human-level control through deep reinforcement learning" (Nature, 2015). Ours alone, after measuring: where no source stands.
  */
 export interface DqnOptions {
   /**
@@ -12,32 +13,35 @@ export interface DqnOptions {
    * gives (`meanNetwork`). Source: Anschel et al., "Averaged-DQN" (2017), who average over time; 1: none.
    */
   readonly members: number;
-  /** Widths of the hidden layers of each Q-network. */
+  /** Widths of the hidden layers of each Q-network: fully connected, with rectifiers. */
   readonly hidden: readonly number[];
   /** Q = V + A - mean(A) in place of one output per action. Source: Wang et al. (2016). */
   readonly dueling: boolean;
   /** The online network chooses the next action, the target network rates it. Source: van Hasselt et al. (2016). */
   readonly double: boolean;
-  /** Lambdas drawn log-uniformly, in units of one correct answer, above 0; `from` = `to` learns for one lambda only. */
+  /**
+   * Lambdas drawn log-uniformly, in units of one correct answer, above 0; `from` = `to` learns for one lambda only. Every transition is
+   * given another one when it is replayed. Source: Andrychowicz et al., "Hindsight Experience Replay" (2017), who do so with goals.
+   */
   readonly lambdaRange: LambdaRange;
   /**
    * "sampled": only the outcome of the action taken is learned from, as in any reinforcement learning.
    * "allActions": the outcome of both actions is learned from at every replayed state. Frozen logits make it known.
    */
   readonly updates: "sampled" | "allActions";
-  /** Transitions held in the replay. */
+  /** Transitions held in the replay, the oldest leave first. Source: the paper (a million). */
   readonly replaySize: number;
-  /** Transitions per gradient step. */
+  /** Transitions per gradient step, drawn uniformly. Source: the paper (32). */
   readonly batch: number;
   /** Gradient steps. */
   readonly steps: number;
-  /** AdamW's learning rate at the first step; it falls linearly to 0 at the last. The paper used RMSProp. */
+  /** Of AdamW, at the first step; it falls linearly to 0 at the last. Source: Loshchilov and Hutter (2019); the paper used RMSProp. */
   readonly learningRate: number;
   /** AdamW's weight decay per unit of learning rate, on weights and not on biases. The paper had none. */
   readonly decay: number;
   /**
    * TD errors beyond this count linearly, not squared. The paper's "error clipping" is 1; see Huber (1964). Keep it at 1 or
-   * more: answers are 0 or 1, and below 1 a Q-value is drawn from their mean towards their median (0.1 loses 0.017).
+   * more: answers are 0 or 1, and below 1 a Q-value is drawn from their mean towards their median.
    */
   readonly huberDelta: number;
   /**
@@ -49,11 +53,11 @@ export interface DqnOptions {
     | { readonly kind: "polyak"; readonly tau: number };
   /** Share of random actions while acting: from `start` linearly to `end` over this `fraction` of the steps (the paper: 1 to 0.1). Deciding has none. */
   readonly epsilon: { readonly start: number; readonly end: number; readonly fraction: number };
-  /** Transitions taken at random before the first gradient step. */
+  /** Transitions taken at random before the first gradient step. Source: the paper (50,000). */
   readonly warmup: number;
   /** Images that are acted upon side by side: one run of the network decides for all. The paper had one. */
   readonly parallelEpisodes: number;
-  /** Gradient steps between two rounds of acting, each of which moves every parallel episode by one action. */
+  /** Gradient steps (the paper: a quarter of one) between two rounds of acting, each of which moves every parallel episode by one action. */
   readonly actEvery: number;
   /**
    * The weights that are selected from and returned are a moving average: average = k * average + (1 - k) * online at every

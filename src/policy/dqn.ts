@@ -7,8 +7,8 @@
  *
  * Our differences: gamma = 1 (at most E steps); the observation contains log lambda, and a replayed transition is given a fresh
  * lambda each time, so that one agent serves them all; many episodes act side by side; AdamW with a falling rate; the target
- * network follows smoothly; several Q-networks learn side by side, each from batches and by a target network of its own, and
- * their mean acts; a moving average of its weights is what is selected (on other images) and returned.
+ * network follows smoothly; a moving average of the weights is what is selected (on other images) and returned. Several Q-networks
+ * may learn side by side (`members`), each from batches and by a target network of its own; their mean then acts.
  * Letters: B batch, M members (Q-networks), P parallel episodes, N images, E exits, S width of a state, D of an observation.
  */
 import { add, compare, multiply, subtract } from "../graph/elementwise.ts";
