@@ -97,10 +97,8 @@ export interface DqnProgress {
 
 /**
  * The simplest of what chance does not part from the best on held-out validation images of a trained network; what each choice is
- * worth there, nothing included: see "The exit policy" in docs/experiments.md. Three networks side by side are not better than
- * one that learns more (20,000 steps, or a rate of 0.003, level on one network and 0.0015 better on another), and take twice as
- * long to decide. Weight decay 0.3 and epsilon 0.3 matter where there is more to
- * overfit than with 4 exits and 10 classes.
+ * worth there, nothing included: see "The exit policy" in docs/experiments.md. At a rate of 0.001 one network stops short (0.0015 below
+ * on one network, level on another); three side by side are no better than one at 0.003, and take twice as long to decide.
  */
 export const DQN_DEFAULTS: DqnOptions = {
   members: 1,
@@ -112,7 +110,7 @@ export const DQN_DEFAULTS: DqnOptions = {
   replaySize: 20_000,
   batch: 256,
   steps: 6000,
-  learningRate: 1e-3,
+  learningRate: 3e-3,
   decay: 0.3,
   huberDelta: 1,
   target: { kind: "polyak", tau: 0.01 },
