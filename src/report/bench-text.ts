@@ -64,7 +64,7 @@ function stageBlock(figures: BenchmarkFigures): string {
 /** Why less time is saved than MACs. @param slow stages and how many times the full network's time per MAC they take */
 function slowLines(slow: readonly (readonly [exit: number, times: number])[]): string[] {
   if (slow.length === 0) return ["No stage takes longer per MAC than the full network."];
-  const stages = slow.map(([exit, times]) => `stage ${exit} ${formatDecimal(times, 2)} times as long`);
+  const stages = slow.map(([exit, times]) => `stage ${exit} ${formatDecimal(times, 2)} times`);
   return [
     "Per MAC, less time is saved than MACs where stages take longer than the full network:",
     `${stages.join(", ")}.`,
