@@ -10,7 +10,7 @@ import { type CostChoice, continueLearning, evaluateTableInDetail, learnFromTabl
 import { DQN_DEFAULTS, type DqnOptions, type DqnProgress } from "../policy/dqn.ts";
 import { computeExitTable } from "../policy/exit-logits.ts";
 import type { ExitTable } from "../policy/exit-table.ts";
-import type { Judgement } from "../policy/feedback.ts";
+import { type Judgement, LEARN_ON_DEFAULTS } from "../policy/feedback.ts";
 import { costsOf, increasingCosts } from "../policy/table-file.ts";
 import { formatCost, formatCount, formatLambda } from "../report/format.ts";
 import { saveEvaluation, writeReport } from "../report/run-report.ts";
@@ -75,7 +75,10 @@ function learnOptions() {
       ).argParser(number("lambda", 1e-4, 10)),
     )
     .addOption(
-      new Option("--steps <n>", "gradient steps").default(DQN_DEFAULTS.steps).argParser(number("steps", 1, 1e7, true)),
+      new Option(
+        "--steps <n>",
+        `gradient steps (default ${DQN_DEFAULTS.steps}, with --continue ${LEARN_ON_DEFAULTS.steps})`,
+      ).argParser(number("steps", 1, 1e7, true)),
     )
     .addOption(seedOption())
     .addOption(jsonOption());
@@ -146,7 +149,7 @@ async function readCosts(path: string): Promise<number[]> {
 function learning(flags: LearnFlags, progress: Progress, folder?: string) {
   const options: Partial<DqnOptions> = {
     seed: flags.seed ?? 1,
-    steps: flags.steps,
+    ...(flags.steps ? { steps: flags.steps } : {}),
     ...(flags.lambda ? { lambdaRange: { from: flags.lambda, to: flags.lambda } } : {}),
   };
   const onProgress = (one: DqnProgress): void => {

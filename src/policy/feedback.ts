@@ -14,6 +14,11 @@ import { columnMeans, pairedBootstrap } from "./paired-bootstrap.ts";
 
 /** Half is learned from, a quarter selects, a quarter judges. */
 const LEARN_SHARE = 0.5;
+/**
+ * What differs from `DQN_DEFAULTS`. The images are few and the start is good: small steps, more of them, and both actions' outcomes,
+ * which frozen logits tell, learned from at every state. Measured in docs/experiments.md, "It learns on".
+ */
+export const LEARN_ON_DEFAULTS = { updates: "allActions", steps: 12_000, learningRate: 1e-3 } as const;
 /** With fewer images the judgement would be a matter of luck. */
 const LEAST_IMAGES = 200;
 
@@ -64,7 +69,7 @@ export function splitFeedback(labels: Uint16Array, seed: number): FeedbackSplit 
  * compares with the old agent on the third.
  *
  * @param feedback exit table of labelled images that the network was not trained on
- * @param given options of the learning; what makes the agent's shape and range stays as it is
+ * @param given options of the learning, over `LEARN_ON_DEFAULTS`; what makes the agent's shape and range stays as it is
  * @throws {UserError} if there are too few images, or they are of another network
  */
 export async function learnOn(
@@ -88,7 +93,15 @@ export async function learnOn(
   const [learn, select, judge] = [split.learn, split.select, split.judge].map((part) =>
     tableSubset(feedback, part),
   ) as [ExitTable, ExitTable, ExitTable];
-  const options = dqnOptions({ ...given, members: 1, hidden, dueling, lambdaRange, start: weights });
+  const options = dqnOptions({
+    ...LEARN_ON_DEFAULTS,
+    ...given,
+    members: 1,
+    hidden,
+    dueling,
+    lambdaRange,
+    start: weights,
+  });
   const watched = await besideOptimal(runtime, learn, select, costs, options);
   const learned = await trainAgent(runtime, learn, select, costs, watched);
   const lambdas = lambdaGrid(lambdaRange, 9);

@@ -3,7 +3,7 @@ import { UserError } from "../../src/errors.ts";
 import type { Agent } from "../../src/policy/agent.ts";
 import { type DqnOptions, trainAgent } from "../../src/policy/dqn.ts";
 import { type ExitTable, tableSubset } from "../../src/policy/exit-table.ts";
-import { compareReturns, imageReturns, learnOn, splitFeedback } from "../../src/policy/feedback.ts";
+import { compareReturns, imageReturns, LEARN_ON_DEFAULTS, learnOn, splitFeedback } from "../../src/policy/feedback.ts";
 import { optimalReturn } from "../../src/policy/optimal-return.ts";
 import { initialQWeights } from "../../src/policy/q-network.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
@@ -85,10 +85,7 @@ test("the verdict rests on the judging images alone", async () => {
     tableSubset(feedback, learn),
     tableSubset(feedback, select),
     COSTS,
-    {
-      ...OPTIONS,
-      ...asOne(agent),
-    },
+    { ...LEARN_ON_DEFAULTS, ...OPTIONS, ...asOne(agent) },
   );
   const held = tableSubset(feedback, judge);
   const returns = (one: Agent) => imageReturns(runtime, one, held, COSTS, judgement.lambdas);
