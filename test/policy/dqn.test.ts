@@ -102,13 +102,21 @@ test.each([
   const table = tinyTable();
   const { agent } = await trainAgent(runtime, table, table, TINY_COSTS, options);
   const lambdas = [0.01, 0.03, 0.1, 0.3, 1];
-  const errors = (await Promise.all(lambdas.map((lambda) => exactAndFound(agent, lambda))))
-    .flat()
-    .map(({ error }) => error);
+  const values = (await Promise.all(lambdas.map((lambda) => exactAndFound(agent, lambda)))).flat();
+  const errors = values.map(({ error }) => error);
   expect(errors).toHaveLength(5 * (2 * 3 + 2 * 5 + 7)); // lambdas * (both actions at exits 0 and 1, one at the last)
   // one network for all lambdas, trained for two seconds: 0.1 holds for every state and action, the mean is far lower
   expect(Math.max(...errors)).toBeLessThan(0.1);
   expect(errors.reduce((a, b) => a + b) / errors.length).toBeLessThan(0.03);
+  // and the better action is chosen in every state where it is worth at least 0.1 more
+  const decisions = lambdas.flatMap((_, l) => {
+    const ofLambda = values.slice((l * values.length) / lambdas.length, ((l + 1) * values.length) / lambdas.length);
+    const pairs = ofLambda.slice(7); // the states of the last exit come first, and have one action
+    return Array.from({ length: pairs.length / 2 }, (_, i) => [pairs[2 * i]!, pairs[2 * i + 1]!] as const);
+  });
+  const clear = decisions.filter(([exit, onward]) => Math.abs(exit.exact - onward.exact) >= 0.1);
+  expect(clear.length).toBeGreaterThan(20); // of 40
+  for (const [exit, onward] of clear) expect(exit.found > onward.found).toBe(exit.exact > onward.exact);
 });
 
 /** The agent's Q-values of the tiny problem beside the exact ones, for every state and allowed action. */
