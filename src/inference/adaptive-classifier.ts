@@ -59,7 +59,8 @@ export interface BatchOptions {
 export interface ClassifyOptions extends BatchOptions {
   /**
    * Milliseconds from the call to the answer, decoding included; at least 0, default: as long as it takes. A stage is begun only if
-   * 95% of its recent runs would fit into what is left. The first stage always runs.
+   * 95% of its recent runs would fit into what is left, or half of them where it has not run for ten seconds (`recentTimes`). The first
+   * stage always runs.
    */
   readonly deadlineMs?: number;
 }
