@@ -4,7 +4,10 @@ import { stratifiedSplit } from "./split.ts";
 
 /** Images with labels, one split of a dataset. Letters: N images, C channels, H, W, K classes. */
 export interface Samples {
-  /** [N, C, H, W] bytes 0..255. Lies on a SharedArrayBuffer, so that a worker reads it without a copy. */
+  /**
+   * [N, C, H, W] bytes 0..255. Lies on a SharedArrayBuffer, so that a worker reads it without a copy; on a page that is not
+   * cross-origin isolated there is no such thing, and no worker that reads.
+   */
   readonly pixels: Uint8Array;
   /** [N] class indices 0..K-1 */
   readonly labels: Uint16Array;
@@ -37,6 +40,8 @@ export interface Images {
   readonly labels: Uint16Array;
 }
 
+const canShare = typeof SharedArrayBuffer !== "undefined";
+
 /** What every reader returns; `openDataset` splits `training` into train and validation. */
 export interface DatasetParts {
   readonly name: string;
@@ -49,13 +54,14 @@ export interface DatasetParts {
 /**
  * N images with their SHA-256.
  *
- * @param pixels [N, C, H, W] bytes; copied only if it does not lie on a SharedArrayBuffer yet
+ * @param pixels [N, C, H, W] bytes; copied only if it does not lie on a SharedArrayBuffer yet, and there is such a thing
  * @param labels [N]
  * @throws {RangeError} if the pixels are not the same whole number of bytes for every label
  */
 export function createSamples(pixels: Uint8Array, labels: Uint16Array): Samples {
   imageSize(pixels, labels.length);
-  const shared = pixels.buffer instanceof SharedArrayBuffer ? pixels : sharedCopy(pixels);
+  const isShared = !canShare || pixels.buffer instanceof SharedArrayBuffer;
+  const shared = isShared ? pixels : sharedCopy(pixels);
   return { pixels: shared, labels, count: labels.length, sha256: hash(shared, labels) };
 }
 
@@ -101,7 +107,7 @@ export function splitParts(parts: DatasetParts, validationFraction: number, seed
 
 /** Zeroed bytes that every worker can read without a copy. */
 export function sharedBytes(length: number): Uint8Array {
-  return new Uint8Array(new SharedArrayBuffer(length));
+  return new Uint8Array(canShare ? new SharedArrayBuffer(length) : new ArrayBuffer(length));
 }
 
 function sharedCopy(bytes: Uint8Array): Uint8Array {

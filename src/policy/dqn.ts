@@ -19,7 +19,7 @@ import type { GraphDefinition } from "../graph/onnx.ts";
 import { adamW, movingAverages, type Update } from "../graph/optimizer.ts";
 import { reduceMean, reduceSum } from "../graph/reduce.ts";
 import { input, scalar, stopGradient, type Tensor, type Variable, variable } from "../graph/tensor.ts";
-import type { Weights } from "../network/weights.ts";
+import type { NamedArray, Weights } from "../network/weights.ts";
 import { integer, type Random, seededRandom, uniform } from "../random.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -201,11 +201,14 @@ function actingGraph({ shape, initial }: Team): GraphDefinition {
 }
 
 /** Gives the actor the mean of the members as they are now. @param suffix ".average" for their moving averages */
-function copyWeights(learner: Program, actor: Program, { shape, initial }: Team, suffix = ""): Weights {
-  const members = initial.map((weights, m) => {
-    const read = (name: string): Float32Array => learner.read(`${m}.${name}${suffix}`);
-    return new Map([...weights].map(([name, one]) => [name, { shape: one.shape, data: read(name) }]));
-  });
+async function copyWeights(learner: Program, actor: Program, { shape, initial }: Team, suffix = ""): Promise<Weights> {
+  const read = async (m: number, name: string, { shape }: NamedArray): Promise<[string, NamedArray]> => [
+    name,
+    { shape, data: await learner.read(`${m}.${name}${suffix}`) },
+  ];
+  const members = await Promise.all(
+    initial.map(async (weights, m) => new Map(await Promise.all([...weights].map((one) => read(m, ...one))))),
+  );
   const mean = meanNetwork(members, shape);
   for (const [name, { data }] of mean) actor.write(name, data);
   return mean;
@@ -308,7 +311,7 @@ async function learn(
     options.signal?.throwIfAborted();
     const explored = epsilonAt(epsilon, n / steps);
     if (n % options.actEvery === 0) {
-      copyWeights(learner, actor, team);
+      await copyWeights(learner, actor, team);
       await act(acting, actor, episodes, replay, explored, lambdaRange);
     }
     sampleSlots(replay, random, slots);
@@ -320,7 +323,7 @@ async function learn(
     counted++;
     if ((n + 1) % options.selectEvery !== 0 && n + 1 !== steps) continue;
 
-    const weights = copyWeights(learner, actor, team, ".average");
+    const weights = await copyWeights(learner, actor, team, ".average");
     const { mean, exitShares } = await judge(actor, judged, lambdaGrid(lambdaRange, options.selectionLambdas));
     if (!best || mean > best.return) best = { weights, step: n + 1, return: mean };
     const progress = { step: n + 1, steps, epsilon: explored, loss: losses / counted, return: mean, exitShares };

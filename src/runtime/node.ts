@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { InferenceSession, listSupportedBackends, Tensor } from "onnxruntime-node";
 import { UserError } from "../errors.ts";
-import type { Device, Runtime, SessionOptions } from "./runtime.ts";
+import { type Device, type Runtime, residentOutputs, type SessionOptions } from "./runtime.ts";
 
 const NODE_DEVICES = ["cpu", "webgpu", "cuda"] as const;
 
@@ -39,6 +39,7 @@ async function createSession(device: Device, model: Uint8Array, options: Session
     graphOptimizationLevel: options.optimizeFor === "training" ? "extended" : "all",
     // A pattern of the first run's memory would be laid out beside that memory, which stays: twice as much.
     enableMemPattern: options.optimizeFor !== "training",
+    ...residentOutputs(device, options),
     ...(options.threads ? { intraOpNumThreads: options.threads } : {}),
     logSeverityLevel: 3,
     // Idle threads of one session would otherwise spin against those of the next one.

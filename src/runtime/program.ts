@@ -24,7 +24,8 @@ interface Fed {
  * A compiled graph with the variables that it changes.
  *
  * A variable is an ONNX Runtime tensor that one run returns and the next one takes: nothing here copies weights or
- * moments. (The binding of `onnxruntime-node` 1.30 itself copies every output once, preallocated or not.)
+ * moments. On a graphics processor they stay in its memory until somebody reads them. (On the CPU, the binding of
+ * `onnxruntime-node` 1.30 itself copies every output once, preallocated or not.)
  */
 export class Program {
   readonly #session: InferenceSession;
@@ -37,6 +38,9 @@ export class Program {
   readonly #random: readonly { readonly name: string; readonly values: Float32Array }[];
   readonly #variables: ReadonlyMap<string, Variable>;
   readonly #current = new Map<string, OnnxValue>();
+  /** Brings variables back from the device's memory: made when one is first read from there. */
+  #download: Promise<InferenceSession> | undefined;
+  #fetching: Promise<void> | undefined;
   /** What the session takes: variables that are written but never read are not among its inputs. */
   readonly #feeds: Record<string, OnnxValue> = {};
   readonly #isFed: ReadonlySet<string>;
@@ -72,7 +76,8 @@ export class Program {
   static async compile(runtime: Runtime, definition: GraphDefinition, options: ProgramOptions = {}): Promise<Program> {
     const { seed = 0, ...sessionOptions } = options;
     const serialized = serialize(definition);
-    const session = await runtime.createSession(serialized.bytes, sessionOptions);
+    const resident = (definition.updates ?? []).map(({ variable }) => nextName(variable));
+    const session = await runtime.createSession(serialized.bytes, { ...sessionOptions, resident });
     return new Program(runtime, session, definition, serialized, seed);
   }
 
@@ -105,9 +110,29 @@ export class Program {
   }
 
   /** The current value of a variable. The array is the program's own: copy it to keep it. */
-  read(name: string): Float32Array {
+  async read(name: string): Promise<Float32Array> {
     this.#variable(name);
+    if (isResident(this.#current.get(name)!)) {
+      this.#fetching ??= this.#fetch(); // those who read at the same time share it
+      await this.#fetching;
+    }
     return this.#current.get(name)!.data as Float32Array;
+  }
+
+  /** Brings every variable back from the device's memory; the next run takes them there again. */
+  async #fetch(): Promise<void> {
+    const changed = this.#updates.map(({ variable }) => variable);
+    this.#download ??= this.#runtime.createSession(
+      serialize({ outputs: Object.fromEntries(changed.map((one) => [nextName(one), one])) }).bytes,
+    );
+    try {
+      const download = await this.#download;
+      const feeds = Object.fromEntries(changed.map(({ source: { name } }) => [name, this.#current.get(name)!]));
+      const results = await download.run(feeds);
+      for (const one of changed) this.#set(one.source.name, results[nextName(one)]!);
+    } finally {
+      this.#fetching = undefined;
+    }
   }
 
   /** Sets a variable. */
@@ -119,8 +144,10 @@ export class Program {
   }
 
   /** Copies of all variables, by name. */
-  variables(): Map<string, { shape: Shape; data: Float32Array }> {
-    return new Map([...this.#variables].map(([name, { shape }]) => [name, { shape, data: this.read(name).slice() }]));
+  async variables(): Promise<Map<string, { shape: Shape; data: Float32Array }>> {
+    const all = new Map<string, { shape: Shape; data: Float32Array }>();
+    for (const [name, { shape }] of this.#variables) all.set(name, { shape, data: (await this.read(name)).slice() });
+    return all;
   }
 
   get variableNames(): string[] {
@@ -128,6 +155,7 @@ export class Program {
   }
 
   #set(name: string, value: OnnxValue): void {
+    this.#free(name);
     this.#current.set(name, value);
     if (this.#isFed.has(name)) this.#feeds[name] = value;
   }
@@ -138,10 +166,21 @@ export class Program {
     throw new RangeError(`program: one of the variables ${this.variableNames.join(", ")} expected, found ${name}`);
   }
 
+  #free(name: string): void {
+    const value = this.#current.get(name);
+    if (value && isResident(value)) value.dispose();
+  }
+
   /** Frees the session; with a profile, this writes it. */
   async close(): Promise<void> {
+    for (const name of this.#variables.keys()) this.#free(name);
+    await (await this.#download)?.release();
     await this.#session.release();
   }
+}
+
+function isResident({ location }: OnnxValue): boolean {
+  return location === "gpu-buffer";
 }
 
 function fed(tensor: Tensor, { anyBatch }: GraphDefinition): Fed {

@@ -10,8 +10,16 @@ export interface SessionOptions {
    * "training", where weights change, does without: converting back and forth would cost more than it saves.
    */
   readonly optimizeFor?: "inference" | "training";
+  /** Outputs that stay in the device's own memory, where it has one, for a later run to take from there. */
+  readonly resident?: readonly string[];
   /** Writes ONNX Runtime's own profile to a file with this prefix. */
   readonly profilePrefix?: string;
+}
+
+/** The part of a session's options that leaves outputs where they were computed. */
+export function residentOutputs(device: Device, { resident = [] }: SessionOptions) {
+  if (device !== "webgpu") return {};
+  return { preferredOutputLocation: Object.fromEntries(resident.map((name) => [name, "gpu-buffer" as const])) };
 }
 
 /** What the rest of the code sees of ONNX Runtime: Node and the browser hand in their own. */

@@ -1,5 +1,5 @@
 import { UserError } from "../errors.ts";
-import type { Runtime } from "./runtime.ts";
+import { type Runtime, residentOutputs } from "./runtime.ts";
 
 const WEB_DEVICES = ["wasm", "webgpu"] as const;
 /** More threads than this gain nothing on the small images of these networks. */
@@ -54,10 +54,11 @@ export async function createWebRuntime(options: WebRuntimeOptions = {}): Promise
   return {
     device,
     threads,
-    createSession: (model, { optimizeFor } = {}) =>
+    createSession: (model, settings = {}) =>
       ort.InferenceSession.create(model, {
         executionProviders: [device],
-        graphOptimizationLevel: optimizeFor === "training" ? "extended" : "all",
+        graphOptimizationLevel: settings.optimizeFor === "training" ? "extended" : "all",
+        ...residentOutputs(device, settings),
         logSeverityLevel: 3,
         // Idle threads of one session would otherwise spin against those of the next one.
         extra: { session: { force_spinning_stop: "1" } },

@@ -95,17 +95,17 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainedNetwor
   const perEpoch = stepsPerEpoch(train.count, recipe.batchSize);
   const steps = Math.round(recipe.epochs * perEpoch);
   const firstStep = resumeFrom?.step ?? 0;
-  const start = startingWeights(blueprint, train, dataset.imageShape, normalisation);
+  const start = await startingWeights(blueprint, train, dataset.imageShape, normalisation);
   const definition = buildTrainingStep(blueprint, classes, recipe, { seed, start });
   const program = await Program.compile(runtime, definition, { seed, optimizeFor: "training" });
   for (const [name, { data }] of resumeFrom?.variables ?? []) program.write(name, data);
   const source = batchSource(options, train, normalisation, firstStep);
-  const network = (): TrainedNetwork => ({
+  const network = async (): Promise<TrainedNetwork> => ({
     blueprint,
     classes: dataset.classes,
     normalisation,
     provenance: { dataset: { name: dataset.name, sha256: splitHashes(dataset) }, seed, version: VERSION, recipe },
-    weights: keptWeights(program, blueprint, classes, recipe),
+    weights: await keptWeights(program, blueprint, classes, recipe),
   });
   const clock = stepClock(recipe.batchSize);
   try {
@@ -122,7 +122,7 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainedNetwor
       checkLoss(loss![0]!, done, learningRate);
       const speed = clock(steps - done);
       const isLookedAt = done === steps || done % Math.max(1, Math.round(recipe.validateEvery * perEpoch)) === 0;
-      const validationAccuracy = isLookedAt ? await options.validate?.(network()) : undefined;
+      const validationAccuracy = isLookedAt ? await options.validate?.(await network()) : undefined;
       options.onProgress?.({
         kind: "train",
         step: done,
@@ -138,10 +138,10 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainedNetwor
       });
       const isStopped = signal?.aborted ?? false;
       if (isStopped || done === steps || done % checkpointEvery === 0)
-        await options.saveCheckpoint?.({ step: done, variables: program.variables() });
+        await options.saveCheckpoint?.({ step: done, variables: await program.variables() });
       if (isStopped && done < steps) throw new DOMException(`stopped after step ${done} of ${steps}`, "AbortError");
     }
-    return network();
+    return await network();
   } finally {
     await source.close();
     await program.close();
@@ -222,18 +222,17 @@ function checkLoss(loss: number, step: number, learningRate: number): void {
  * The weights that inference uses: the averages where the recipe keeps them, else the last ones; convolutions and linear layers
  * in the recipe's precision.
  */
-function keptWeights(program: Program, blueprint: Blueprint, classes: number, recipe: Recipe): Weights {
+async function keptWeights(program: Program, blueprint: Blueprint, classes: number, recipe: Recipe): Promise<Weights> {
   const images = input("images", [1, ...blueprint.input]);
   const { parameters, fixed, statistics } = buildTrainingGraph(blueprint, classes, images);
   const suffix = recipe.averageDecay === null ? "" : ".average";
-  const kept = (variables: readonly Variable[], suffix: string) =>
-    variables.map(({ source: { name }, shape }): [string, NamedArray] => {
-      const values = program.read(name + suffix);
-      const isRounded = recipe.weightPrecision === "float16" && name.endsWith(".weight");
-      return [name, { shape, data: isRounded ? values.map(f16round) : values.slice() }];
-    });
+  const kept = async ({ source: { name }, shape }: Variable, suffix: string): Promise<[string, NamedArray]> => {
+    const values = await program.read(name + suffix);
+    const isRounded = recipe.weightPrecision === "float16" && name.endsWith(".weight");
+    return [name, { shape, data: isRounded ? values.map(f16round) : values.slice() }];
+  };
   const changed = [...parameters, ...statistics.map(({ variable }) => variable)];
-  return new Map([...kept(fixed, ""), ...kept(changed, suffix)]);
+  return new Map(await Promise.all([...fixed.map((one) => kept(one, "")), ...changed.map((one) => kept(one, suffix))]));
 }
 
 /** Speed over the last 20 steps, and the time left at that speed. */

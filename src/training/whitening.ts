@@ -1,4 +1,3 @@
-import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { type Normalisation, normalisationTable } from "../dataset/augmentation.ts";
 import type { ImageShape, Samples } from "../dataset/dataset.ts";
 import type { Blueprint } from "../network/blueprint.ts";
@@ -10,16 +9,16 @@ const IMAGES = 2000;
 const EPSILON = 5e-4;
 
 /** What a training begins with besides random numbers: the filters of a whitening layer, if there is one. */
-export function startingWeights(
+export async function startingWeights(
   { stages }: Blueprint,
   train: Samples,
   imageShape: ImageShape,
   normalisation: Normalisation,
-): Weights {
+): Promise<Weights> {
   const first = stages[0]!.layers[0];
   if (first?.type !== "whitening") return new Map();
   const shape = [first.channels, imageShape[0], 3, 3];
-  const data = whiteningFilters(train, imageShape, normalisation, first.channels);
+  const data = await whiteningFilters(train, imageShape, normalisation, first.channels);
   return new Map([["stages.0.layers.0.weight", { shape, data }]]);
 }
 
@@ -32,14 +31,16 @@ export function startingWeights(
  * @returns [channels, C, 3, 3]
  * @see Keller Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU" (2024), section 3.2; patches are 2x2 there
  */
-export function whiteningFilters(
+export async function whiteningFilters(
   samples: Samples,
   imageShape: ImageShape,
   normalisation: Normalisation,
   channels: number,
-): Float32Array {
+): Promise<Float32Array> {
+  // CommonJS, so on demand: bundlers would put what it needs into a page's first chunk, which ONNX Runtime's threads then load.
+  const { EigenvalueDecomposition, Matrix } = await import("ml-matrix");
   const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(
-    patchMoments(samples, imageShape, normalisation),
+    new Matrix(patchMoments(samples, imageShape, normalisation)),
     { assumeSymmetric: true },
   );
   const values = imageShape[0] * 9;
@@ -59,7 +60,11 @@ export function whiteningFilters(
 }
 
 /** [9 C, 9 C] mean products of the values of 3x3 patches; every second patch of a row and of a column. */
-function patchMoments(samples: Samples, [channels, height, width]: ImageShape, normalisation: Normalisation): Matrix {
+function patchMoments(
+  samples: Samples,
+  [channels, height, width]: ImageShape,
+  normalisation: Normalisation,
+): number[][] {
   const table = normalisationTable(normalisation);
   const size = channels * 9;
   const sums = new Float64Array(size * size);
@@ -80,5 +85,5 @@ function patchMoments(samples: Samples, [channels, height, width]: ImageShape, n
     }
   }
   const moment = (a: number, b: number): number => sums[Math.max(a, b) * size + Math.min(a, b)]! / patches;
-  return new Matrix(Array.from({ length: size }, (_, a) => Array.from({ length: size }, (_, b) => moment(a, b))));
+  return Array.from({ length: size }, (_, a) => Array.from({ length: size }, (_, b) => moment(a, b)));
 }

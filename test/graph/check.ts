@@ -135,7 +135,8 @@ export function expectClose(
   );
 }
 
-const runtime = createNodeRuntime({ threads: 1 });
+/** `EARLYEXIT_DEVICE=webgpu npx vitest run test/graph` asks another device for the same answers. */
+const runtime = createNodeRuntime({ threads: 1, device: process.env.EARLYEXIT_DEVICE ?? "cpu" });
 
 /** Compiles, runs and closes. Every graph of the tests is made of the agreed operators. */
 export async function runOnce(

@@ -30,7 +30,7 @@ async function train(
   const program = await Program.compile(createNodeRuntime({ threads: 1 }), { outputs: {}, updates });
   for (let step = 0; step < STEPS; step++)
     await program.run({ gradient: GRADIENTS[step]!, rate: Float32Array.of(RATES[step]!) });
-  const values = Object.fromEntries(program.variableNames.map((name) => [name, program.read(name).slice()]));
+  const values = Object.fromEntries([...(await program.variables())].map(([name, { data }]) => [name, data]));
   await program.close();
   return values;
 }
@@ -121,14 +121,14 @@ test("movingAverages follow the next values, from the first value on", async () 
   expect(averages.map((update) => update.variable.source.name)).toEqual(["p.average"]);
   const definition = { outputs: {}, updates: [...updates, ...averages] };
   const program = await Program.compile(createNodeRuntime({ threads: 1 }), definition);
-  expect([...program.read("p.average")]).toEqual([...INITIAL]);
+  expect([...(await program.read("p.average"))]).toEqual([...INITIAL]);
   const expected = { p: Array.from(INITIAL), average: Array.from(INITIAL) };
   for (const [step, gradient] of GRADIENTS.entries()) {
     const decay = step / (step + 2); // grows from 0
     await program.run({ gradient, decay: Float32Array.of(decay) });
     expected.p = expected.p.map((value, i) => value - 0.1 * gradient[i]!);
     expected.average = expected.average.map((value, i) => decay * value + (1 - decay) * expected.p[i]!);
-    expectClose(program.read("p.average"), expected.average, TOLERANCE, `average of step ${step}`);
+    expectClose(await program.read("p.average"), expected.average, TOLERANCE, `average of step ${step}`);
   }
   await program.close();
 });
@@ -145,8 +145,8 @@ test("two trained parameters have moments of their own", async () => {
   });
   await program.run({});
   expect([...program.variableNames].sort()).toEqual(["p", "p.velocity", "q", "q.velocity"]);
-  expectClose([program.read("p")[0]!, program.read("q")[0]!], [0.5, 1.1], 1e-7);
-  expectClose([program.read("p.velocity")[0]!, program.read("q.velocity")[0]!], [1, -2], 1e-7);
+  expectClose([(await program.read("p"))[0]!, (await program.read("q"))[0]!], [0.5, 1.1], 1e-7);
+  expectClose([(await program.read("p.velocity"))[0]!, (await program.read("q.velocity"))[0]!], [1, -2], 1e-7);
   await program.close();
 });
 
@@ -165,10 +165,10 @@ describe("on a bowl, sum of c (p - target)^2 / 2,", () => {
       updates: optimizer([{ parameter, gradient }]),
     });
     for (let step = 0; step < steps; step++) {
-      const slope = program.read("p").map((value, i) => (i + 1) * (value - target[i]!));
+      const slope = (await program.read("p")).map((value, i) => (i + 1) * (value - target[i]!));
       await program.run({ gradient: slope });
     }
-    expectClose(program.read("p"), target, 0.01);
+    expectClose(await program.read("p"), target, 0.01);
     await program.close();
   });
 });

@@ -86,7 +86,7 @@ async function lossCurve(data: Pictures, build: typeof buildTrainingStep, nudge 
       optimizeFor: "training",
     },
   );
-  for (const [name, { data: values }] of program.variables())
+  for (const [name, { data: values }] of await program.variables())
     program.write(
       name,
       values.map((one) => one * nudge),

@@ -49,7 +49,7 @@ describe("learning", () => {
     });
     const filters = network.weights.get("stages.0.layers.0.weight")!;
     const { imageShape } = dataset;
-    expect(filters.data).toEqual(whiteningFilters(dataset.train!, imageShape, network.normalisation, 6));
+    expect(filters.data).toEqual(await whiteningFilters(dataset.train!, imageShape, network.normalisation, 6));
     expect(network.weights.get("stages.0.layers.0.bias")!.data.some((one) => one !== 0)).toBe(true);
   });
 

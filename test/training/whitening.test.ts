@@ -27,8 +27,8 @@ function answers(filters: Float32Array, filter: number): number[] {
   return result;
 }
 
-test("the answers are uncorrelated and of variance 1, and the second half are the negatives of the first", () => {
-  const filters = whiteningFilters(samples, shape, normalisation, 8);
+test("the answers are uncorrelated and of variance 1, and the second half are the negatives of the first", async () => {
+  const filters = await whiteningFilters(samples, shape, normalisation, 8);
   expect(filters).toHaveLength(8 * 27);
   const all = [0, 1, 2, 3].map((filter) => answers(filters, filter));
   const meanProduct = (a: number[], b: number[]) => a.reduce((sum, one, i) => sum + one * b[i]!, 0) / a.length;
@@ -38,8 +38,8 @@ test("the answers are uncorrelated and of variance 1, and the second half are th
   expect([...filters.slice(4 * 27)]).toEqual([...filters.slice(0, 4 * 27)].map((one) => -one));
 });
 
-test("the components that vary most come first", () => {
-  const filters = whiteningFilters(samples, shape, normalisation, 54);
+test("the components that vary most come first", async () => {
+  const filters = await whiteningFilters(samples, shape, normalisation, 54);
   const norms = Array.from({ length: 27 }, (_, i) => Math.hypot(...filters.subarray(i * 27, (i + 1) * 27)));
   expect(norms).toEqual([...norms].sort((a, b) => a - b));
   expect(norms.at(-1)! / norms[0]!).toBeGreaterThan(3);

@@ -10,8 +10,9 @@ import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AdaptiveClassifier } from "../../src/load-classifier.ts";
 import { saveModel } from "../../src/model/model-folder.ts";
+import { expectClose } from "../graph/check.ts";
 import { TINY_SIDE, tinyModel, wavyPicture } from "../inference/tiny-model.ts";
-import { CHROMIUM, launchChromium } from "./chromium.ts";
+import { CHROMIUM, launchChromium, SOFTWARE_WEBGPU } from "./chromium.ts";
 
 const TYPES: Record<string, string> = {
   ".html": "text/html",
@@ -76,8 +77,8 @@ describe.skipIf(!CHROMIUM)(`in a browser${CHROMIUM ? "" : " (Chromium not found)
     rmSync(folder, { recursive: true, force: true });
   });
 
-  async function open(mode: "plain" | "isolated"): Promise<Page> {
-    const page = await browser.newPage();
+  async function open(mode: "plain" | "isolated", from = browser): Promise<Page> {
+    const page = await from.newPage();
     page.on("pageerror", (error) => errors.push(error.message));
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/${mode}/index.html`);
     return page;
@@ -128,6 +129,32 @@ describe.skipIf(!CHROMIUM)(`in a browser${CHROMIUM ? "" : " (Chromium not found)
     expect(found).toHaveLength(3);
     for (const one of found) expect(one).toEqual({ classIndex, exit, confidence: expect.closeTo(confidence, 4) });
   });
+
+  test("WebGPU trains and answers as WebAssembly does", async () => {
+    const withWebgpu = await launchChromium(...SOFTWARE_WEBGPU);
+    try {
+      const page = await open("plain", withWebgpu);
+      type Trained = { losses: number[]; weights: number[] };
+      const [wasm, webgpu] = [
+        await call<Trained>(page, "trainSmall", "wasm"),
+        await call<Trained>(page, "trainSmall", "webgpu"),
+      ];
+      expect(wasm.losses).toHaveLength(2);
+      expectClose(webgpu.losses, wasm.losses, 1e-4);
+      expectClose(webgpu.weights, wasm.weights, 1e-4);
+      const few = (options: object) => ({ ...asked(options), pictures: asPlain.slice(0, 6) });
+      const [expected, found] = [
+        await call<Answers>(page, "classifyAll", few({})),
+        await call<Answers>(page, "classifyAll", few({ device: "webgpu" })),
+      ];
+      expect(found.results.map(({ exit }) => exit)).toEqual(expected.results.map(({ exit }) => exit));
+      for (const [i, { probabilities }] of found.results.entries())
+        expectClose(probabilities, expected.results[i]!.probabilities, 1e-4);
+      expect(errors).toEqual([]);
+    } finally {
+      await withWebgpu.close();
+    }
+  }, 240_000);
 
   test("nothing falls back in silence", async () => {
     const failure = (options: object) =>

@@ -11,4 +11,8 @@ if (!CHROMIUM) {
   console.warn("The tests in a browser are skipped: Chromium not found. Install it to run them.");
 }
 
-export const launchChromium = () => chromium.launch({ executablePath: CHROMIUM!, args: ARGUMENTS });
+export const launchChromium = (...more: string[]) =>
+  chromium.launch({ executablePath: CHROMIUM!, args: [...ARGUMENTS, ...more] });
+
+/** A graphics processor in software: for what it computes, not for how fast. */
+export const SOFTWARE_WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];

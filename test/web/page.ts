@@ -1,5 +1,13 @@
 /** What the test drives in the browser: the package as a page imports it. */
-import { AdaptiveClassifier, type ClassifierOptions, type RawImage } from "../../src/web.ts";
+import { createSamples } from "../../src/dataset/dataset.ts";
+import { integer, seededRandom } from "../../src/random.ts";
+import {
+  AdaptiveClassifier,
+  type ClassifierOptions,
+  createWebRuntime,
+  type RawImage,
+  trainNetwork,
+} from "../../src/web.ts";
 
 type Picture = { readonly data: readonly number[]; readonly width: number; readonly height: number };
 interface Asked {
@@ -31,4 +39,40 @@ async function classifyFile(model: string, file: string) {
   return results.map(({ classIndex, exit, confidence }) => ({ classIndex, exit, confidence }));
 }
 
-Object.assign(globalThis, { earlyexitTest: { classifyAll, classifyFile } });
+/** Two steps on noise: the losses, and every weight that is kept. */
+async function trainSmall(device: string) {
+  const random = seededRandom(1);
+  const noise = Uint8Array.from({ length: 16 * 64 }, () => integer(random, 0, 255));
+  const samples = createSamples(
+    noise,
+    Uint16Array.from({ length: 16 }, (_, i) => i % 2),
+  );
+  const head = [{ type: "globalAveragePool" as const }, { type: "linear" as const, features: "classes" as const }];
+  const layers = [{ type: "conv" as const, channels: 8 }, { type: "batchNorm" as const }, { type: "relu" as const }];
+  const losses: number[] = [];
+  const { weights } = await trainNetwork({
+    runtime: await createWebRuntime({ device }),
+    data: {
+      name: "noise",
+      imageShape: [1, 8, 8],
+      classes: ["a", "b"],
+      train: samples,
+      validation: samples,
+      test: samples,
+    },
+    blueprint: {
+      name: "small",
+      input: [1, 8, 8],
+      stages: [
+        { layers, head },
+        { layers, head },
+      ],
+    },
+    recipe: { epochs: 1, batchSize: 8, averageDecay: 0.9, augmentation: { padding: 0 } },
+    seed: 1,
+    onProgress: ({ loss }) => losses.push(loss),
+  });
+  return { losses, weights: [...weights.values()].flatMap(({ data }) => [...data]) };
+}
+
+Object.assign(globalThis, { earlyexitTest: { classifyAll, classifyFile, trainSmall } });
