@@ -18,6 +18,11 @@ export interface ExitTime {
   readonly meanMs: number;
   readonly p50Ms: number;
   readonly p95Ms: number;
+  /**
+   * Mean time where each image leaves at an exit drawn by the agent's shares at the recommended lambda, on validation images: the weights
+   * of later stages may have left the processor's cache.
+   */
+  readonly mixedMs: number;
 }
 
 /** One stage with its head and its decision as a session of its own, where every image goes on. Every time is per image. */
@@ -46,7 +51,7 @@ export interface AdaptiveTime extends FullTime {
   readonly timeSavings: number;
   /**
    * 1 - predicted time / mean time of the full network. Predicted from the exit shares and, at batch 1, the mean time of leaving at each
-   * exit; in batches the mean time of each stage, as if it were as fast for the images that are left as for the whole batch. What
+   * exit in a mix (`mixedMs`); in batches the mean time of each stage, as if it were as fast for the images that are left as for the whole batch. What
    * the classifier does around the runs (reading answers, making up the smaller batch) is in neither.
    */
   readonly predictedTimeSavings: number;

@@ -10,8 +10,8 @@ import type { LearnedPolicy, Model } from "../model/model.ts";
 import type { Blueprint } from "../network/blueprint.ts";
 import { initialWeights } from "../network/training-graph.ts";
 import type { ExitCosts } from "../policy/exit-table.ts";
-import { fixedExitAgent } from "../policy/fixed-exit-agent.ts";
-import { lambdaGridWith } from "../policy/lambda-calibration.ts";
+import { dialledExitAgent, dialOf, fixedExitAgent } from "../policy/fixed-exit-agent.ts";
+import { type LambdaPoint, lambdaGridWith } from "../policy/lambda-calibration.ts";
 import { permutation, seededRandom } from "../random.ts";
 import { Program, type Values } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -54,6 +54,8 @@ interface Programs {
   readonly stages: readonly Program[];
   /** [E] the classifier's session for one image, each with an agent that leaves at one exit */
   readonly exits: readonly Program[];
+  /** the same with an agent that leaves where lambda says */
+  readonly dialled: Program;
   readonly empty: Program;
   readonly oneFile: Program | null;
   readonly against: Program | null;
@@ -108,8 +110,8 @@ export async function benchmark(
     };
   } finally {
     await classifier.close();
-    const { full, empty, oneFile, against: other, stages, exits } = programs;
-    for (const program of [full, empty, oneFile, other, ...stages, ...exits]) await program?.close();
+    const { stages, exits, ...others } = programs;
+    for (const program of [...Object.values(others), ...stages, ...exits]) await program?.close();
   }
 }
 
@@ -144,6 +146,7 @@ async function compile(
     full: await Program.compile(runtime, fullNetworkGraph(network)),
     stages: await all(exits.map(stageGraphs(network, leavingAt(exits.length - 1)))),
     exits: await all(exits.map((exit) => nestedGraph(network, leavingAt(exit)))),
+    dialled: await Program.compile(runtime, nestedGraph(network, { ...policy, agent: dialledExitAgent(policy.agent) })),
     empty: await Program.compile(runtime, { outputs: { y: scale(input("x", [1]), 2) } }),
     oneFile: oneFile ? await Program.compile(runtime, oneFile) : null,
     against: untrained ? await Program.compile(runtime, fullNetworkGraph(untrained)) : null,
@@ -202,7 +205,8 @@ async function compare(
       onResult: tallies[i]!.add,
     }),
   );
-  const alone = batch === 1 ? singleContestants(programs, policy.lambda, toInput) : [];
+  const mixed = batch === 1 ? mixedExits(programs.dialled, policy, rounds, toInput) : null;
+  const alone = mixed ? [...singleContestants(programs, policy.lambda, toInput), mixed.contestant] : [];
   const against = programs.against ? [whole(programs.against)] : [];
   const contestants = [whole(programs.full), path, empty, ...adaptive, ...against, ...alone] as Contestant[];
   const measured = await takeTurns({
@@ -217,9 +221,10 @@ async function compare(
   const againstTime = programs.against ? others[lambdas.length]! : null;
   const singles = others.slice(lambdas.length + against.length);
   const oneFileTime = programs.oneFile ? singles.shift() : undefined;
+  const mixedMs = mixed?.meansOf(singles.pop()!.times) ?? [];
   const stages = stageTimes.map((times, k) => ({ exit: k + 1, batch, ...averagesOf(times) }));
-  const exits = singles.map(({ times }, k) => ({ exit: k + 1, ...averagesOf(times) }));
-  const exitMs = batch === 1 ? exits.map(({ meanMs }) => meanMs) : runningSums(stages.map(({ meanMs }) => meanMs));
+  const exits = singles.map(({ times }, k) => ({ exit: k + 1, ...averagesOf(times), mixedMs: mixedMs[k]! }));
+  const exitMs = batch === 1 ? mixedMs : runningSums(stages.map(({ meanMs }) => meanMs));
   return {
     full: { batch, ...withoutTimes(fullTime) },
     stages,
@@ -246,6 +251,31 @@ function singleContestants(
       : []),
     ...exits.map((program) => ({ run: (pixels: Uint8Array) => program.run(firstFeeds(toInput(pixels), 1, lambda)) })),
   ];
+}
+
+/**
+ * One image at a time, each leaving at an exit drawn for it: in random order, each exit as often as by the agent at the
+ * recommended lambda on validation images, at least once.
+ */
+function mixedExits(
+  program: Program,
+  policy: LearnedPolicy,
+  rounds: number,
+  toInput: (pixels: Uint8Array) => Float32Array,
+) {
+  const { agent, calibration, lambda } = policy;
+  const distance = (one: LambdaPoint): number => Math.abs(Math.log(one.lambda / lambda));
+  const { exitShares } = calibration.reduce((best, one) => (distance(one) < distance(best) ? one : best));
+  const countOf = (share: number): number => Math.max(1, Math.floor(share * (rounds - agent.exits))); // at most `rounds` in all
+  const inOrder = exitShares.flatMap((share, exit) => Array<number>(countOf(share)).fill(exit));
+  const drawn = permutation(seededRandom(1), inOrder.length);
+  const exitOf = (round: number): number => inOrder[drawn[round % drawn.length]!]!;
+  const contestant: Contestant = {
+    run: (pixels, round) => program.run(firstFeeds(toInput(pixels), 1, dialOf(agent, exitOf(round)))),
+  };
+  const meansOf = (times: readonly number[]): number[] =>
+    exitShares.map((_, exit) => mean(times.filter((_, round) => exitOf(round) === exit)));
+  return { contestant, meansOf };
 }
 
 function averagesOf(times: readonly number[]) {

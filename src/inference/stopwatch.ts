@@ -1,3 +1,4 @@
+import { permutation, seededRandom } from "../random.ts";
 import { percentile } from "./recent-times.ts";
 
 /** What only the host can read. */
@@ -11,7 +12,7 @@ export interface Meters {
 /** One of the things compared. */
 export interface Contestant<Result = unknown> {
   /** The work that is timed. @param pixels [B, C, H, W] bytes */
-  run(pixels: Uint8Array): Promise<Result>;
+  run(pixels: Uint8Array, round: number): Promise<Result>;
   /** Told what came out, outside the time measured. */
   onResult?(result: Result, round: number): void;
 }
@@ -42,27 +43,27 @@ export interface Race {
 const TURN_IMAGES = 32;
 
 /**
- * Lets the contestants take turns on the same images, so that whatever slows the machine down slows them all. Who begins
- * changes from turn to turn. Small batches come several in a turn, after one that is not timed: each contestant has its own
+ * Lets the contestants take turns on the same images, so that whatever slows the machine down slows them all. Their order
+ * is drawn anew for each turn, so that what one leaves behind, in caches or for the garbage collector, falls on all alike. Small batches come several in a turn, after one that is not timed: each contestant has its own
  * weights, and in use they would be in the processor's cache.
  */
 export async function takeTurns(race: Race): Promise<Measured[]> {
   const { contestants, batch, rounds, pixelsOf, meters, onRound } = race;
+  const random = seededRandom(1);
   const perTurn = Math.max(1, Math.floor(TURN_IMAGES / batch));
   const sums = contestants.map(() => ({ times: [] as number[], cpuMs: 0, joules: 0 as number | null }));
-  for (const one of contestants) await one.run(pixelsOf(0));
-  for (let first = 0, turn = 0; first < rounds; first += perTurn, turn++) {
+  for (const one of contestants) await one.run(pixelsOf(0), 0);
+  for (let first = 0; first < rounds; first += perTurn) {
     const until = Math.min(rounds, first + perTurn);
     const inputs = Array.from({ length: until - first }, (_, i) => pixelsOf(first + i).slice());
-    for (let i = 0; i < contestants.length; i++) {
-      const place = (i + turn) % contestants.length;
+    for (const place of permutation(random, contestants.length)) {
       const [one, sum] = [contestants[place]!, sums[place]!];
-      if (perTurn > 1) await one.run(inputs[0]!);
+      if (perTurn > 1) await one.run(inputs[0]!, first);
       const results: unknown[] = [];
       const [cpuMs, joules] = [meters.cpuMs(), meters.joules()];
-      for (const pixels of inputs) {
+      for (const [j, pixels] of inputs.entries()) {
         const begun = performance.now();
-        results.push(await one.run(pixels));
+        results.push(await one.run(pixels, first + j));
         sum.times.push((performance.now() - begun) / batch);
       }
       sum.cpuMs += meters.cpuMs() - cpuMs;

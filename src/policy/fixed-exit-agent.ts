@@ -10,6 +10,27 @@ import { ACTIONS, initialQWeights } from "./q-network.ts";
  * @param exit 0..E-1
  */
 export function fixedExitAgent(agent: Agent, exit: number): Agent {
+  const places = Array.from({ length: agent.exits }, (_, at) => (at < exit ? 0 : 1));
+  return pathAgent(agent, places, 0);
+}
+
+/**
+ * The same for an exit that each run chooses by its lambda: `dialOf(agent, exit)`. With s, the observation's scaled log lambda,
+ * the path carries relu(at - exit + 1), exit being s + E - 1.
+ */
+export function dialledExitAgent(agent: Agent): Agent {
+  const places = Array.from({ length: agent.exits }, (_, at) => at - agent.exits + 2);
+  const lambdaRange = { from: dialOf(agent, 0), to: dialOf(agent, agent.exits - 1) };
+  return { ...pathAgent(agent, places, -1), lambdaRange };
+}
+
+/** The lambda at which an image leaves at `exit`, 0..E-1: its scaled logarithm is exit - E + 1. */
+export function dialOf({ exits }: Agent, exit: number): number {
+  return 10 ** (exit - exits);
+}
+
+/** One path through the Q-network: the weighted sum of the exit's one-hot place and of scaled log lambda, passed on to the end. */
+function pathAgent(agent: Agent, places: readonly number[], logLambda: number): Agent {
   const { exits, classes, hidden, dueling } = agent;
   const shape = { inputs: stateWidth(exits, classes) + 1, hidden, dueling };
   const weights = new Map(
@@ -21,8 +42,10 @@ export function fixedExitAgent(agent: Agent, exit: number): Agent {
     const { shape, data } = weights.get(`${layer}.weight`)!;
     const width = shape[1]!;
     const row = layer === last ? (ACTIONS - 1) * width : 0;
-    if (i === 0) data.fill(1, row + exit, row + exits);
-    else data[row] = 1;
+    if (i === 0) {
+      data.set(places, row);
+      data[row + width - 1] = logLambda;
+    } else data[row] = 1;
   }
   weights.get(`${last}.bias`)!.data[0] = 0.5;
   return { ...agent, weights };

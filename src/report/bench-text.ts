@@ -32,10 +32,10 @@ function stageBlock(figures: BenchmarkFigures): string {
   const whole = perMac(meanMs, costs.fullMacs);
   const rows = exits.map((one, k) => {
     const { ms, macs, perMac } = parts[k]!;
-    const times = [one.p50Ms, one.p95Ms, one.meanMs, ms, alone[k]!.p50Ms, alone[k]!.p95Ms].map(formatMs);
+    const times = [one.p50Ms, one.p95Ms, one.meanMs, one.mixedMs, ms, alone[k]!.p50Ms, alone[k]!.p95Ms].map(formatMs);
     return [`exit ${one.exit}`, ...times, formatMillions(macs), formatDecimal(perMac, 1)];
   });
-  const fullRow = [formatMs(p50Ms), "", formatMs(meanMs), "", "", "", formatMillions(costs.fullMacs)];
+  const fullRow = [formatMs(p50Ms), "", formatMs(meanMs), "", "", "", "", formatMillions(costs.fullMacs)];
   const slow = parts.filter((one) => one.perMac > whole);
   return [
     `One image at a time, ${threads} ${threads === 1 ? "thread" : "threads"}; milliseconds to leave at each exit.`,
@@ -45,6 +45,7 @@ function stageBlock(figures: BenchmarkFigures): string {
         { title: "median" },
         { title: "p95" },
         { title: "mean" },
+        { title: "mixed" },
         { title: "its stage" },
         { title: "stage alone" },
         { title: "its p95" },
@@ -53,8 +54,8 @@ function stageBlock(figures: BenchmarkFigures): string {
       ],
       [...rows, ["full network", ...fullRow, formatDecimal(whole, 1)]],
     ),
-    "its stage: what it adds to the mean of the exit before; stage alone: median as a session of its",
-    "own, for batches and deadlines.",
+    "mixed: mean where exits are drawn by the agent's shares; its stage: what it adds to the mean of",
+    "the exit before; stage alone: median as a session of its own, for batches and deadlines.",
     ...slowLines(slow.map(({ exit, perMac }) => [exit, perMac / whole])),
     `All stages one after the other: ${signedPercent(pathOverhead)} against the full network; as sessions of their own: ${signedPercent(stagePathOverhead)}.`,
     `A run that computes nothing: ${formatMs(emptyRunMs)} ms.`,
@@ -119,8 +120,8 @@ function adaptiveBlock({ full, adaptive }: BenchmarkFigures): string {
       rows,
     ),
     "MACs, time: savings against the full network, counted and measured.",
-    "pred.: the time savings that exit shares promise, with the times of the exits or, in batches, of",
-    "the stages.",
+    "pred.: the time savings that exit shares promise, with the mixed times of the exits or, in batches,",
+    "the times of the stages.",
   ].join("\n");
 }
 

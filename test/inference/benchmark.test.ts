@@ -136,7 +136,8 @@ test("the figures: shares and accuracy as the agent decides, savings as they are
     const full = figures.full.find(({ batch }) => batch === one.batch)!;
     expect(one.timeSavings).toBeCloseTo(1 - one.meanMs / full.meanMs, 9);
     const stageMs = figures.stages.filter(({ batch }) => batch === one.batch).map(({ meanMs }) => meanMs);
-    const exitMs = figures.exits.map(({ meanMs }) => meanMs);
+    const exitMs = figures.exits.map(({ mixedMs }) => mixedMs);
+    expect(Math.min(...exitMs)).toBeGreaterThan(0);
     const spent =
       one.batch === 1
         ? shares[0]! * exitMs[0]! + shares[1]! * exitMs[1]! + shares[2]! * exitMs[2]!
@@ -183,7 +184,13 @@ test("energy: the sum of all packages, over the counter's end, and unknown where
 
 test("the text", () => {
   const stage = (exit: number, ms: number) => ({ exit, batch: 1, meanMs: ms, p50Ms: ms * 0.9, p95Ms: ms * 1.5 });
-  const exitTime = (exit: number, ms: number) => ({ exit, meanMs: ms, p50Ms: ms * 0.9, p95Ms: ms * 1.5 });
+  const exitTime = (exit: number, ms: number) => ({
+    exit,
+    meanMs: ms,
+    p50Ms: ms * 0.9,
+    p95Ms: ms * 1.5,
+    mixedMs: ms * 1.1,
+  });
   const full = (batch: number, ms: number, joules: number | null) => ({
     batch,
     meanMs: ms,

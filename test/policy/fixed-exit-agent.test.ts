@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Agent } from "../../src/policy/agent.ts";
 import { decide } from "../../src/policy/agent.ts";
 import type { ExitTable } from "../../src/policy/exit-table.ts";
-import { fixedExitAgent } from "../../src/policy/fixed-exit-agent.ts";
+import { dialledExitAgent, dialOf, fixedExitAgent } from "../../src/policy/fixed-exit-agent.ts";
 import { stateWidth } from "../../src/policy/observation.ts";
 import { initialQWeights } from "../../src/policy/q-network.ts";
 import { normal, seededRandom } from "../../src/random.ts";
@@ -23,25 +23,36 @@ test.each([
   { hidden: [6, 5], dueling: false },
   { hidden: [6, 5], dueling: true },
   { hidden: [], dueling: false },
-])("leaves at its exit whatever it sees and costs as much: %o", async ({ hidden, dueling }) => {
-  const shape = { inputs: stateWidth(EXITS, CLASSES) + 1, hidden, dueling };
-  const agent: Agent = {
-    weights: initialQWeights(shape, 1),
-    hidden,
-    dueling,
-    exits: EXITS,
-    classes: CLASSES,
-    temperatures: [1, 1, 1, 1],
-    lambdaRange: { from: 0.01, to: 1 },
-  };
-  for (let exit = 0; exit < EXITS; exit++) {
-    const fixed = fixedExitAgent(agent, exit);
-    for (const lambda of [0.01, 1]) {
-      const exits = await decide(createNodeRuntime({ threads: 1 }), fixed, table, costs, lambda);
-      expect([...exits]).toEqual(Array(COUNT).fill(exit));
+])(
+  "leaves at its exit, or at that which lambda names, whatever it sees and costs as much: %o",
+  async ({ hidden, dueling }) => {
+    const shape = { inputs: stateWidth(EXITS, CLASSES) + 1, hidden, dueling };
+    const agent: Agent = {
+      weights: initialQWeights(shape, 1),
+      hidden,
+      dueling,
+      exits: EXITS,
+      classes: CLASSES,
+      temperatures: [1, 1, 1, 1],
+      lambdaRange: { from: 0.01, to: 1 },
+    };
+    for (let exit = 0; exit < EXITS; exit++) {
+      const fixed = fixedExitAgent(agent, exit);
+      for (const lambda of [0.01, 1]) {
+        const exits = await decide(createNodeRuntime({ threads: 1 }), fixed, table, costs, lambda);
+        expect([...exits]).toEqual(Array(COUNT).fill(exit));
+      }
+      const dialled = await decide(
+        createNodeRuntime({ threads: 1 }),
+        dialledExitAgent(agent),
+        table,
+        costs,
+        dialOf(agent, exit),
+      );
+      expect([...dialled]).toEqual(Array(COUNT).fill(exit));
+      expect([...fixed.weights].map(([name, { shape: size }]) => [name, size])).toEqual(
+        [...agent.weights].map(([name, { shape: size }]) => [name, size]),
+      );
     }
-    expect([...fixed.weights].map(([name, { shape: size }]) => [name, size])).toEqual(
-      [...agent.weights].map(([name, { shape: size }]) => [name, size]),
-    );
-  }
-});
+  },
+);
