@@ -54,15 +54,14 @@ export interface DatasetParts {
 /**
  * N images with their SHA-256.
  *
- * @param pixels [N, C, H, W] bytes; copied only if it does not lie on a SharedArrayBuffer yet, and there is such a thing
+ * @param pixels [N, C, H, W] bytes; copied, but for those that lie on a SharedArrayBuffer
  * @param labels [N]
  * @throws {RangeError} if the pixels are not the same whole number of bytes for every label
  */
 export function createSamples(pixels: Uint8Array, labels: Uint16Array): Samples {
   imageSize(pixels, labels.length);
-  const isShared = !canShare || pixels.buffer instanceof SharedArrayBuffer;
-  const shared = isShared ? pixels : sharedCopy(pixels);
-  return { pixels: shared, labels, count: labels.length, sha256: hash(shared, labels) };
+  const kept = canShare && pixels.buffer instanceof SharedArrayBuffer ? pixels : copyOf(pixels);
+  return { pixels: kept, labels, count: labels.length, sha256: hash(kept, labels) };
 }
 
 /**
@@ -105,12 +104,12 @@ export function splitParts(parts: DatasetParts, validationFraction: number, seed
   return { name, imageShape, classes, train, validation, test };
 }
 
-/** Zeroed bytes that every worker can read without a copy. */
+/** Zeroed bytes, which every worker can read without a copy where memory can be shared. */
 export function sharedBytes(length: number): Uint8Array {
   return new Uint8Array(canShare ? new SharedArrayBuffer(length) : new ArrayBuffer(length));
 }
 
-function sharedCopy(bytes: Uint8Array): Uint8Array {
+function copyOf(bytes: Uint8Array): Uint8Array {
   const copy = sharedBytes(bytes.length);
   copy.set(bytes);
   return copy;

@@ -51,7 +51,7 @@ export interface AdaptiveTime extends FullTime {
   readonly timeSavings: number;
   /**
    * 1 - predicted time / mean time of the full network. Predicted from the exit shares and, at batch 1, the mean time of leaving at each
-   * exit in a mix (`mixedMs`); in batches the mean time of each stage, as if it were as fast for the images that are left as for the whole batch. What
+   * exit in the mix of the recommended lambda (`mixedMs`); in batches the mean time of each stage, as if it were as fast for the images that are left as for the whole batch. What
    * the classifier does around the runs (reading answers, making up the smaller batch) is in neither.
    */
   readonly predictedTimeSavings: number;

@@ -10,7 +10,7 @@ import type { LearnedPolicy, Model } from "../model/model.ts";
 import type { Blueprint } from "../network/blueprint.ts";
 import { initialWeights } from "../network/training-graph.ts";
 import type { ExitCosts } from "../policy/exit-table.ts";
-import { dialledExitAgent, dialOf, fixedExitAgent } from "../policy/fixed-exit-agent.ts";
+import { dialledExitAgent, fixedExitAgent, lambdaForExit } from "../policy/fixed-exit-agent.ts";
 import { type LambdaPoint, lambdaGridWith } from "../policy/lambda-calibration.ts";
 import { permutation, seededRandom } from "../random.ts";
 import { Program, type Values } from "../runtime/program.ts";
@@ -255,10 +255,12 @@ function singleContestants(
 
 /**
  * One image at a time, each leaving at an exit drawn for it: in random order, each exit as often as by the agent at the
- * recommended lambda on validation images, at least once.
+ * recommended lambda on validation images, but for rare ones, which come often enough to be timed.
+ *
+ * @returns the contestant, and what turns its times, one for each round, into the mean time of each exit
  */
-function mixedExits(
-  program: Program,
+export function mixedExits(
+  program: Pick<Program, "run">,
   policy: LearnedPolicy,
   rounds: number,
   toInput: (pixels: Uint8Array) => Float32Array,
@@ -266,12 +268,13 @@ function mixedExits(
   const { agent, calibration, lambda } = policy;
   const distance = (one: LambdaPoint): number => Math.abs(Math.log(one.lambda / lambda));
   const { exitShares } = calibration.reduce((best, one) => (distance(one) < distance(best) ? one : best));
-  const countOf = (share: number): number => Math.max(1, Math.floor(share * (rounds - agent.exits))); // at most `rounds` in all
-  const inOrder = exitShares.flatMap((share, exit) => Array<number>(countOf(share)).fill(exit));
+  const least = Math.max(1, Math.floor(rounds / (8 * agent.exits)));
+  const countOf = (share: number): number => Math.max(least, Math.floor(share * (rounds - agent.exits * least)));
+  const inOrder = exitShares.flatMap((share, exit) => Array<number>(countOf(share)).fill(exit)); // at most `rounds` in all
   const drawn = permutation(seededRandom(1), inOrder.length);
   const exitOf = (round: number): number => inOrder[drawn[round % drawn.length]!]!;
   const contestant: Contestant = {
-    run: (pixels, round) => program.run(firstFeeds(toInput(pixels), 1, dialOf(agent, exitOf(round)))),
+    run: (pixels, round) => program.run(firstFeeds(toInput(pixels), 1, lambdaForExit(agent, exitOf(round)))),
   };
   const meansOf = (times: readonly number[]): number[] =>
     exitShares.map((_, exit) => mean(times.filter((_, round) => exitOf(round) === exit)));

@@ -11,7 +11,7 @@ export interface Meters {
 
 /** One of the things compared. */
 export interface Contestant<Result = unknown> {
-  /** The work that is timed. @param pixels [B, C, H, W] bytes */
+  /** The work that is timed. @param pixels [B, C, H, W] bytes @param round the one whose images they are, 0..rounds-1 */
   run(pixels: Uint8Array, round: number): Promise<Result>;
   /** Told what came out, outside the time measured. */
   onResult?(result: Result, round: number): void;

@@ -202,9 +202,9 @@ function actingGraph({ shape, initial }: Team): GraphDefinition {
 
 /** Gives the actor the mean of the members as they are now. @param suffix ".average" for their moving averages */
 async function copyWeights(learner: Program, actor: Program, { shape, initial }: Team, suffix = ""): Promise<Weights> {
-  const read = async (m: number, name: string, { shape }: NamedArray): Promise<[string, NamedArray]> => [
+  const read = async (m: number, name: string, one: NamedArray): Promise<[string, NamedArray]> => [
     name,
-    { shape, data: await learner.read(`${m}.${name}${suffix}`) },
+    { shape: one.shape, data: await learner.read(`${m}.${name}${suffix}`) },
   ];
   const members = await Promise.all(
     initial.map(async (weights, m) => new Map(await Promise.all([...weights].map((one) => read(m, ...one))))),

@@ -15,17 +15,17 @@ export function fixedExitAgent(agent: Agent, exit: number): Agent {
 }
 
 /**
- * The same for an exit that each run chooses by its lambda: `dialOf(agent, exit)`. With s, the observation's scaled log lambda,
- * the path carries relu(at - exit + 1), exit being s + E - 1.
+ * The same for an exit that each run chooses by its lambda, see `lambdaForExit`. With s = 1 + log10(lambda), the last column of the
+ * observation, the path carries relu(at - exit + 1), exit being s + E - 1.
  */
 export function dialledExitAgent(agent: Agent): Agent {
   const places = Array.from({ length: agent.exits }, (_, at) => at - agent.exits + 2);
-  const lambdaRange = { from: dialOf(agent, 0), to: dialOf(agent, agent.exits - 1) };
+  const lambdaRange = { from: lambdaForExit(agent, 0), to: lambdaForExit(agent, agent.exits - 1) };
   return { ...pathAgent(agent, places, -1), lambdaRange };
 }
 
-/** The lambda at which an image leaves at `exit`, 0..E-1: its scaled logarithm is exit - E + 1. */
-export function dialOf({ exits }: Agent, exit: number): number {
+/** The lambda at which `dialledExitAgent` lets an image leave at `exit`, 0..E-1: 1 + log10(lambda) = exit - E + 1. */
+export function lambdaForExit({ exits }: Agent, exit: number): number {
   return 10 ** (exit - exits);
 }
 

@@ -54,7 +54,7 @@ function stageBlock(figures: BenchmarkFigures): string {
       ],
       [...rows, ["full network", ...fullRow, formatDecimal(whole, 1)]],
     ),
-    "mixed: mean where exits are drawn by the agent's shares; its stage: what it adds to the mean of",
+    "mixed: mean among exits drawn as at the recommended lambda; its stage: what it adds to the mean of",
     "the exit before; stage alone: median as a session of its own, for batches and deadlines.",
     ...slowLines(slow.map(({ exit, perMac }) => [exit, perMac / whole])),
     `All stages one after the other: ${signedPercent(pathOverhead)} against the full network; as sessions of their own: ${signedPercent(stagePathOverhead)}.`,
@@ -120,8 +120,8 @@ function adaptiveBlock({ full, adaptive }: BenchmarkFigures): string {
       rows,
     ),
     "MACs, time: savings against the full network, counted and measured.",
-    "pred.: the time savings that exit shares promise, with the mixed times of the exits or, in batches,",
-    "the times of the stages.",
+    "pred.: the time savings that exit shares promise, with the exits' times in the mix of the",
+    "recommended lambda or, in batches, the stages' times.",
   ].join("\n");
 }
 

@@ -5,7 +5,7 @@ import { type Shape, show, sizeOf, type Tensor, type Variable } from "../graph/t
 import { fillUniform, seededRandom } from "../random.ts";
 import type { Runtime, SessionOptions } from "./runtime.ts";
 
-export interface ProgramOptions extends SessionOptions {
+export interface ProgramOptions extends Omit<SessionOptions, "resident"> {
   /** Seeds the random inputs (dropout); default 0. */
   readonly seed?: number;
 }
@@ -24,7 +24,7 @@ interface Fed {
  * A compiled graph with the variables that it changes.
  *
  * A variable is an ONNX Runtime tensor that one run returns and the next one takes: nothing here copies weights or
- * moments. On a graphics processor they stay in its memory until somebody reads them. (On the CPU, the binding of
+ * moments. With WebGPU they stay in the graphics processor's memory until somebody reads them. (On the CPU, the binding of
  * `onnxruntime-node` 1.30 itself copies every output once, preallocated or not.)
  */
 export class Program {
@@ -38,8 +38,11 @@ export class Program {
   readonly #random: readonly { readonly name: string; readonly values: Float32Array }[];
   readonly #variables: ReadonlyMap<string, Variable>;
   readonly #current = new Map<string, OnnxValue>();
-  /** Brings variables back from the device's memory: made when one is first read from there. */
-  #download: Promise<InferenceSession> | undefined;
+  /**
+   * Brings variables back from the device's memory: made when one is first read from there. A session that hands its inputs on, as
+   * tensors of `onnxruntime-node` 1.30 cannot download themselves.
+   */
+  #download: InferenceSession | undefined;
   #fetching: Promise<void> | undefined;
   /** What the session takes: variables that are written but never read are not among its inputs. */
   readonly #feeds: Record<string, OnnxValue> = {};
@@ -109,7 +112,10 @@ export class Program {
     return this.#runtime.tensor(data, perImage ? [data.length / expected, ...perImage.shape] : shape);
   }
 
-  /** The current value of a variable. The array is the program's own: copy it to keep it. */
+  /**
+   * The current value of a variable. The array is the program's own: copy it to keep it. With WebGPU, read before `close`, and
+   * while no run is under way.
+   */
   async read(name: string): Promise<Float32Array> {
     this.#variable(name);
     if (isResident(this.#current.get(name)!)) {
@@ -122,14 +128,15 @@ export class Program {
   /** Brings every variable back from the device's memory; the next run takes them there again. */
   async #fetch(): Promise<void> {
     const changed = this.#updates.map(({ variable }) => variable);
-    this.#download ??= this.#runtime.createSession(
-      serialize({ outputs: Object.fromEntries(changed.map((one) => [nextName(one), one])) }).bytes,
-    );
     try {
-      const download = await this.#download;
+      const { bytes } = serialize({ outputs: Object.fromEntries(changed.map((one) => [nextName(one), one])) });
+      this.#download ??= await this.#runtime.createSession(bytes);
       const feeds = Object.fromEntries(changed.map(({ source: { name } }) => [name, this.#current.get(name)!]));
-      const results = await download.run(feeds);
-      for (const one of changed) this.#set(one.source.name, results[nextName(one)]!);
+      const results = await this.#download.run(feeds);
+      for (const one of changed) {
+        const { name } = one.source;
+        if (this.#current.get(name) === feeds[name]) this.#set(name, results[nextName(one)]!); // else written meanwhile
+      }
     } finally {
       this.#fetching = undefined;
     }
@@ -174,7 +181,7 @@ export class Program {
   /** Frees the session; with a profile, this writes it. */
   async close(): Promise<void> {
     for (const name of this.#variables.keys()) this.#free(name);
-    await (await this.#download)?.release();
+    await this.#download?.release();
     await this.#session.release();
   }
 }

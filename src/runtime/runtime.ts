@@ -10,13 +10,13 @@ export interface SessionOptions {
    * "training", where weights change, does without: converting back and forth would cost more than it saves.
    */
   readonly optimizeFor?: "inference" | "training";
-  /** Outputs that stay in the device's own memory, where it has one, for a later run to take from there. */
+  /** Outputs that stay in the memory of a graphics processor, with WebGPU, for a later run to take from there. */
   readonly resident?: readonly string[];
   /** Writes ONNX Runtime's own profile to a file with this prefix. */
   readonly profilePrefix?: string;
 }
 
-/** The part of a session's options that leaves outputs where they were computed. */
+/** The part of a session's options that leaves outputs where they were computed; only WebGPU has it. */
 export function residentOutputs(device: Device, { resident = [] }: SessionOptions) {
   if (device !== "webgpu") return {};
   return { preferredOutputLocation: Object.fromEntries(resident.map((name) => [name, "gpu-buffer" as const])) };

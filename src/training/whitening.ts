@@ -37,7 +37,8 @@ export async function whiteningFilters(
   normalisation: Normalisation,
   channels: number,
 ): Promise<Float32Array> {
-  // CommonJS, so on demand: bundlers would put what it needs into a page's first chunk, which ONNX Runtime's threads then load.
+  // CommonJS, so on demand: bundlers put what such modules need into a page's first chunk, from which ONNX Runtime's chunk takes it
+  // too; each of its threads would then run the page's own script.
   const { EigenvalueDecomposition, Matrix } = await import("ml-matrix");
   const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(
     new Matrix(patchMoments(samples, imageShape, normalisation)),

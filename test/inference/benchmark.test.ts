@@ -5,16 +5,18 @@ import { afterEach, expect, test, vi } from "vitest";
 import { nodeMeters } from "../../src/cli/bench.ts";
 import { createSamples } from "../../src/dataset/dataset.ts";
 import { oneFileGraph } from "../../src/export/one-file.ts";
-import { benchmark } from "../../src/inference/benchmark.ts";
+import { benchmark, mixedExits } from "../../src/inference/benchmark.ts";
 import type { BenchmarkFigures } from "../../src/inference/benchmark-figures.ts";
 import { fullNetworkGraph } from "../../src/inference/stage-programs.ts";
 import { type Contestant, takeTurns } from "../../src/inference/stopwatch.ts";
 import { decide } from "../../src/policy/agent.ts";
 import { computeExitTable } from "../../src/policy/exit-logits.ts";
+import { lambdaForExit } from "../../src/policy/fixed-exit-agent.ts";
+import { dialOf } from "../../src/policy/observation.ts";
 import { benchText } from "../../src/report/bench-text.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { Program } from "../../src/runtime/program.ts";
-import { CLASSES, EXITS, handMadeAgent, modelOf, network, wavyPixels } from "./small.ts";
+import { CLASSES, EXITS, handMadeAgent, IMAGE_SIZE, modelOf, network, policyOf, wavyPixels } from "./small.ts";
 
 const COUNT = 60;
 const runtime = createNodeRuntime({ threads: 1 });
@@ -30,10 +32,13 @@ const clock = { cpuMs: () => performance.now(), joules: () => performance.now() 
 
 afterEach(() => vi.restoreAllMocks());
 
-test("contestants take turns: each works on every round, and who begins changes", async () => {
+test("contestants take turns: each works on every round, in an order that changes", async () => {
   const log: string[] = [];
   const contestant = (name: string): Contestant<string> => ({
-    run: async (pixels) => `${name}${pixels[0]}`,
+    run: async (pixels, round) => {
+      expect(round).toBe(pixels[0]);
+      return `${name}${round}`;
+    },
     onResult: (result, round) => log.push(`${result}@${round}`),
   });
   const pixelsOf = (round: number) => Uint8Array.of(round);
@@ -48,6 +53,43 @@ test("contestants take turns: each works on every round, and who begins changes"
   await takeTurns({ contestants, batch: 16, rounds: 3, pixelsOf, meters: clock, onRound });
   expect(log).toEqual(["a0@0", "a1@1", "b0@0", "b1@1", "b2@2", "a2@2"]); // two batches of 16 make a turn
   expect(rounds).toBe(3);
+  log.length = 0;
+  await takeTurns({ contestants: [...contestants, contestant("c")], batch: 256, rounds: 30, pixelsOf, meters: clock });
+  const pairs = log.slice(1).map((one, i) => `${log[i]![0]}${one[0]}`);
+  expect(new Set(pairs)).toEqual(new Set(["ab", "ac", "ba", "bc", "ca", "cb", "aa", "bb", "cc"]));
+});
+
+test("exits in a mix: as often as the agent takes them, the rare ones often enough, and each with its own time", async () => {
+  let now = 0;
+  vi.spyOn(performance, "now").mockImplementation(() => now);
+  const policy = { ...policyOf(mixed), lambda: 0.01 }; // shares 0.1, 0.2, 0.7
+  const counts = [0, 0, 0];
+  const program = {
+    run: async ({ seen }: Readonly<Record<string, Float32Array>>) => {
+      const exit = [0, 1, 2].find((k) => Math.abs(seen![0]! - dialOf(lambdaForExit(mixed, k))) < 1e-3)!;
+      counts[exit]! += 1;
+      now += [2, 30, 400][exit]!;
+      return {};
+    },
+  };
+  const { contestant, meansOf } = mixedExits(program, policy, 480, () => new Float32Array(IMAGE_SIZE));
+  for (let round = 0; round < 480; round++) await contestant.run(new Uint8Array(IMAGE_SIZE), round);
+  expect(counts.reduce((a, b) => a + b)).toBe(480);
+  expect(counts[0]).toBeCloseTo(48, -1);
+  expect(counts[1]).toBeCloseTo(90, -1.5);
+  const rare = { ...policy, calibration: [{ ...policy.calibration[0]!, exitShares: [1, 0, 0] }] };
+  counts.fill(0);
+  const other = mixedExits(program, rare, 480, () => new Float32Array(IMAGE_SIZE));
+  const [measured] = await takeTurns({
+    contestants: [other.contestant],
+    batch: 1,
+    rounds: 480,
+    pixelsOf: () => new Uint8Array(IMAGE_SIZE),
+    meters: clock,
+  });
+  expect(Math.min(...counts)).toBeGreaterThanOrEqual(20); // an eighth of an equal part
+  expect(other.meansOf(measured!.times)).toEqual([2, 30, 400]);
+  expect(meansOf(Array(480).fill(1))).toEqual([1, 1, 1]);
 });
 
 test("times, CPU time and joules are per image", async () => {

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Agent } from "../../src/policy/agent.ts";
 import { decide } from "../../src/policy/agent.ts";
 import type { ExitTable } from "../../src/policy/exit-table.ts";
-import { dialledExitAgent, dialOf, fixedExitAgent } from "../../src/policy/fixed-exit-agent.ts";
+import { dialledExitAgent, fixedExitAgent, lambdaForExit } from "../../src/policy/fixed-exit-agent.ts";
 import { stateWidth } from "../../src/policy/observation.ts";
 import { initialQWeights } from "../../src/policy/q-network.ts";
 import { normal, seededRandom } from "../../src/random.ts";
@@ -47,7 +47,7 @@ test.each([
         dialledExitAgent(agent),
         table,
         costs,
-        dialOf(agent, exit),
+        lambdaForExit(agent, exit),
       );
       expect([...dialled]).toEqual(Array(COUNT).fill(exit));
       expect([...fixed.weights].map(([name, { shape: size }]) => [name, size])).toEqual(

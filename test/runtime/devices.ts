@@ -3,17 +3,21 @@
  * as a graphics driver is found by the environment that a process begins with.
  */
 
+import type { OnnxValue } from "onnxruntime-common";
 import { add, scale } from "../../src/graph/elementwise.ts";
 import { input, variable } from "../../src/graph/tensor.ts";
 import { AdaptiveClassifier } from "../../src/inference/adaptive-classifier.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { Program } from "../../src/runtime/program.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
 import { handMadeAgent, IMAGE_SIZE, modelOf, wavyPixels } from "../inference/small.ts";
 import { smallBlueprint, smallRecipe, train } from "../training/small.ts";
 
 export interface DeviceResults {
-  /** After each of three runs of a <- a + x, b <- 2 b: both values, read after the last two only, and `b` written before the last. */
+  /** After the second and the fourth run of a <- a + x, b <- 2 b: both values; `b` is written before the fourth. */
   readonly states: number[][];
+  /** Where each run of a program of its own, never read and then closed, found its variable. */
+  readonly locations: string[];
   readonly losses: number[];
   readonly weights: number[];
   readonly exits: number[];
@@ -30,12 +34,35 @@ async function states(device: string): Promise<number[][]> {
     ],
   });
   const found: number[][] = [];
-  for (const x of [10, 100, 1000]) {
-    if (x === 1000) program.write("b", Float32Array.of(50));
+  for (const x of [10, 100, 1000, 10_000]) {
+    if (x === 10_000) program.write("b", Float32Array.of(50));
     await program.run({ x: Float32Array.of(x) });
-    if (x > 10)
+    if (x === 100 || x === 10_000)
       found.push((await Promise.all(["a", "b"].map((name) => program.read(name)))).flatMap((one) => [...one]));
   }
+  await program.close();
+  return found;
+}
+
+async function locations(device: string): Promise<string[]> {
+  const found: string[] = [];
+  const runtime = createNodeRuntime({ device });
+  const watched: Runtime = {
+    ...runtime,
+    async createSession(model, options) {
+      const session = await runtime.createSession(model, options);
+      const run = session.run.bind(session);
+      return Object.assign(session, {
+        run: (feeds: Record<string, OnnxValue>) => {
+          found.push(feeds.a!.location);
+          return run(feeds);
+        },
+      });
+    },
+  };
+  const a = variable("a", [2], Float32Array.of(1, 2));
+  const program = await Program.compile(watched, { outputs: {}, updates: [{ variable: a, next: scale(a, 2) }] });
+  for (let run = 0; run < 3; run++) await program.run({});
   await program.close();
   return found;
 }
@@ -60,6 +87,7 @@ async function results(device: string): Promise<DeviceResults> {
   await classifier.close();
   return {
     states: await states(device),
+    locations: await locations(device),
     losses,
     weights: [...trained.weights.values()].flatMap(({ data }) => [...data]),
     exits: answers.map(({ exit }) => exit),

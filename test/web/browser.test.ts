@@ -130,16 +130,16 @@ describe.skipIf(!CHROMIUM)(`in a browser${CHROMIUM ? "" : " (Chromium not found)
     for (const one of found) expect(one).toEqual({ classIndex, exit, confidence: expect.closeTo(confidence, 4) });
   });
 
-  test("WebGPU trains and answers as WebAssembly does", async () => {
+  test("WebGPU trains and answers as WebAssembly does, and WebAssembly trains with threads", async () => {
     const withWebgpu = await launchChromium(...SOFTWARE_WEBGPU);
     try {
       const page = await open("plain", withWebgpu);
       type Trained = { losses: number[]; weights: number[] };
       const [wasm, webgpu] = [
-        await call<Trained>(page, "trainSmall", "wasm"),
-        await call<Trained>(page, "trainSmall", "webgpu"),
+        await call<Trained>(page, "trainSmall", { device: "wasm" }),
+        await call<Trained>(page, "trainSmall", { device: "webgpu" }),
       ];
-      expect(wasm.losses).toHaveLength(2);
+      expect(wasm.losses).toHaveLength(4);
       expectClose(webgpu.losses, wasm.losses, 1e-4);
       expectClose(webgpu.weights, wasm.weights, 1e-4);
       const few = (options: object) => ({ ...asked(options), pictures: asPlain.slice(0, 6) });
@@ -150,6 +150,9 @@ describe.skipIf(!CHROMIUM)(`in a browser${CHROMIUM ? "" : " (Chromium not found)
       expect(found.results.map(({ exit }) => exit)).toEqual(expected.results.map(({ exit }) => exit));
       for (const [i, { probabilities }] of found.results.entries())
         expectClose(probabilities, expected.results[i]!.probabilities, 1e-4);
+      const isolated = await open("isolated", withWebgpu);
+      const threaded = await call<Trained>(isolated, "trainSmall", { threads: 2 });
+      expectClose(threaded.losses, wasm.losses, 1e-4);
       expect(errors).toEqual([]);
     } finally {
       await withWebgpu.close();

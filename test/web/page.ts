@@ -7,6 +7,7 @@ import {
   createWebRuntime,
   type RawImage,
   trainNetwork,
+  type WebRuntimeOptions,
 } from "../../src/web.ts";
 
 type Picture = { readonly data: readonly number[]; readonly width: number; readonly height: number };
@@ -39,19 +40,19 @@ async function classifyFile(model: string, file: string) {
   return results.map(({ classIndex, exit, confidence }) => ({ classIndex, exit, confidence }));
 }
 
-/** Two steps on noise: the losses, and every weight that is kept. */
-async function trainSmall(device: string) {
+/** Four steps on noise: the losses, and every weight that is kept. */
+async function trainSmall(options: WebRuntimeOptions) {
   const random = seededRandom(1);
-  const noise = Uint8Array.from({ length: 16 * 64 }, () => integer(random, 0, 255));
+  const noise = Uint8Array.from({ length: 32 * 64 }, () => integer(random, 0, 255));
   const samples = createSamples(
     noise,
-    Uint16Array.from({ length: 16 }, (_, i) => i % 2),
+    Uint16Array.from({ length: 32 }, (_, i) => i % 2),
   );
   const head = [{ type: "globalAveragePool" as const }, { type: "linear" as const, features: "classes" as const }];
   const layers = [{ type: "conv" as const, channels: 8 }, { type: "batchNorm" as const }, { type: "relu" as const }];
   const losses: number[] = [];
   const { weights } = await trainNetwork({
-    runtime: await createWebRuntime({ device }),
+    runtime: await createWebRuntime(options),
     data: {
       name: "noise",
       imageShape: [1, 8, 8],
@@ -64,7 +65,7 @@ async function trainSmall(device: string) {
       name: "small",
       input: [1, 8, 8],
       stages: [
-        { layers, head },
+        { layers: [{ type: "whitening", channels: 8 }, { type: "relu" }, ...layers], head },
         { layers, head },
       ],
     },
