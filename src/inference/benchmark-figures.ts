@@ -19,8 +19,8 @@ export interface ExitTime {
   readonly p50Ms: number;
   readonly p95Ms: number;
   /**
-   * Mean time where each image leaves at an exit drawn by the agent's shares at the recommended lambda, on validation images: the weights
-   * of later stages may have left the processor's cache.
+   * Mean time where each image leaves at an exit drawn by the agent's shares at the recommended lambda, on validation images:
+   * the weights of later stages may have left the processor's cache.
    */
   readonly mixedMs: number;
 }
@@ -51,8 +51,9 @@ export interface AdaptiveTime extends FullTime {
   readonly timeSavings: number;
   /**
    * 1 - predicted time / mean time of the full network. Predicted from the exit shares and, at batch 1, the mean time of leaving at each
-   * exit in the mix of the recommended lambda (`mixedMs`); in batches the mean time of each stage, as if it were as fast for the images that are left as for the whole batch. What
-   * the classifier does around the runs (reading answers, making up the smaller batch) is in neither.
+   * exit in the mix of the recommended lambda (`mixedMs`); in batches the mean time of each stage, as if it were as fast for the
+   * images that are left as for the whole batch. What the classifier does around the runs (reading answers, making up the smaller
+   * batch) is in neither.
    */
   readonly predictedTimeSavings: number;
 }

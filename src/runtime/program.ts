@@ -129,8 +129,7 @@ export class Program {
   async #fetch(): Promise<void> {
     const changed = this.#updates.map(({ variable }) => variable);
     try {
-      const { bytes } = serialize({ outputs: Object.fromEntries(changed.map((one) => [nextName(one), one])) });
-      this.#download ??= await this.#runtime.createSession(bytes);
+      this.#download ??= await this.#runtime.createSession(handOn(changed));
       const feeds = Object.fromEntries(changed.map(({ source: { name } }) => [name, this.#current.get(name)!]));
       const results = await this.#download.run(feeds);
       for (const one of changed) {
@@ -184,6 +183,11 @@ export class Program {
     await this.#download?.release();
     await this.#session.release();
   }
+}
+
+/** A graph whose outputs are its inputs. */
+function handOn(variables: readonly Variable[]): Uint8Array {
+  return serialize({ outputs: Object.fromEntries(variables.map((one) => [nextName(one), one])) }).bytes;
 }
 
 function isResident({ location }: OnnxValue): boolean {
