@@ -8,7 +8,7 @@
  * Letters: N images, E exits, L lambdas, P policies.
  */
 import { greedyExits, qValues } from "../src/policy/agent.ts";
-import { fitTemperatures } from "../src/policy/calibration.ts";
+import { type AnswerTable, answersOf, fitAnswers } from "../src/policy/answers.ts";
 import { DQN_DEFAULTS, type DqnOptions, trainAgent } from "../src/policy/dqn.ts";
 import { correctAnswers, returnOf } from "../src/policy/environment.ts";
 import { type Episodes, prepareEpisodes } from "../src/policy/episodes.ts";
@@ -152,10 +152,11 @@ export async function compare(
   oneLambdaOptions: Partial<DqnOptions>,
   say: (text: string) => void,
 ): Promise<Comparison> {
-  const { fit, selection, test, costs } = tables;
-  const temperatures = fitTemperatures(fit);
-  const problem = await prepareYardsticks(runtime, fit, temperatures, costs);
-  const prices = await pricesFor(problem, await prepareEpisodes(runtime, selection, temperatures, costs));
+  const { fit, selection, costs } = tables;
+  const rule = fitAnswers(fit); // that of every agent, too
+  const [selected, test] = [answersOf(selection, rule), answersOf(tables.test, rule)];
+  const problem = await prepareYardsticks(runtime, answersOf(fit, rule), costs);
+  const prices = await pricesFor(problem, await prepareEpisodes(runtime, selected, costs));
   const asked = prices.map(({ environmentLambda }) => environmentLambda);
   say(`lambdas ${prices.map(({ lambda }) => lambda.toPrecision(3)).join(", ")}`);
   const { from, to } = DQN_DEFAULTS.lambdaRange;
@@ -185,7 +186,7 @@ export async function compare(
       const [q] = await qValues(runtime, agent, test, costs, [lambda]);
       single.push(greedyExits(q!, test.exits));
     }
-    decisions.push(await decisionsAt(problem, tables, lambda, conditioned[l]!, single));
+    decisions.push(await decisionsAt(problem, selected, test, lambda, conditioned[l]!, single));
     say(`lambda ${prices[l]!.lambda.toPrecision(3)}: all policies have decided`);
   }
   return { ...judge(prices, decisions, test, costs), seeds, trainSeconds: Math.max(...seconds) };
@@ -193,11 +194,13 @@ export async function compare(
 
 async function decisionsAt(
   problem: YardstickProblem,
-  { selection, test, costs }: Tables,
+  selection: AnswerTable,
+  test: AnswerTable,
   lambda: number,
   dqn: Decisions,
   dqnOneLambda: Decisions,
 ): Promise<Record<PolicyName, Decisions>> {
+  const { costs } = problem;
   const yardsticks = new Map(yardsticksFor(problem, lambda).map((one) => [one.name, one]));
   const by = async (name: string): Promise<Decisions> => [await yardsticks.get(name)!.decide(test)];
   const selectionRight = correctAnswers(selection);
@@ -222,7 +225,7 @@ async function decisionsAt(
 }
 
 /** The best one on all of validation. */
-function bestFixedExit({ correct, shares, count }: Episodes, selection: ExitTable, lambda: number): number {
+function bestFixedExit({ correct, shares, count }: Episodes, selection: AnswerTable, lambda: number): number {
   const other = correctAnswers(selection);
   const worth = shares.map((share, k) => {
     const right = (all: Uint8Array): number =>
@@ -236,7 +239,7 @@ function bestFixedExit({ correct, shares, count }: Episodes, selection: ExitTabl
 export function judge(
   prices: readonly Price[],
   decisions: readonly Readonly<Record<PolicyName, Decisions>>[],
-  test: ExitTable,
+  test: AnswerTable,
   costs: ExitCosts,
 ): Pick<Comparison, "lambdas" | "points" | "average" | "pooledGain"> {
   const correct = correctAnswers(test);

@@ -13,7 +13,7 @@ import { openDataset } from "../src/dataset/open.ts";
 import { UserError } from "../src/errors.ts";
 import type { LearnedPolicy } from "../src/model/model.ts";
 import { loadModel } from "../src/model/model-folder.ts";
-import { fitTemperatures } from "../src/policy/calibration.ts";
+import { answersOf, fitAnswers } from "../src/policy/answers.ts";
 import { correctAnswers } from "../src/policy/environment.ts";
 import { computeExitTable } from "../src/policy/exit-logits.ts";
 import type { ExitTable } from "../src/policy/exit-table.ts";
@@ -47,12 +47,14 @@ function percents(share: number, interval: readonly [number, number]): string {
 
 /** [N] what optimal stopping, solved on `fit`, is worth on each image, averaged over the lambdas. */
 async function optimalReturns({ costs }: LearnedPolicy, fit: ExitTable, test: ExitTable, lambdas: readonly number[]) {
-  const problem = await prepareYardsticks(runtime, fit, fitTemperatures(fit), costs);
-  const correct = correctAnswers(test);
+  const rule = fitAnswers(fit);
+  const problem = await prepareYardsticks(runtime, answersOf(fit, rule), costs);
+  const answers = answersOf(test, rule);
+  const correct = correctAnswers(answers);
   const shares = costShares(costs);
   const returns = new Float64Array(test.count);
   for (const lambda of lambdas) {
-    const exits = await optimalStopping(problem, lambda).decide(test);
+    const exits = await optimalStopping(problem, lambda).decide(answers);
     for (const [i, exit] of exits.entries())
       returns[i]! += (correct[i * test.exits + exit]! - lambda * shares[exit]!) / lambdas.length;
   }

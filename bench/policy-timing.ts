@@ -7,6 +7,7 @@ import { stageGraphs } from "../src/inference/stage-programs.ts";
 import type { LearnedPolicy } from "../src/model/model.ts";
 import { foldBatchNorm } from "../src/network/folding.ts";
 import { buildInferenceStage } from "../src/network/inference-graph.ts";
+import { answer } from "../src/policy/answers.ts";
 import { fixedExitAgent } from "../src/policy/fixed-exit-agent.ts";
 import { answerCount, costShares } from "../src/policy/observation.ts";
 import { stageDecision } from "../src/policy/stage-decision.ts";
@@ -81,7 +82,15 @@ async function decisionAlone(runtime: Runtime, { agent, costs }: LearnedPolicy, 
   for (let exit = 0; exit < exits - 1; exit++) {
     const seen = input("seen", [batch, width]);
     const previousTopClass = exit === 0 ? null : input("topClass", [batch, 1]);
-    const decision = stageDecision(agent, { exit, logits, seen, previousTopClass, costShares: costShares(costs) });
+    const before = exit === 0 ? null : input("before", [batch, classes]);
+    const logProbabilities = answer(agent, exit, logits, before);
+    const decision = stageDecision(agent, {
+      exit,
+      logProbabilities,
+      seen,
+      previousTopClass,
+      costShares: costShares(costs),
+    });
     const outputs = {
       answer: concat([decision.probabilities, ...decision.answer, decision.q], 1),
       exitNow: decision.exitNow,
@@ -91,7 +100,7 @@ async function decisionAlone(runtime: Runtime, { agent, costs }: LearnedPolicy, 
     const known = {
       ...feeds,
       seen: noise(seen.shape),
-      ...(previousTopClass ? { topClass: new Float32Array(batch) } : {}),
+      ...(previousTopClass ? { topClass: new Float32Array(batch), before: noise(logits.shape) } : {}),
     };
     micros += (1000 * (await difference([withAgent, known], [without, feeds], ROUNDS.alone))) / batch;
     await withAgent.close();

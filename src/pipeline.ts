@@ -20,6 +20,7 @@ import { fullNetworkGraph } from "./inference/stage-programs.ts";
 import { exitCosts, type LearnedPolicy } from "./model/model.ts";
 import type { Blueprint } from "./network/blueprint.ts";
 import type { Agent } from "./policy/agent.ts";
+import { plainRule } from "./policy/answers.ts";
 import { DQN_DEFAULTS, type DqnOptions } from "./policy/dqn.ts";
 import { computeExitTable } from "./policy/exit-logits.ts";
 import { type ExitCosts, type ExitTable, tableSubset } from "./policy/exit-table.ts";
@@ -82,7 +83,7 @@ export interface LearnPolicyOptions extends LearnHooks {
 
 /**
  * Learns where each image may stop: one agent for all lambdas, from the validation split alone. One half of it fits
- * temperatures and agent, the other half selects the agent and calibrates its dial.
+ * the answers' rule and the agent, the other half selects the agent and calibrates its dial.
  *
  * @throws {UserError} if the data's validation split is not the one that the network was kept away from, or there is not one
  *   cost per exit
@@ -125,8 +126,7 @@ async function pricesOf(
   const costs = exitCosts(network.blueprint, classes, { hidden, dueling });
   if (cost === "macs") return { costs, costUnit: "MACs" };
   const weights = initialQWeights({ inputs: stateWidth(exits, classes) + 1, hidden, dueling }, 0);
-  const temperatures = costs.exitMacs.map(() => 1);
-  const agent: Agent = { weights, hidden, dueling, exits, classes, temperatures, lambdaRange };
+  const agent: Agent = { ...plainRule(exits), weights, hidden, dueling, exits, classes, lambdaRange };
   const leaving = costs.exitMacs.map((_, exit) =>
     nestedGraph(network, {
       agent: fixedExitAgent(agent, exit),

@@ -14,8 +14,11 @@ import type { EvaluationFigures } from "./evaluation/figures.ts";
 import { exitCosts, type LearnedPolicy } from "./model/model.ts";
 import { type Blueprint, parseBlueprint } from "./network/blueprint.ts";
 import { builtInBlueprint } from "./network/blueprints.ts";
+import { answersOf, plainRule } from "./policy/answers.ts";
 import { DQN_DEFAULTS } from "./policy/dqn.ts";
-import { computeExitTable, exitAccuracies } from "./policy/exit-logits.ts";
+import { exitAccuracies } from "./policy/environment.ts";
+import { computeExitTable } from "./policy/exit-logits.ts";
+import type { ExitTable } from "./policy/exit-table.ts";
 import { heldOut, type LearnHooks, learnOnTable } from "./policy/learn.ts";
 import { meanWidths } from "./policy/q-network.ts";
 import type { Runtime } from "./runtime/runtime.ts";
@@ -54,7 +57,7 @@ export function trainNetwork(options: TrainNetworkOptions): Promise<TrainedNetwo
     blueprint: typeof blueprint === "string" ? builtInBlueprint(blueprint) : parseBlueprint(blueprint),
     recipe: typeof recipe === "string" ? builtInRecipe(recipe) : parseRecipe(recipe),
     ...(validation
-      ? { validate: async (network) => exitAccuracies(await computeExitTable(runtime, network, validation)) }
+      ? { validate: async (network) => headAccuracies(await computeExitTable(runtime, network, validation)) }
       : {}),
   });
 }
@@ -90,4 +93,9 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationFigu
 /** The same with what plots need: confidence and calibration in bins, curves over lambda. @throws {UserError} as `evaluate` does */
 export async function evaluateInDetail(options: EvaluateOptions): Promise<DetailedResult> {
   return detailOnTable(await tableOfSplit(options));
+}
+
+/** [E] of each head by itself: a network has no rule for answers yet while it learns. */
+function headAccuracies(table: ExitTable): number[] {
+  return exitAccuracies(answersOf(table, plainRule(table.exits)));
 }

@@ -1,5 +1,6 @@
+import type { AnswerTable } from "../policy/answers.ts";
 import { correctAnswers } from "../policy/environment.ts";
-import type { ExitCosts, ExitTable } from "../policy/exit-table.ts";
+import type { ExitCosts } from "../policy/exit-table.ts";
 import type { Yardstick } from "../policy/yardsticks.ts";
 import { outcomeKinds, returnAt, type Summary, summarise, tallyOutcomes } from "./outcome.ts";
 
@@ -32,20 +33,20 @@ export interface TradeOffPoint {
 /**
  * What every yardstick reaches on a table, in the order given.
  *
- * @param table images that no yardstick was fitted on
+ * @param answers to images that no yardstick was fitted on
  * @param lambda price of the last exit, in units of one correct answer
  * @throws {RangeError} if a yardstick does not decide on one exit of 0..E-1 for each image
  */
 export async function evaluateYardsticks(
   yardsticks: readonly Yardstick[],
-  table: ExitTable,
+  answers: AnswerTable,
   costs: ExitCosts,
   lambda: number,
 ): Promise<YardstickFigures[]> {
-  const correct = correctAnswers(table);
+  const correct = correctAnswers(answers);
   const figures: YardstickFigures[] = [];
   for (const yardstick of yardsticks) {
-    const reached = summaryOf(await yardstick.decide(table), correct, costs);
+    const reached = summaryOf(await yardstick.decide(answers), correct, costs);
     figures.push({
       name: yardstick.name,
       accuracy: reached.accuracy,
@@ -60,16 +61,16 @@ export async function evaluateYardsticks(
 /**
  * What a policy reaches at each lambda, in the order given: the dial, point by point.
  *
- * @param exitsAt the policy's decisions [N] on the table at one lambda
+ * @param exitsAt the policy's decisions [N] on these answers at one lambda
  * @throws {RangeError} if `exitsAt` does not return one exit of 0..E-1 for each image
  */
 export async function tradeOffCurve(
   lambdas: readonly number[],
   exitsAt: (lambda: number) => Uint8Array | Promise<Uint8Array>,
-  table: ExitTable,
+  answers: AnswerTable,
   costs: ExitCosts,
 ): Promise<TradeOffPoint[]> {
-  const correct = correctAnswers(table);
+  const correct = correctAnswers(answers);
   const points: TradeOffPoint[] = [];
   for (const lambda of lambdas) {
     const { accuracy, costMacs, savings, exitShares } = summaryOf(await exitsAt(lambda), correct, costs);

@@ -1,8 +1,8 @@
 /** What plots need beside the figures: confidence and calibration in bins, and what each policy reaches at every lambda. */
 import type { LearnedPolicy } from "../model/model.ts";
 import { greedyExits, qValues } from "../policy/agent.ts";
+import type { AnswerTable } from "../policy/answers.ts";
 import { binOf, CONFIDENCE_BINS, confidences } from "../policy/calibration.ts";
-import type { ExitTable } from "../policy/exit-table.ts";
 import { lambdaGrid, lambdaGridWith } from "../policy/lambda-calibration.ts";
 import { type YardstickProblem, yardsticksFor } from "../policy/yardsticks.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -27,8 +27,10 @@ export interface ConfidenceBin {
 export interface ExitCalibration {
   /** 1..E */
   readonly exit: number;
-  /** by which the logits are divided before confidence is taken */
+  /** by which the head's logits are divided */
   readonly temperature: number;
+  /** with which the answer of the exit before counts, see `AnswerRule` */
+  readonly priorWeight: number;
   readonly bins: readonly ConfidenceBin[];
 }
 
@@ -55,8 +57,8 @@ const YARDSTICK_POINTS = 9;
 
 export interface DetailOptions {
   readonly policy: LearnedPolicy;
-  /** The images that the figures are about. */
-  readonly table: ExitTable;
+  /** To the images that the figures are about. */
+  readonly answers: AnswerTable;
   /** [N] exit taken for each image at the lambda of the figures, 0..E-1 */
   readonly exits: Uint8Array;
   /** What the yardsticks are fitted on. */
@@ -67,23 +69,19 @@ export interface DetailOptions {
 }
 
 export async function evaluationDetails(options: DetailOptions): Promise<EvaluationDetails> {
-  const { table, exits, policy } = options;
+  const { answers, exits, policy } = options;
   const calibration = policy.agent.temperatures.map((temperature, exit) => ({
     exit: exit + 1,
     temperature,
-    bins: confidenceBins(table, exit, temperature, exits),
+    priorWeight: policy.agent.priorWeights[exit]!,
+    bins: confidenceBins(answers, exit, exits),
   }));
   return { calibration, curves: [await agentCurve(options), ...(await yardstickCurves(options))] };
 }
 
 /** All images by their confidence at one exit. @param taken [N] exit that each of them left at */
-export function confidenceBins(
-  table: ExitTable,
-  exit: number,
-  temperature: number,
-  taken: Uint8Array,
-): ConfidenceBin[] {
-  const { confidence, correct } = confidences(table, exit, temperature);
+export function confidenceBins(answers: AnswerTable, exit: number, taken: Uint8Array): ConfidenceBin[] {
+  const { confidence, correct } = confidences(answers, exit);
   const tallies = Array.from({ length: CONFIDENCE_BINS }, () => ({ images: 0, right: 0, left: 0, sum: 0 }));
   confidence.forEach((value, i) => {
     const tally = tallies[binOf(value)]!;
@@ -102,17 +100,17 @@ export function confidenceBins(
   }));
 }
 
-async function agentCurve({ runtime, policy, table }: DetailOptions): Promise<PolicyCurve> {
+async function agentCurve({ runtime, policy, answers }: DetailOptions): Promise<PolicyCurve> {
   const { agent, costs } = policy;
   // the recommended one among them: where the report's dial stands at first is what the figures say
   const lambdas = lambdaGridWith(policy.lambda, agent.lambdaRange, AGENT_POINTS);
-  const q = await qValues(runtime, agent, table, costs, lambdas);
+  const q = await qValues(runtime, agent, answers, costs, lambdas);
   const exitsAt = (lambda: number): Uint8Array => greedyExits(q[lambdas.indexOf(lambda)]!, agent.exits);
-  return { name: "dqn", points: await tradeOffCurve(lambdas, exitsAt, table, costs) };
+  return { name: "dqn", points: await tradeOffCurve(lambdas, exitsAt, answers, costs) };
 }
 
 /** Fixed exits and random do not depend on lambda: one point each. */
-async function yardstickCurves({ problem, policy, table, seed = 1 }: DetailOptions): Promise<PolicyCurve[]> {
+async function yardstickCurves({ problem, policy, answers, seed = 1 }: DetailOptions): Promise<PolicyCurve[]> {
   const { agent, costs } = policy;
   const curves = new Map<string, TradeOffPoint[]>();
   for (const lambda of lambdaGrid(agent.lambdaRange, YARDSTICK_POINTS))
@@ -120,7 +118,7 @@ async function yardstickCurves({ problem, policy, table, seed = 1 }: DetailOptio
       const points = curves.get(yardstick.name) ?? [];
       curves.set(yardstick.name, points);
       if (points.length > 0 && hasNoDial(yardstick.name)) continue;
-      points.push(...(await tradeOffCurve([lambda], () => yardstick.decide(table), table, costs)));
+      points.push(...(await tradeOffCurve([lambda], () => yardstick.decide(answers), answers, costs)));
     }
   return [...curves].map(([name, points]) => ({ name, points }));
 }

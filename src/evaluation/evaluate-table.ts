@@ -4,6 +4,7 @@ import { halves } from "../dataset/split.ts";
 import { UserError } from "../errors.ts";
 import type { LearnedPolicy } from "../model/model.ts";
 import { checkLambda, decide } from "../policy/agent.ts";
+import { type AnswerTable, answersOf } from "../policy/answers.ts";
 import { computeExitTable } from "../policy/exit-logits.ts";
 import { type ExitTable, tableSubset } from "../policy/exit-table.ts";
 import { prepareYardsticks, type Yardstick, yardsticksFor } from "../policy/yardsticks.ts";
@@ -84,16 +85,16 @@ export async function evaluateOnTable(options: TableEvaluation): Promise<Evaluat
 export interface DetailedResult {
   readonly figures: EvaluationFigures;
   readonly details: EvaluationDetails;
-  readonly table: ExitTable;
+  readonly answers: AnswerTable;
   /** [N] exit taken for each image, 0..E-1 */
   readonly exits: Uint8Array;
 }
 
 /** The same in detail: it solves the yardsticks for some more lambdas. @throws {UserError} as `evaluateOnTable` does */
 export async function detailOnTable(options: TableEvaluation): Promise<DetailedResult> {
-  const { figures, problem, exits } = await judge(options);
-  const details = await evaluationDetails({ ...options, problem, exits });
-  return { figures, details, table: options.table, exits };
+  const { figures, problem, answers, exits } = await judge(options);
+  const details = await evaluationDetails({ ...options, problem, answers, exits });
+  return { figures, details, answers, exits };
 }
 
 async function judge(options: TableEvaluation) {
@@ -103,21 +104,21 @@ async function judge(options: TableEvaluation) {
   checkLambda(agent, lambda);
   const name = deciderName(options.decider, agent.exits);
   const { fit } = halves(validation.labels, splitSeed);
-  const problem = await prepareYardsticks(runtime, tableSubset(validation, fit), agent.temperatures, costs);
+  const problem = await prepareYardsticks(runtime, answersOf(tableSubset(validation, fit), agent), costs);
   const dqn: Yardstick = { name: "dqn", decide: (images) => decide(runtime, agent, images, costs, lambda) };
   const all = [dqn, ...yardsticksFor(problem, lambda, seed)];
-  const { temperatures } = agent;
-  const exits = await all.find((one) => one.name === name)!.decide(table);
+  const answers = answersOf(table, agent);
+  const exits = await all.find((one) => one.name === name)!.decide(answers);
   const figures: EvaluationFigures = {
-    ...evaluateExits({ table, exits, costs, classes, temperatures, seed }),
+    ...evaluateExits({ table, rule: agent, exits, costs, classes, seed }),
     policy: { name, lambda },
-    yardsticks: await evaluateYardsticks(all, table, costs, lambda),
+    yardsticks: await evaluateYardsticks(all, answers, costs, lambda),
     dataset,
     seed,
     version: VERSION,
     costUnit,
   };
-  return { figures, problem, exits };
+  return { figures, problem, answers, exits };
 }
 
 /** The name of a yardstick or "dqn". @throws {UserError} if nothing of that name decides */

@@ -1,3 +1,4 @@
+import { type AnswerRule, type AnswerTable, answersOf, plainRule } from "../policy/answers.ts";
 import { confidences, expectedCalibrationError } from "../policy/calibration.ts";
 import { correctAnswers } from "../policy/environment.ts";
 import type { ExitCosts, ExitTable } from "../policy/exit-table.ts";
@@ -5,7 +6,7 @@ import type { YardstickFigures } from "./comparison.ts";
 import { bootstrapIntervals, type Interval, type OutcomeIntervals, wilsonInterval } from "./intervals.ts";
 import { outcomeKinds, summarise, tallyOutcomes } from "./outcome.ts";
 
-/** One exit. Confidence is the largest probability of softmax(logits / temperature). */
+/** One exit. Confidence is the largest probability of its answer, see `AnswerRule`. */
 export interface ExitFigures {
   /** 1..E, as printed (an index into `exits` is one less) */
   readonly exit: number;
@@ -23,7 +24,7 @@ export interface ExitFigures {
   readonly stdConfidence: number | null;
   /** expected calibration error of this exit on all images, 0..1 */
   readonly ece: number;
-  /** the same before temperature scaling, of softmax(logits) */
+  /** the same before any rule, of softmax(logits) */
   readonly eceUnscaled: number;
 }
 
@@ -81,8 +82,8 @@ export interface Decisions {
   readonly costs: ExitCosts;
   /** [K] names */
   readonly classes: readonly string[];
-  /** [E] by which the logits are divided before confidence is taken */
-  readonly temperatures: readonly number[];
+  /** by which logits become answers */
+  readonly rule: AnswerRule;
   /** of the bootstrap; default 0 */
   readonly seed?: number;
 }
@@ -93,9 +94,10 @@ export interface Decisions {
  * @throws {RangeError} if the table is empty, an exit is not below E, or the lengths do not fit each other
  */
 export function evaluateExits(decisions: Decisions): DecisionFigures {
-  const { table, exits, costs, seed = 0 } = decisions;
+  const { table, rule, exits, costs, seed = 0 } = decisions;
   checkLengths(decisions);
-  const correct = correctAnswers(table);
+  const answers = answersOf(table, rule);
+  const correct = correctAnswers(answers);
   const kinds = outcomeKinds(exits, correct, table.exits);
   const { accuracy, costMacs, savings, depthSavings, effectiveness, depthEffectiveness, exitShares } = summarise(
     tallyOutcomes(kinds, table.exits),
@@ -110,13 +112,19 @@ export function evaluateExits(decisions: Decisions): DecisionFigures {
     effectiveness,
     depthEffectiveness,
     intervals: bootstrapIntervals(kinds, costs, seed),
-    exits: exitShares.map((share, exit) => exitFigures(decisions, exit, share)),
+    exits: exitShares.map((share, exit) => exitFigures(decisions, answers, exit, share)),
     classes: decisions.classes.map((name, label) => classFigures(name, label, decisions, correct)),
   };
 }
 
-function exitFigures({ table, exits, costs, temperatures }: Decisions, exit: number, share: number): ExitFigures {
-  const { confidence, correct } = confidences(table, exit, temperatures[exit]!);
+function exitFigures(
+  { table, exits, costs }: Decisions,
+  answers: AnswerTable,
+  exit: number,
+  share: number,
+): ExitFigures {
+  const { confidence, correct } = confidences(answers, exit);
+  const unscaled = confidences(answersOf(table, plainRule(table.exits)), exit);
   const left = Array.from(exits.keys()).filter((i) => exits[i] === exit);
   const mean = (of: (image: number) => number): number => left.reduce((sum, i) => sum + of(i), 0) / left.length;
   const meanConfidence = mean((i) => confidence[i]!);
@@ -130,7 +138,7 @@ function exitFigures({ table, exits, costs, temperatures }: Decisions, exit: num
     meanConfidence: left.length ? meanConfidence : null,
     stdConfidence: left.length ? Math.sqrt(variance) : null,
     ece: expectedCalibrationError(confidence, correct),
-    eceUnscaled: expectedCalibrationError(confidences(table, exit, 1).confidence, correct),
+    eceUnscaled: expectedCalibrationError(unscaled.confidence, unscaled.correct),
   };
 }
 
@@ -163,9 +171,10 @@ function classFigures(
   };
 }
 
-function checkLengths({ table, costs, classes, temperatures }: Decisions): void {
-  const expected = `${table.exits} costs, ${table.exits} temperatures and ${table.classes} class names`;
-  const found = `${costs.exitMacs.length}, ${temperatures.length} and ${classes.length}`;
-  if (costs.exitMacs.length !== table.exits || temperatures.length !== table.exits || classes.length !== table.classes)
-    throw new RangeError(`evaluation: ${expected} expected (of the table), found ${found}`);
+function checkLengths({ table, costs, classes }: Decisions): void {
+  const found = `${costs.exitMacs.length} and ${classes.length}`;
+  if (costs.exitMacs.length !== table.exits || classes.length !== table.classes)
+    throw new RangeError(
+      `evaluation: ${table.exits} costs and ${table.classes} class names expected (of the table), found ${found}`,
+    );
 }

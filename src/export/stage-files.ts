@@ -16,13 +16,15 @@ const MEANINGS = {
     "price of the full network in units of one correct answer; moved into the range that the agent was trained for",
   features: "maps of the stage before",
   history: "what the agent saw at the exits before",
-  top_class: "answer of the exit before",
+  top_class: "class of the exit before",
+  log_probabilities: "of each class at the exit before",
   probabilities: "of each class at this exit",
   exit_now: "1 where a picture leaves here with these probabilities, else 0; always 1 at the last exit",
   q: "what the agent expects from going on and from leaving",
   next_features: "maps for the next stage",
   next_history: "what the agent saw so far, for the next stage",
-  next_top_class: "this exit's answer, for the next stage",
+  next_top_class: "this exit's class, for the next stage",
+  next_log_probabilities: "of each class at this exit, for the next stage",
 };
 
 export interface StageGraphOptions {
@@ -33,9 +35,10 @@ export interface StageGraphOptions {
 /**
  * One graph per stage. What flows: the output `next_x` of a stage is the input `x` of the next one.
  *
- *     image [B, C, H, W] 0..255 at stage 1; then features [B, C', H', W'], history [B, A_0 + ...], top_class [B, 1]; lambda scalar
- *     -> probabilities [B, K], exit_now [B, 1]; but for the last stage q [B, 2], next_features and, where the next one
- *        decides too, next_history, next_top_class
+ *     image [B, C, H, W] 0..255 at stage 1; then features [B, C', H', W'], log_probabilities [B, K], history [B, A_0 + ...],
+ *     top_class [B, 1]; lambda scalar
+ *     -> probabilities [B, K], exit_now [B, 1]; but for the last stage q [B, 2], next_features, next_log_probabilities and, where
+ *        the next one decides too, next_history, next_top_class
  */
 export function stageFileGraphs(
   network: TrainedNetwork,
@@ -50,12 +53,14 @@ export function stageFileGraphs(
   let features = normalised(image, network.normalisation);
   let history: Tensor | null = null;
   let topClass: Tensor | null = null;
+  let before: Tensor | null = null;
   return network.blueprint.stages.map((_, exit) => {
     const seenBefore: readonly Tensor[] = history ? [history] : [];
     const stage = build(exit, {
       features,
       seen: (logits) => concat([perImage(dial, logits), ...seenBefore], 1),
       topClass,
+      before,
     });
     const { probabilities, answer, decision } = stage;
     const always = compare(slice(probabilities, 1, 0, 1), "GreaterOrEqual", scalar(0));
@@ -65,8 +70,10 @@ export function stageFileGraphs(
     features = input("features", stage.features.shape);
     history = input("history", next.history.shape);
     topClass = input("top_class", next.topClass.shape);
+    before = input("log_probabilities", stage.logProbabilities.shape);
     const forDeciding = { next_history: next.history, next_top_class: next.topClass };
-    const handedOn = { next_features: stage.features, ...(exit < last - 1 ? forDeciding : {}) };
+    const answered = { next_features: stage.features, next_log_probabilities: stage.logProbabilities };
+    const handedOn = { ...answered, ...(exit < last - 1 ? forDeciding : {}) };
     return { outputs: { ...outputs, q: decision.q, ...handedOn }, anyBatch };
   });
 }

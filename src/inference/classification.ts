@@ -7,11 +7,11 @@ import type { Values } from "../runtime/program.ts";
 export interface ExitTrace {
   /** 0..E-1 */
   readonly exit: number;
-  /** The head's answer so far: index of the class. */
+  /** The answer so far: index of the class. */
   readonly classIndex: number;
-  /** [K] of this head, temperature-scaled */
+  /** [K] of this exit, in which the exits before have a say, see `answer` in policy/answers.ts */
   readonly probabilities: Float32Array;
-  /** Top-1 probability, temperature-scaled. */
+  /** Top-1 probability. */
   readonly confidence: number;
   /** Top-1 minus top-2 probability. */
   readonly margin: number;
@@ -32,7 +32,7 @@ export interface Classification {
   /** One of the model's classes, whatever the image shows. */
   readonly label: string;
   readonly classIndex: number;
-  /** [K] at the exit taken, temperature-scaled */
+  /** [K] at the exit taken */
   readonly probabilities: Float32Array;
   readonly confidence: number;
   /** The exit taken, 0..E-1. */
@@ -69,14 +69,14 @@ export function answerWidth({ exit, isLast, classes }: AnsweringStage): number {
  */
 export function readTrace(answers: Float32Array, from: number, stage: AnsweringStage, isLate: boolean): ExitTrace {
   const { exit, isLast, classes } = stage;
-  const told = from + classes; // the probabilities again, as the agent sees them
+  const told = from + classes; // the answer again, as the agent sees it
   const q = from + answerWidth(stage) - ACTIONS;
   const confidence = answers[told + 1]!;
   const qContinue = isLast ? null : answers[q]!;
   const qExit = isLast ? null : answers[q + 1]!;
   if (!Number.isFinite(qExit ?? confidence))
     throw new Error(`classifier: finite numbers expected, found ${qExit ?? confidence} at exit ${exit + 1}`);
-  const probabilities = answers.slice(from, told);
+  const probabilities = answers.slice(from, told).map(Math.exp);
   return {
     exit,
     classIndex: largest(probabilities, 0, classes),
@@ -126,7 +126,7 @@ export function firstFeeds(x: Float32Array, rows: number, lambda: number): Value
 }
 
 /**
- * What the next stage takes: of the images that go on, maps and what the agent saw.
+ * What the next stage takes: of the images that go on, maps, what the agent saw and the answer so far.
  *
  * @param feeds what this stage took
  * @param results what it gave; its maps are those of `goOn` already
@@ -146,12 +146,14 @@ export function handedOn(
   const answer = results.answer!;
   const seen = new Float32Array(goOn.length * (known + told));
   const topClass = new Float32Array(goOn.length);
+  const before = new Float32Array(goOn.length * classes);
   for (let i = 0, to = 0; i < goOn.length; i++) {
     const row = goOn[i]!;
     const from = row * width;
     for (let j = 0; j < known; j++) seen[to++] = feeds.seen![row * known + j]!;
     for (let j = 0; j < told; j++) seen[to++] = answer[from + classes + j]!;
     topClass[i] = largest(answer, from, classes);
+    before.set(answer.subarray(from, from + classes), i * classes);
   }
-  return { x: results["next:x"]!, seen, topClass };
+  return { x: results["next:x"]!, seen, topClass, before };
 }

@@ -28,6 +28,7 @@ export function nestedExits(
       features: before?.features ?? image,
       seen: () => before?.decision?.seenByNow ?? dial,
       topClass: before?.decision?.topClass ?? null,
+      before: before?.logProbabilities ?? null,
     });
     const here = told([...passed, stage]);
     if (!stage.decision) return here;

@@ -6,6 +6,7 @@ import type { LearnedPolicy } from "../model/model.ts";
 import { stageMaps } from "../network/cost.ts";
 import { foldBatchNorm } from "../network/folding.ts";
 import { buildInferenceGraph, buildInferenceStage } from "../network/inference-graph.ts";
+import { answer } from "../policy/answers.ts";
 import { answerCount, costShares, exitAnswer } from "../policy/observation.ts";
 import { type StageDecision, stageDecision } from "../policy/stage-decision.ts";
 import type { TrainedNetwork } from "../training/train.ts";
@@ -18,12 +19,15 @@ export interface StageFlow {
   readonly seen: (logits: Tensor) => Tensor;
   /** [B, 1] the answer of the exit before, as a float; null at stage 0 */
   readonly topClass: Tensor | null;
+  /** [B, K] log p of the exit before; null at stage 0 */
+  readonly before: Tensor | null;
 }
 
 export interface BuiltStage {
   /** [B, C, H, W] for the next stage */
   readonly features: Tensor;
-  /** [B, K] temperature-scaled */
+  /** [B, K] this exit's answer, see `answer` */
+  readonly logProbabilities: Tensor;
   readonly probabilities: Tensor;
   /** [B, A_k] what the agent sees of this exit's answer, in parts, see `exitAnswer` */
   readonly answer: readonly Tensor[];
@@ -39,23 +43,25 @@ export type BuildStage = (exit: number, flow: StageFlow) => BuiltStage;
  */
 export function stageBuilder(network: TrainedNetwork, { agent, costs }: LearnedPolicy): BuildStage {
   const shares = costShares(costs);
-  return (exit, { features: x, seen, topClass }) => {
+  return (exit, { features: x, seen, topClass, before }) => {
     const { blueprint, weights } = foldBatchNorm(network.blueprint, network.weights, [exit]);
     const { features, logits } = buildInferenceStage(blueprint, weights, network.classes.length, exit, x);
+    const logProbabilities = answer(agent, exit, logits, before);
     if (exit === agent.exits - 1)
-      return { features, ...exitAnswer(logits, agent.temperatures[exit]!, null), decision: null };
+      return { features, logProbabilities, ...exitAnswer(logProbabilities, null), decision: null };
     const known = { costShares: shares, seen: seen(logits), previousTopClass: topClass };
-    const decision = stageDecision(agent, { exit, logits, ...known });
-    return { features, probabilities: decision.probabilities, answer: decision.answer, decision };
+    const decision = stageDecision(agent, { exit, logProbabilities, ...known });
+    const { probabilities } = decision;
+    return { features, logProbabilities, probabilities, answer: decision.answer, decision };
   };
 }
 
 /**
- * All that is told of one exit, [B, K + A_k + 2]: probabilities, what the agent sees of them and Q-values, these where there
+ * All that is told of one exit, [B, K + A_k + 2]: log probabilities, what the agent sees of them and Q-values, these where there
  * is a decision, in parts. Every input and output costs microseconds at batch 1, so they come as one. Read by `readTrace`.
  */
-export function exitRow({ probabilities, answer, decision }: BuiltStage): Tensor[] {
-  return [probabilities, ...answer, ...(decision ? [decision.q] : [])];
+export function exitRow({ logProbabilities, answer, decision }: BuiltStage): Tensor[] {
+  return [logProbabilities, ...answer, ...(decision ? [decision.q] : [])];
 }
 
 /**
@@ -63,7 +69,8 @@ export function exitRow({ probabilities, answer, decision }: BuiltStage): Tensor
  * agent's decision. At the last exit there is nothing to decide, and nothing of the agent is computed. Maps leave a stage only for
  * the images that go on: in a batch most of them would be carried out for nothing.
  *
- * Inputs: x [B, C, H, W] (images at stage 0); where there is a decision seen [B, 1 + ...] and, from stage 1 on, topClass [B, 1].
+ * Inputs: x [B, C, H, W] (images at stage 0); from stage 1 on before [B, K]; where there is a decision seen [B, 1 + ...] and,
+ * from stage 1 on, topClass [B, 1].
  * Outputs: answer [B, K + A_k + 2], see `exitRow`; and, where there is a next stage, next:x of the M images that the agent
  * sends on, [M, C', H', W'].
  */
@@ -78,6 +85,7 @@ export function stageGraphs(network: TrainedNetwork, policy: LearnedPolicy): (ex
       features: input("x", inputs[exit]!),
       seen: () => known,
       topClass: exit === 0 ? null : input("topClass", [1, 1]),
+      before: exit === 0 ? null : input("before", [1, classes.length]),
     });
     const answer = concat(exitRow(stage), 1);
     if (!stage.decision) return { outputs: { answer }, anyBatch: true };

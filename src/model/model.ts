@@ -69,6 +69,8 @@ const policySchema = z.object({
   hidden: z.array(z.int().positive()),
   dueling: z.boolean(),
   temperatures: z.array(z.number().positive()),
+  /** Policies of earlier versions have none: their exits do not look at the answers before. */
+  priorWeights: z.array(z.number().min(0)).optional(),
   lambdaRange: z.object({ from: z.number().positive(), to: z.number().positive() }),
   lambda: z.number().positive(),
   calibration: z.array(calibrationSchema),
@@ -131,8 +133,8 @@ function jsonBytes(json: object): Uint8Array {
 
 /** Everything about a policy but its arrays. */
 function describePolicy({ agent, costs, costUnit, lambda, calibration }: LearnedPolicy) {
-  const { hidden, dueling, temperatures, lambdaRange } = agent;
-  return { costs, costUnit, hidden, dueling, temperatures, lambdaRange, lambda, calibration };
+  const { hidden, dueling, temperatures, priorWeights, lambdaRange } = agent;
+  return { costs, costUnit, hidden, dueling, temperatures, priorWeights, lambdaRange, lambda, calibration };
 }
 
 function tableArrays({ logits, labels, count, exits, classes }: ExitTable): Map<string, StoredArray> {
@@ -195,7 +197,8 @@ async function readPolicy(
   classes: number | null,
   where: string,
 ): Promise<LearnedPolicy> {
-  const { costs, costUnit, lambda, calibration, ...shape } = described;
+  const { costs, costUnit, lambda, calibration, ...given } = described;
+  const shape = { ...given, priorWeights: given.priorWeights ?? given.temperatures.map(() => 0) };
   const weights = floats(await files.arrays("policy.safetensors"), `${where}/policy.safetensors`);
   const validation = readTable(await files.arrays("validation.safetensors"), `${where}/validation.safetensors`);
   const agent = { ...shape, exits: costs.exitMacs.length, classes: classes ?? validation.classes, weights };
@@ -236,6 +239,7 @@ function checkLengths(model: z.output<typeof modelSchema>, where: string): z.out
   check("normalisation.mean", normalisation.mean, channels);
   check("normalisation.std", normalisation.std, channels);
   check("policy.temperatures", policy?.temperatures, exits);
+  check("policy.priorWeights", policy?.priorWeights, exits);
   check("policy.costs.exitMacs", policy?.costs.exitMacs, exits);
   return model;
 }

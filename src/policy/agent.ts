@@ -3,20 +3,19 @@ import { input, type Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../network/weights.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { ExitCosts, ExitTable } from "./exit-table.ts";
+import type { AnswerRule, AnswerTable } from "./answers.ts";
+import type { ExitCosts } from "./exit-table.ts";
 import { observation, observations, stateWidth } from "./observation.ts";
 import { ACTIONS, constantParameters, qNetwork } from "./q-network.ts";
 
 /** A learned exit policy: plain data, all that deciding needs besides the costs. */
-export interface Agent {
+export interface Agent extends AnswerRule {
   /** of the Q-network, see `qNetwork` for the names */
   readonly weights: Weights;
   readonly hidden: readonly number[];
   readonly dueling: boolean;
   readonly exits: number;
   readonly classes: number;
-  /** [E] */
-  readonly temperatures: readonly number[];
   /** It was trained for lambdas from the one to the other, both included. */
   readonly lambdaRange: LambdaRange;
 }
@@ -34,28 +33,29 @@ function agentQValues({ weights, hidden, dueling }: Agent, observed: Tensor): Te
 /**
  * Q-values [N, E, 2] of `continue` and `exit` for every image at every exit, for each lambda.
  *
+ * @param answers by the agent's own rule
  * @throws {UserError} if a lambda is outside the range that the agent was trained for
  */
 export async function qValues(
   runtime: Runtime,
   agent: Agent,
-  table: ExitTable,
+  answers: AnswerTable,
   costs: ExitCosts,
   lambdas: readonly number[],
 ): Promise<Float32Array[]> {
   for (const lambda of lambdas) checkLambda(agent, lambda);
-  if (table.exits !== agent.exits || table.classes !== agent.classes)
+  if (answers.exits !== agent.exits || answers.classes !== agent.classes)
     throw new RangeError(
-      `agent: a table of ${agent.exits} exits and ${agent.classes} classes expected, found ${table.exits} and ${table.classes}`,
+      `agent: answers of ${agent.exits} exits and ${agent.classes} classes expected, found ${answers.exits} and ${answers.classes}`,
     );
   const state = input("state", [1, stateWidth(agent.exits, agent.classes)]);
   const q = agentQValues(agent, observation(state, input("lambda", [1, 1])));
   const program = await Program.compile(runtime, { outputs: { q }, anyBatch: true });
   try {
-    const states = await observations(runtime, table, agent.temperatures, costs);
+    const states = await observations(runtime, answers, costs);
     const results: Float32Array[] = [];
     for (const lambda of lambdas) {
-      const column = new Float32Array(table.count * table.exits).fill(lambda);
+      const column = new Float32Array(answers.count * answers.exits).fill(lambda);
       results.push((await program.run({ state: states, lambda: column })).q!);
     }
     return results;
@@ -95,10 +95,10 @@ export function greedyExits(q: Float32Array, exits: number): Uint8Array {
 export async function decide(
   runtime: Runtime,
   agent: Agent,
-  table: ExitTable,
+  answers: AnswerTable,
   costs: ExitCosts,
   lambda: number,
 ): Promise<Uint8Array> {
-  const [q] = await qValues(runtime, agent, table, costs, [lambda]);
-  return greedyExits(q!, table.exits);
+  const [q] = await qValues(runtime, agent, answers, costs, [lambda]);
+  return greedyExits(q!, answers.exits);
 }

@@ -24,7 +24,7 @@ import { integer, type Random, seededRandom, uniform } from "../random.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Agent, greedyExits, type LambdaRange } from "./agent.ts";
-import { fitTemperatures } from "./calibration.ts";
+import { answersOf, fitAnswers } from "./answers.ts";
 import { checkTables, type DqnOptions, dqnOptions } from "./dqn-options.ts";
 import { type Action, CONTINUE, EXIT, mayContinue, returnOf, step } from "./environment.ts";
 import { type Episodes, prepareEpisodes } from "./episodes.ts";
@@ -59,7 +59,7 @@ export interface TrainedAgent {
 /**
  * Learns an exit policy from frozen logits.
  *
- * @param fit the half of the validation split that temperatures and Q-network are fitted to
+ * @param fit the half of the validation split that the answers' rule and the Q-network are fitted to
  * @param selection the other half, which decides which of the weights on the way are returned
  * @throws {UserError} if an option is out of its range
  * @throws {RangeError} if the two tables do not fit each other or one is empty
@@ -74,9 +74,9 @@ export async function trainAgent(
   const options = dqnOptions(given);
   checkTables(fit, selection);
   const { hidden, dueling, lambdaRange, seed } = options;
-  const temperatures = fitTemperatures(fit);
-  const episodes = await prepareEpisodes(runtime, fit, temperatures, costs);
-  const judged = await prepareEpisodes(runtime, selection, temperatures, costs);
+  const rule = fitAnswers(fit);
+  const episodes = await prepareEpisodes(runtime, answersOf(fit, rule), costs);
+  const judged = await prepareEpisodes(runtime, answersOf(selection, rule), costs);
   const width = stateWidth(fit.exits, fit.classes);
   const shape: QNetworkShape = { inputs: width + 1, hidden, dueling };
   const initial = Array.from({ length: options.members }, (_, m) =>
@@ -89,7 +89,7 @@ export async function trainAgent(
     const best = await learn(options, episodes, judged, learner, actor, team);
     const { exits, classes } = fit;
     const widths = meanWidths(options);
-    const agent: Agent = { weights: best.weights, hidden: widths, dueling, exits, classes, temperatures, lambdaRange };
+    const agent: Agent = { ...rule, weights: best.weights, hidden: widths, dueling, exits, classes, lambdaRange };
     return { agent, gradientSteps: options.steps, selectedStep: best.step, selectionReturn: best.return };
   } finally {
     await learner.close();

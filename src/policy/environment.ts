@@ -10,7 +10,7 @@
  * @see Janisch et al., "Classification with Costly Features using Deep Reinforcement Learning" (AAAI 2019); here a feature is
  * one more exit, the order is fixed, and cost is measured in MACs
  */
-import type { ExitTable } from "./exit-table.ts";
+import type { AnswerTable } from "./answers.ts";
 
 export const CONTINUE = 0;
 export const EXIT = 1;
@@ -26,16 +26,25 @@ export interface Outcome {
   readonly terminal: boolean;
 }
 
-/** [N, E] 1 where the largest logit (the first one at a tie) is the label's, else 0. */
-export function correctAnswers({ logits, labels, count, exits, classes }: ExitTable): Uint8Array {
+/** [N, E] 1 where the likeliest class (the first one at a tie) is the label, else 0. */
+export function correctAnswers({ logProbabilities, labels, count, exits, classes }: AnswerTable): Uint8Array {
   const correct = new Uint8Array(count * exits);
   for (let row = 0; row < correct.length; row++) {
     const from = row * classes;
     let best = 0;
-    for (let k = 1; k < classes; k++) if (logits[from + k]! > logits[from + best]!) best = k;
+    for (let k = 1; k < classes; k++) if (logProbabilities[from + k]! > logProbabilities[from + best]!) best = k;
     correct[row] = best === labels[Math.floor(row / exits)] ? 1 : 0;
   }
   return correct;
+}
+
+/** [E] accuracy of always leaving at exit k. */
+export function exitAccuracies(answers: AnswerTable): number[] {
+  const right = new Array<number>(answers.exits).fill(0);
+  correctAnswers(answers).forEach((one, at) => {
+    right[at % answers.exits]! += one;
+  });
+  return right.map((hits) => hits / answers.count);
 }
 
 /** 1 if the agent may go on, 0 at the last exit: the mask of acting and of the TD target. */

@@ -1,6 +1,7 @@
 import type { Runtime } from "../runtime/runtime.ts";
+import type { AnswerTable } from "./answers.ts";
 import { correctAnswers } from "./environment.ts";
-import type { ExitCosts, ExitTable } from "./exit-table.ts";
+import type { ExitCosts } from "./exit-table.ts";
 import { costShares, featureColumn, observations, stateWidth } from "./observation.ts";
 
 /** What a policy can know of every image of a table, and what it is judged by. N images, E exits, S width of a state. */
@@ -16,20 +17,11 @@ export interface Episodes {
   readonly correct: Uint8Array;
 }
 
-/**
- * Computes the states of a table and compares its answers with the labels.
- *
- * @param temperatures [E] of `fitTemperatures`
- */
-export async function prepareEpisodes(
-  runtime: Runtime,
-  table: ExitTable,
-  temperatures: readonly number[],
-  costs: ExitCosts,
-): Promise<Episodes> {
-  const { count, exits, classes } = table;
-  const states = await observations(runtime, table, temperatures, costs);
-  return { count, exits, classes, shares: costShares(costs), states, correct: correctAnswers(table) };
+/** Computes the states of a table and compares its answers with the labels. */
+export async function prepareEpisodes(runtime: Runtime, answers: AnswerTable, costs: ExitCosts): Promise<Episodes> {
+  const { count, exits, classes } = answers;
+  const states = await observations(runtime, answers, costs);
+  return { count, exits, classes, shares: costShares(costs), states, correct: correctAnswers(answers) };
 }
 
 /** [N, S] the states of every image at one exit. */

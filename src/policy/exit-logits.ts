@@ -46,15 +46,3 @@ export async function computeExitTable(
   }
   return { logits, labels: samples.labels, count: samples.count, exits: stages.length, classes };
 }
-
-/** [E] accuracy of always leaving at exit k. */
-export function exitAccuracies({ logits, labels, count, exits, classes }: ExitTable): number[] {
-  const right = new Array<number>(exits).fill(0);
-  for (let n = 0; n < count; n++)
-    for (let k = 0; k < exits; k++) {
-      const from = (n * exits + k) * classes;
-      const row = logits.subarray(from, from + classes);
-      if (row.indexOf(Math.max(...row)) === labels[n]) right[k]!++;
-    }
-  return right.map((hits) => hits / count);
-}

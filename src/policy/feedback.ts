@@ -3,6 +3,7 @@ import { stratifiedSplit } from "../dataset/split.ts";
 import { UserError } from "../errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Agent, greedyExits, qValues } from "./agent.ts";
+import { answersOf } from "./answers.ts";
 import { type DqnOptions, trainAgent } from "./dqn.ts";
 import { dqnOptions } from "./dqn-options.ts";
 import { correctAnswers } from "./environment.ts";
@@ -65,7 +66,7 @@ export function splitFeedback(labels: Uint16Array, seed: number): FeedbackSplit 
 }
 
 /**
- * Learns on from the agent's weights on one part of the feedback (temperatures are fitted anew), selects on the second, and
+ * Learns on from the agent's weights on one part of the feedback (the rule of the answers is fitted anew), selects on the second, and
  * compares with the old agent on the third.
  *
  * @param feedback exit table of labelled images that the network was not trained on
@@ -126,8 +127,9 @@ export async function imageReturns(
   costs: ExitCosts,
   lambdas: readonly number[],
 ): Promise<Float64Array> {
-  const q = await qValues(runtime, agent, table, costs, lambdas);
-  const correct = correctAnswers(table);
+  const answers = answersOf(table, agent);
+  const q = await qValues(runtime, agent, answers, costs, lambdas);
+  const correct = correctAnswers(answers);
   const shares = costShares(costs);
   const returns = new Float64Array(table.count);
   lambdas.forEach((lambda, l) => {

@@ -1,8 +1,9 @@
 import { UserError } from "../errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Agent, greedyExits, type LambdaRange, qValues } from "./agent.ts";
+import type { AnswerTable } from "./answers.ts";
 import { correctAnswers } from "./environment.ts";
-import type { ExitCosts, ExitTable } from "./exit-table.ts";
+import type { ExitCosts } from "./exit-table.ts";
 
 /** What the agent does at one lambda, on the selection half. */
 export interface LambdaPoint {
@@ -32,17 +33,17 @@ export function lambdaGridWith(one: number, range: LambdaRange, points: number):
   return [...new Set([...lambdaGrid(range, points), one])].sort((a, b) => a - b);
 }
 
-/** The agent over its whole lambda range, lambdas rising. @param table the selection half */
+/** The agent over its whole lambda range, lambdas rising. @param answers to the selection half */
 export async function sweepLambda(
   runtime: Runtime,
   agent: Agent,
-  table: ExitTable,
+  answers: AnswerTable,
   costs: ExitCosts,
   points = SWEEP_POINTS,
 ): Promise<LambdaPoint[]> {
   const lambdas = lambdaGrid(agent.lambdaRange, points);
-  const q = await qValues(runtime, agent, table, costs, lambdas);
-  const correct = correctAnswers(table);
+  const q = await qValues(runtime, agent, answers, costs, lambdas);
+  const correct = correctAnswers(answers);
   return lambdas.map((lambda, i) => lambdaPoint(lambda, greedyExits(q[i]!, agent.exits), correct, costs));
 }
 

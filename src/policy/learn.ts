@@ -6,9 +6,10 @@ import type { LearnedPolicy } from "../model/model.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TrainedNetwork } from "../training/train.ts";
 import type { Agent } from "./agent.ts";
+import { answersOf } from "./answers.ts";
 import { type DqnOptions, type DqnProgress, trainAgent } from "./dqn.ts";
 import { dqnOptions } from "./dqn-options.ts";
-import { exitAccuracies } from "./exit-logits.ts";
+import { exitAccuracies } from "./environment.ts";
 import { type ExitCosts, type ExitTable, tableSubset } from "./exit-table.ts";
 import { recommendedLambda, sweepLambda } from "./lambda-calibration.ts";
 import { besideOptimal } from "./optimal-return.ts";
@@ -35,7 +36,7 @@ export interface LearnOptions extends LearnHooks {
 const LEAST_IMAGES = 50;
 
 /**
- * One half of the table fits temperatures and agent, the other half selects the agent and calibrates its dial.
+ * One half of the table fits the answers' rule and the agent, the other half selects the agent and calibrates its dial.
  *
  * @throws {UserError} if there are too few images
  */
@@ -55,8 +56,9 @@ export async function learnOnTable(given: LearnOptions): Promise<LearnedPolicy> 
 
 /** The dial of an agent, from images that it was not fitted to. */
 export async function calibrated(runtime: Runtime, agent: Agent, selected: ExitTable, costs: ExitCosts) {
-  const calibration = await sweepLambda(runtime, agent, selected, costs);
-  return { calibration, lambda: recommendedLambda(calibration, exitAccuracies(selected).at(-1)!) };
+  const answers = answersOf(selected, agent);
+  const calibration = await sweepLambda(runtime, agent, answers, costs);
+  return { calibration, lambda: recommendedLambda(calibration, exitAccuracies(answers).at(-1)!) };
 }
 
 /** The validation split. @throws {UserError} if it is not the one that the network was kept away from */

@@ -10,12 +10,12 @@
  */
 import { add, compare, exp, log, multiply, negate, scale, subtract } from "../graph/elementwise.ts";
 import { concat, slice } from "../graph/layout.ts";
-import { logSoftmax } from "../graph/loss.ts";
 import { reduceSum } from "../graph/reduce.ts";
 import { constant, input, integers, nodes, scalar, show, type Tensor } from "../graph/tensor.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { ExitCosts, ExitTable } from "./exit-table.ts";
+import type { AnswerTable } from "./answers.ts";
+import type { ExitCosts } from "./exit-table.ts";
 
 /** Columns of one exit's features. */
 export const FEATURE = { confidence: 0, margin: 1, entropy: 2, probabilities: 3 } as const;
@@ -39,21 +39,20 @@ export function featureColumn(exits: number, classes: number, exit: number): num
 }
 
 /**
- * What the agent sees of one exit's answer, all from p = softmax(logits / temperature):
+ * What the agent sees of one exit's answer p, see `answer`:
  * max p; max p minus the second largest p; -sum p log p; the largest min(3, K) of p, falling; 1 if the largest
  * class is that of the exit before, else 0 (0 at exit 0, which has none before it).
  *
- * @param logits [B, K] with K at least 2
+ * @param logProbabilities [B, K] with K at least 2
  * @param previousTopClass [B, 1] what this function gave for the exit before, null at exit 0
- * @returns features [B, F] and topClass [B, 1], the index of the largest logit (the lower one at a tie) as a float
- * @throws {RangeError} if logits are not [B, K] with K at least 2, or the temperature is not positive
+ * @returns features [B, F] and topClass [B, 1], the index of the largest one (the lower one at a tie) as a float
+ * @throws {RangeError} if the probabilities are not [B, K] with K at least 2
  */
 export function exitFeatures(
-  logits: Tensor,
-  temperature: number,
+  logProbabilities: Tensor,
   previousTopClass: Tensor | null,
 ): { features: Tensor; topClass: Tensor } {
-  const { negentropy, largest, agrees, topClass } = answerParts(logits, temperature, previousTopClass);
+  const { negentropy, largest, agrees, topClass } = answerParts(logProbabilities, previousTopClass);
   const confidence = slice(largest, 1, 0, 1);
   const margin = subtract(confidence, slice(largest, 1, 1, 2));
   const agreement = agrees ?? columns([0], confidence);
@@ -67,11 +66,10 @@ export function exitFeatures(
  * @returns probabilities [B, K], answer, whose columns are `answerCount` together, and topClass [B, 1]
  */
 export function exitAnswer(
-  logits: Tensor,
-  temperature: number,
+  logProbabilities: Tensor,
   previousTopClass: Tensor | null,
 ): { probabilities: Tensor; answer: readonly Tensor[]; topClass: Tensor } {
-  const { probabilities, negentropy, largest, agrees, topClass } = answerParts(logits, temperature, previousTopClass);
+  const { probabilities, negentropy, largest, agrees, topClass } = answerParts(logProbabilities, previousTopClass);
   return { probabilities, answer: [negentropy, largest, ...(agrees ? [agrees] : [])], topClass };
 }
 
@@ -89,15 +87,11 @@ export function featuresOfAnswer(classes: number, exit: number): number[][] {
   return [row({ 1: 1 }), row({ 1: 1, 2: -1 }), row({ 0: -1 }), ...probabilities, row(exit > 0 ? { [1 + top]: 1 } : {})];
 }
 
-function answerParts(logits: Tensor, temperature: number, previousTopClass: Tensor | null) {
-  const classes = logits.shape[1] ?? 0;
-  if (logits.shape.length !== 2 || classes < 2)
-    throw new RangeError(`exitFeatures: logits [B, K] with K at least 2 expected, found ${show(logits.shape)}`);
-  if (!(temperature > 0))
-    throw new RangeError(
-      `exitFeatures: temperature above 0 expected, found ${temperature}; fit it with fitTemperatures`,
-    );
-  const logProbabilities = logSoftmax(temperature === 1 ? logits : scale(logits, 1 / temperature)); // [B, K]
+function answerParts(logProbabilities: Tensor, previousTopClass: Tensor | null) {
+  const { shape } = logProbabilities;
+  const classes = shape[1] ?? 0;
+  if (shape.length !== 2 || classes < 2)
+    throw new RangeError(`exitFeatures: probabilities [B, K] with K at least 2 expected, found ${show(shape)}`);
   const probabilities = exp(logProbabilities);
   const negentropy = reduceSum(multiply(probabilities, logProbabilities), [1], true); // [B, 1]
   const { values: largest, indices } = topK(probabilities, Math.min(3, classes)); // [B, min(3, K)]
@@ -186,32 +180,24 @@ export function costShares({ exitMacs }: ExitCosts): number[] {
 /**
  * The states of every image at every exit, [N, E, S].
  *
- * @param temperatures [E]
- * @throws {RangeError} if temperatures or costs are not one per exit
+ * @throws {RangeError} if costs are not one per exit
  */
-export async function observations(
-  runtime: Runtime,
-  table: ExitTable,
-  temperatures: readonly number[],
-  costs: ExitCosts,
-): Promise<Float32Array> {
-  const { count, exits, classes } = table;
-  if (temperatures.length !== exits || costs.exitMacs.length !== exits)
-    throw new RangeError(
-      `observations: ${exits} temperatures and costs expected, found ${temperatures.length} and ${costs.exitMacs.length}`,
-    );
+export async function observations(runtime: Runtime, answers: AnswerTable, costs: ExitCosts): Promise<Float32Array> {
+  const { count, exits, classes } = answers;
+  if (costs.exitMacs.length !== exits)
+    throw new RangeError(`observations: ${exits} costs expected, found ${costs.exitMacs.length}`);
   const row = exits * classes;
-  const logits = input("logits", [1, row]);
+  const logProbabilities = input("logProbabilities", [1, row]);
   const program = await Program.compile(runtime, {
-    outputs: { states: allStates(logits, classes, temperatures, costShares(costs)) },
+    outputs: { states: allStates(logProbabilities, classes, costShares(costs)) },
     anyBatch: true,
   });
   const width = exits * stateWidth(exits, classes);
   const result = new Float32Array(count * width);
   try {
     for (let from = 0; from < count; from += IMAGES_PER_RUN) {
-      const part = table.logits.subarray(from * row, Math.min(count, from + IMAGES_PER_RUN) * row);
-      const { states } = await program.run({ logits: part });
+      const part = answers.logProbabilities.subarray(from * row, Math.min(count, from + IMAGES_PER_RUN) * row);
+      const { states } = await program.run({ logProbabilities: part });
       result.set(states!, from * width);
     }
   } finally {
@@ -220,19 +206,14 @@ export async function observations(
   return result;
 }
 
-/** [B, E * K] logits -> [B, E * S] */
-function allStates(
-  logits: Tensor,
-  classes: number,
-  temperatures: readonly number[],
-  shares: readonly number[],
-): Tensor {
+/** [B, E * K] log p -> [B, E * S] */
+function allStates(logProbabilities: Tensor, classes: number, shares: readonly number[]): Tensor {
   let history: Tensor | null = null;
   let previous: Tensor | null = null;
   const states: Tensor[] = [];
-  for (const [exit, temperature] of temperatures.entries()) {
-    const own = slice(logits, 1, exit * classes, (exit + 1) * classes);
-    const { features, topClass } = exitFeatures(own, temperature, previous);
+  for (const exit of shares.keys()) {
+    const own = slice(logProbabilities, 1, exit * classes, (exit + 1) * classes);
+    const { features, topClass } = exitFeatures(own, previous);
     states.push(exitState({ exit, costShares: shares, history, features }));
     history = history ? concat([history, features], 1) : features;
     previous = topClass;

@@ -1,6 +1,6 @@
 import type { Runtime } from "../runtime/runtime.ts";
 import type { LambdaRange } from "./agent.ts";
-import { fitTemperatures } from "./calibration.ts";
+import { answersOf, fitAnswers } from "./answers.ts";
 import type { DqnOptions } from "./dqn-options.ts";
 import { returnOf } from "./environment.ts";
 import { prepareEpisodes } from "./episodes.ts";
@@ -27,9 +27,9 @@ export async function optimalReturn(
   costs: ExitCosts,
   { lambdaRange, selectionLambdas }: ReturnGrid,
 ): Promise<number> {
-  const temperatures = fitTemperatures(fit);
-  const problem = prepareStopping(await prepareEpisodes(runtime, fit, temperatures, costs));
-  const judged = await prepareEpisodes(runtime, selection, temperatures, costs);
+  const rule = fitAnswers(fit);
+  const problem = prepareStopping(await prepareEpisodes(runtime, answersOf(fit, rule), costs));
+  const judged = await prepareEpisodes(runtime, answersOf(selection, rule), costs);
   const lambdas = lambdaGrid(lambdaRange, selectionLambdas);
   const returns = lambdas.map((lambda) =>
     returnOf(stoppingExits(judged, solveStopping(problem, lambda)), judged.correct, judged.shares, lambda),

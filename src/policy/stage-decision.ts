@@ -21,8 +21,8 @@ export interface StageInputs {
   readonly exit: number;
   /** [E] */
   readonly costShares: readonly number[];
-  /** [B, K] of this exit's head */
-  readonly logits: Tensor;
+  /** [B, K] this exit's answer, see `answer` */
+  readonly logProbabilities: Tensor;
   /** [B, 1 + A_0 + ... + A_{k-1}] what the agent knows already: the dial, then `answer` of every exit before */
   readonly seen: Tensor;
   /** [B, 1] `topClass` of the stage before, null at exit 0 */
@@ -30,7 +30,7 @@ export interface StageInputs {
 }
 
 export interface StageDecision {
-  /** [B, K] temperature-scaled */
+  /** [B, K] */
   readonly probabilities: Tensor;
   /** [B, A_k] in parts, see `exitAnswer` */
   readonly answer: readonly Tensor[];
@@ -46,10 +46,10 @@ export interface StageDecision {
   readonly topClass: Tensor;
 }
 
-/** From the head's logits to the decision: the same as the agent on the whole observation, but for rounding. */
+/** From an exit's answer to the decision: the same as the agent on the whole observation, but for rounding. */
 export function stageDecision(agent: Agent, stage: StageInputs): StageDecision {
-  const { exit, logits, seen, previousTopClass } = stage;
-  const { probabilities, answer, topClass } = exitAnswer(logits, agent.temperatures[exit]!, previousTopClass);
+  const { exit, logProbabilities, seen, previousTopClass } = stage;
+  const { probabilities, answer, topClass } = exitAnswer(logProbabilities, previousTopClass);
   const seenByNow = concat([seen, ...answer], 1);
   const [first, ...others] = denseLayers(agent);
   const layers = [atExit(first!, agent, exit, stage.costShares), ...others];

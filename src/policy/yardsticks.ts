@@ -1,8 +1,9 @@
 import { integer, seededRandom } from "../random.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { AnswerTable } from "./answers.ts";
 import { correctAnswers, returnOf } from "./environment.ts";
 import { type Episodes, featureAt, prepareEpisodes } from "./episodes.ts";
-import type { ExitCosts, ExitTable } from "./exit-table.ts";
+import type { ExitCosts } from "./exit-table.ts";
 import { costShares, featureCount } from "./observation.ts";
 import { prepareStopping, type StoppingProblem, solveStopping, stoppingExits } from "./optimal-stopping.ts";
 import { SCORES, type Score, thresholdExits, tuneThresholds } from "./thresholds.ts";
@@ -12,30 +13,28 @@ export interface Yardstick {
   /** "exit:1".."exit:E", "random", "patience", "threshold:confidence", ..., "optimal" or "oracle" */
   readonly name: string;
   /** @returns [N] the exit for each image of any table of the same network */
-  decide(table: ExitTable): Promise<Uint8Array> | Uint8Array;
+  decide(answers: AnswerTable): Promise<Uint8Array> | Uint8Array;
 }
 
 /** What yardsticks are fitted on: prepared once, then solved for any lambda. */
 export interface YardstickProblem {
   readonly runtime: Runtime;
-  readonly temperatures: readonly number[];
   readonly costs: ExitCosts;
   /** of the fit half */
   readonly episodes: Episodes;
   readonly stopping: StoppingProblem;
   /** What was worked out of the tables that were decided on: each once, for all yardsticks and lambdas. */
-  readonly seen: WeakMap<ExitTable, Promise<Episodes>>;
+  readonly seen: WeakMap<AnswerTable, Promise<Episodes>>;
 }
 
-/** @param fit the fit half of the validation split, at least 50 images @param temperatures [E] of `fitTemperatures` on it */
+/** @param fit the fit half of the validation split, at least 50 images */
 export async function prepareYardsticks(
   runtime: Runtime,
-  fit: ExitTable,
-  temperatures: readonly number[],
+  fit: AnswerTable,
   costs: ExitCosts,
 ): Promise<YardstickProblem> {
-  const episodes = await prepareEpisodes(runtime, fit, temperatures, costs);
-  return { runtime, temperatures, costs, episodes, stopping: prepareStopping(episodes), seen: new WeakMap() };
+  const episodes = await prepareEpisodes(runtime, fit, costs);
+  return { runtime, costs, episodes, stopping: prepareStopping(episodes), seen: new WeakMap() };
 }
 
 /** Every yardstick, fitted for one lambda: fixed exits, random, patience, three tuned thresholds, optimal stopping, oracle. */
@@ -85,7 +84,7 @@ function patience(problem: YardstickProblem, lambda: number): Yardstick {
     returnOf(patienceExits(episodes, p), episodes.correct, episodes.shares, lambda),
   );
   const best = worth.indexOf(Math.max(...worth));
-  return { name: "patience", decide: async (table) => patienceExits(await see(problem, table), best) };
+  return { name: "patience", decide: async (answers) => patienceExits(await see(problem, answers), best) };
 }
 
 /** The exit [N] at which `p` agreements in a row have been counted. */
@@ -107,19 +106,19 @@ function tunedThreshold(problem: YardstickProblem, score: Score, lambda: number)
   const rule = tuneThresholds(problem.episodes, score, lambda);
   return {
     name: `threshold:${score}`,
-    decide: async (table) => thresholdExits(await see(problem, table), rule),
+    decide: async (answers) => thresholdExits(await see(problem, answers), rule),
   };
 }
 
 /** The best estimate of what an ideal agent would reach; see `solveStopping`. */
 export function optimalStopping(problem: YardstickProblem, lambda: number): Yardstick {
   const rule = solveStopping(problem.stopping, lambda);
-  return { name: "optimal", decide: async (table) => stoppingExits(await see(problem, table), rule) };
+  return { name: "optimal", decide: async (answers) => stoppingExits(await see(problem, answers), rule) };
 }
 
 /** Per image the best exit in hindsight, for this lambda: it looks at the labels. An upper bound that nobody can reach. */
 function oracle(costs: ExitCosts, lambda: number): Yardstick {
-  return { name: "oracle", decide: (table) => oracleExits(correctAnswers(table), costShares(costs), lambda) };
+  return { name: "oracle", decide: (answers) => oracleExits(correctAnswers(answers), costShares(costs), lambda) };
 }
 
 /** [N] the exit with the largest correct - lambda * c_k / c_{E-1}; the cheaper one at a tie. @param correct [N, E] */
@@ -131,8 +130,8 @@ export function oracleExits(correct: Uint8Array, shares: readonly number[], lamb
   });
 }
 
-function see({ runtime, temperatures, costs, seen }: YardstickProblem, table: ExitTable): Promise<Episodes> {
-  const episodes = seen.get(table) ?? prepareEpisodes(runtime, table, temperatures, costs);
-  seen.set(table, episodes);
+function see({ runtime, costs, seen }: YardstickProblem, answers: AnswerTable): Promise<Episodes> {
+  const episodes = seen.get(answers) ?? prepareEpisodes(runtime, answers, costs);
+  seen.set(answers, episodes);
   return episodes;
 }

@@ -1,7 +1,7 @@
 import sharp from "sharp";
 import type { ImageShape, Samples } from "../dataset/dataset.ts";
+import type { AnswerTable } from "../policy/answers.ts";
 import { confidences } from "../policy/calibration.ts";
-import type { ExitTable } from "../policy/exit-table.ts";
 import type { ExamplePicture, ExitExamples } from "./report-data.ts";
 
 /** Of each exit; all of them in a report of some hundred kilobytes. */
@@ -14,18 +14,16 @@ export interface ExampleSource {
   readonly imageShape: ImageShape;
   /** [K] names */
   readonly classes: readonly string[];
-  readonly table: ExitTable;
+  readonly answers: AnswerTable;
   /** [N] exit taken for each image, 0..E-1 */
   readonly exits: Uint8Array;
-  /** [E] */
-  readonly temperatures: readonly number[];
 }
 
 /** Of the images that left at each exit, twelve at equal distances from the surest answer to the least sure. */
 export function examplePictures(source: ExampleSource): Promise<ExitExamples[]> {
   return Promise.all(
-    source.temperatures.map(async (temperature, exit) => {
-      const { confidence } = confidences(source.table, exit, temperature);
+    Array.from({ length: source.answers.exits }, async (_, exit) => {
+      const { confidence } = confidences(source.answers, exit);
       const left = Array.from(source.exits.keys()).filter((i) => source.exits[i] === exit);
       const chosen = spread(
         left.sort((a, b) => confidence[b]! - confidence[a]!),
@@ -44,17 +42,17 @@ export function spread<Item>(items: readonly Item[], count: number): Item[] {
 }
 
 async function examplePicture(
-  { samples, imageShape, classes, table }: ExampleSource,
+  { samples, imageShape, classes, answers }: ExampleSource,
   image: number,
   exit: number,
   confidence: number,
 ): Promise<ExamplePicture> {
-  const from = (image * table.exits + exit) * table.classes;
-  const logits = table.logits.subarray(from, from + table.classes);
+  const from = (image * answers.exits + exit) * answers.classes;
+  const logProbabilities = answers.logProbabilities.subarray(from, from + answers.classes);
   return {
     png: await pngAddress(samples.pixels, image, imageShape),
     label: classes[samples.labels[image]!]!,
-    answer: classes[logits.indexOf(Math.max(...logits))]!,
+    answer: classes[logProbabilities.indexOf(Math.max(...logProbabilities))]!,
     confidence,
   };
 }

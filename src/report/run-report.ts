@@ -1,7 +1,6 @@
 /** What a run folder tells: `evaluation.json` for the page, `report.html` for people. */
 import { basename, join, resolve } from "node:path";
 import type { Dataset } from "../dataset/dataset.ts";
-import { UserError } from "../errors.ts";
 import type { DetailedEvaluation } from "../evaluation/details.ts";
 import type { DetailedResult } from "../evaluation/evaluate-table.ts";
 import type { Model } from "../model/model.ts";
@@ -44,13 +43,11 @@ export async function writeReport(folder: string, { model, ...parts }: ReportPar
 
 /** The pictures of a split that was decided on. @throws {UserError} if the model's policy is missing */
 export function exampleExits(
-  { network, policy }: Model,
-  { table, exits }: Pick<DetailedResult, "table" | "exits">,
+  { network }: Model,
+  { answers, exits }: Pick<DetailedResult, "answers" | "exits">,
   { test, imageShape }: Dataset,
 ): Promise<ExitExamples[]> {
-  if (!policy) throw new UserError("report: a model with a policy expected, found a network alone; learn one first");
-  const { temperatures } = policy.agent;
-  return examplePictures({ samples: test, imageShape, classes: network.classes, table, exits, temperatures });
+  return examplePictures({ samples: test, imageShape, classes: network.classes, answers, exits });
 }
 
 function describeModel({ network }: Model): [string, string][] {

@@ -25,7 +25,7 @@ export const arbitraryDecisions: fc.Arbitrary<Decisions> = fc
       exits: Uint8Array.from({ length: count }, () => integer(random, 0, exitCount - 1)),
       costs: { exitMacs, fullMacs: exitMacs.at(-1)! },
       classes: ["a", "b", "c", "d"].slice(0, classCount),
-      temperatures: steps.map(() => 1.5),
+      rule: { temperatures: steps.map(() => 1.5), priorWeights: steps.map((_, exit) => (exit > 0 ? 0.4 : 0)) },
       seed,
     };
   });

@@ -1,3 +1,4 @@
+import { answersOf } from "../../src/policy/answers.ts";
 import type { ExitCosts, ExitTable } from "../../src/policy/exit-table.ts";
 
 /**
@@ -34,7 +35,8 @@ const ANSWERS: readonly (readonly (readonly [answer: number, confidence: number]
   ],
 ];
 
-export const TEMPERATURES = [1, 2, 1];
+const TEMPERATURES = [1, 2, 1];
+export const RULE = { temperatures: TEMPERATURES, priorWeights: [0, 0, 0] };
 export const TABLE: ExitTable = {
   // softmax([log(p / (1 - p)), 0]) = [p, 1 - p]
   logits: Float32Array.from(
@@ -50,6 +52,7 @@ export const TABLE: ExitTable = {
   exits: 3,
   classes: 2,
 };
+export const ANSWERED = answersOf(TABLE, RULE);
 export const TAKEN = Uint8Array.of(0, 1, 0, 1);
 /** The full network has no heads on the way, so it costs less than the last exit. */
 export const COSTS: ExitCosts = { exitMacs: [10, 30, 60], fullMacs: 50 };

@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { evaluateYardsticks, tradeOffCurve } from "../../src/evaluation/comparison.ts";
+import { answersOf } from "../../src/policy/answers.ts";
 import { correctAnswers, returnOf } from "../../src/policy/environment.ts";
 import { arbitraryDecisions } from "./arbitrary-decisions.ts";
-import { COSTS, TABLE, TAKEN } from "./by-hand.ts";
+import { ANSWERED, COSTS, TABLE, TAKEN } from "./by-hand.ts";
 
 const always = (exit: number) => new Uint8Array(TABLE.count).fill(exit);
 
@@ -14,7 +15,7 @@ describe("evaluateYardsticks", () => {
       { name: "exit:3", decide: () => always(2) },
       { name: "mixed", decide: async () => TAKEN },
     ];
-    const [first, last, mixed] = await evaluateYardsticks(yardsticks, TABLE, COSTS, 0.3);
+    const [first, last, mixed] = await evaluateYardsticks(yardsticks, ANSWERED, COSTS, 0.3);
     expect(first).toMatchObject({ name: "exit:1", accuracy: 0.5, savings: 0.8, costMacs: 10 });
     expect(first!.return).toBeCloseTo(0.45, 12); // 0.5 - 0.3 x 10 / 60
     expect(last).toMatchObject({ name: "exit:3", accuracy: 1, costMacs: 60 });
@@ -27,23 +28,24 @@ describe("evaluateYardsticks", () => {
   test("the return is the environment's", async () => {
     await fc.assert(
       fc.asyncProperty(arbitraryDecisions, fc.double({ min: 0, max: 2, noNaN: true }), async (random, lambda) => {
-        const { table, exits, costs } = random;
-        const [figures] = await evaluateYardsticks([{ name: "it", decide: () => exits }], table, costs, lambda);
+        const { exits, costs } = random;
+        const answers = answersOf(random.table, random.rule);
+        const [figures] = await evaluateYardsticks([{ name: "it", decide: () => exits }], answers, costs, lambda);
         const shares = costs.exitMacs.map((macs) => macs / costs.exitMacs.at(-1)!);
-        expect(figures!.return).toBeCloseTo(returnOf(exits, correctAnswers(table), shares, lambda), 10);
+        expect(figures!.return).toBeCloseTo(returnOf(exits, correctAnswers(answers), shares, lambda), 10);
       }),
     );
   });
 
   test("refuses a yardstick that does not decide on every image", async () => {
     const short = { name: "short", decide: () => Uint8Array.of(0) };
-    await expect(evaluateYardsticks([short], TABLE, COSTS, 0.1)).rejects.toThrow("found 1 for 4 images");
+    await expect(evaluateYardsticks([short], ANSWERED, COSTS, 0.1)).rejects.toThrow("found 1 for 4 images");
   });
 });
 
 test("tradeOffCurve, worked out by hand", async () => {
   const exitsAt = (lambda: number) => (lambda > 1 ? always(0) : TAKEN);
-  expect(await tradeOffCurve([0.5, 2], exitsAt, TABLE, COSTS)).toEqual([
+  expect(await tradeOffCurve([0.5, 2], exitsAt, ANSWERED, COSTS)).toEqual([
     { lambda: 0.5, accuracy: 0.75, costMacs: 20, savings: 0.6, exitShares: [0.5, 0.5, 0] },
     { lambda: 2, accuracy: 0.5, costMacs: 10, savings: 0.8, exitShares: [1, 0, 0] },
   ]);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { confidenceBins } from "../../src/evaluation/details.ts";
 import { detailOnTable, evaluateOnTable } from "../../src/evaluation/evaluate-table.ts";
+import { answersOf, plainRule } from "../../src/policy/answers.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { tableEvaluation } from "../report/made-up-report.ts";
 import { TABLE, TAKEN } from "./by-hand.ts";
@@ -8,7 +9,7 @@ import { TABLE, TAKEN } from "./by-hand.ts";
 describe("confidence in bins", () => {
   test("worked out by hand", () => {
     // exit 2 without its temperature: 81/82, 16/17, 16/17 and 9/13 sure, the last one wrong; images 1 and 3 left there
-    const bins = confidenceBins(TABLE, 1, 1, TAKEN);
+    const bins = confidenceBins(answersOf(TABLE, plainRule(3)), 1, TAKEN);
     expect(bins).toHaveLength(15);
     const held = bins.flatMap(({ images, right, left }, bin) => (images > 0 ? [{ bin, images, right, left }] : []));
     expect(held).toEqual([

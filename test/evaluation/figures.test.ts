@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { evaluateExits } from "../../src/evaluation/figures.ts";
 import { arbitraryDecisions } from "./arbitrary-decisions.ts";
-import { COSTS, TABLE, TAKEN, TEMPERATURES } from "./by-hand.ts";
+import { COSTS, RULE, TABLE, TAKEN } from "./by-hand.ts";
 
-const decisions = { table: TABLE, exits: TAKEN, costs: COSTS, classes: ["cat", "dog"], temperatures: TEMPERATURES };
+const decisions = { table: TABLE, exits: TAKEN, costs: COSTS, classes: ["cat", "dog"], rule: RULE };
 
 describe("evaluateExits", () => {
   const figures = evaluateExits(decisions);
@@ -82,8 +82,8 @@ describe("evaluateExits", () => {
     expect(() => evaluateExits({ ...decisions, exits: Uint8Array.of(0) })).toThrow(
       "evaluation: one exit for each of at least 1 image expected, found 1 for 4 images",
     );
-    expect(() => evaluateExits({ ...decisions, classes: ["cat"], temperatures: [1] })).toThrow(
-      "evaluation: 3 costs, 3 temperatures and 2 class names expected (of the table), found 3, 1 and 1",
+    expect(() => evaluateExits({ ...decisions, classes: ["cat"] })).toThrow(
+      "evaluation: 3 costs and 2 class names expected (of the table), found 3 and 1",
     );
   });
 });

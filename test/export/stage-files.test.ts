@@ -99,6 +99,7 @@ describe("any batch", () => {
           exit_now: ["B", 1],
           q: ["B", 2],
           next_features: ["B", 6, 4, 4],
+          next_log_probabilities: ["B", 4],
           next_history: ["B", 4],
           next_top_class: ["B", 1],
         },
@@ -107,13 +108,27 @@ describe("any batch", () => {
         "stage-2.onnx",
         {
           features: ["B", 6, 4, 4, "next_features"],
+          log_probabilities: ["B", 4, "next_log_probabilities"],
           history: ["B", 4, "next_history"],
           top_class: ["B", 1, "next_top_class"],
           lambda: [],
         },
-        { probabilities: ["B", 4], exit_now: ["B", 1], q: ["B", 2], next_features: ["B", 6, 4, 4] },
+        {
+          probabilities: ["B", 4],
+          exit_now: ["B", 1],
+          q: ["B", 2],
+          next_features: ["B", 6, 4, 4],
+          next_log_probabilities: ["B", 4],
+        },
       ],
-      ["stage-3.onnx", { features: ["B", 6, 4, 4, "next_features"] }, { probabilities: ["B", 4], exit_now: ["B", 1] }],
+      [
+        "stage-3.onnx",
+        {
+          features: ["B", 6, 4, 4, "next_features"],
+          log_probabilities: ["B", 4, "next_log_probabilities"],
+        },
+        { probabilities: ["B", 4], exit_now: ["B", 1] },
+      ],
     ]);
     for (const { operators } of manifest.files)
       expect(operators.filter((one) => ![...STANDARD_OPERATORS, "TopK"].includes(one))).toEqual([]);

@@ -6,6 +6,7 @@ import { AdaptiveClassifier, type Classification } from "../../src/inference/ada
 import { stageGraphs } from "../../src/inference/stage-programs.ts";
 import { networkCost } from "../../src/network/cost.ts";
 import { type Agent, decide } from "../../src/policy/agent.ts";
+import { answersOf } from "../../src/policy/answers.ts";
 import { computeExitTable } from "../../src/policy/exit-logits.ts";
 import type { ExitTable } from "../../src/policy/exit-table.ts";
 import { policyMacs } from "../../src/policy/q-network.ts";
@@ -47,10 +48,12 @@ const image = (i: number): Uint8Array => pixels.subarray(i * IMAGE_SIZE, (i + 1)
 const exitsOf = (results: readonly Classification[]): number[] => results.map(({ exit }) => exit);
 const row = (i: number, exit: number): number[] => [...table.logits.subarray((i * EXITS + exit) * K).subarray(0, K)];
 
-function softmax(logits: readonly number[], temperature: number): number[] {
-  const top = Math.max(...logits);
-  const powers = logits.map((value) => Math.exp((value - top) / temperature));
-  return powers.map((value) => value / powers.reduce((a, b) => a + b));
+/** p_k from the definition: in proportion to exp(z_k / T_k) p_{k-1}^w_k. */
+function answerAt(i: number, exit: number, agent: Agent): number[] {
+  const before = exit > 0 ? answerAt(i, exit - 1, agent) : Array<number>(K).fill(1);
+  const own = row(i, exit).map((value) => Math.exp(value / agent.temperatures[exit]!));
+  const both = own.map((value, c) => value * before[c]! ** agent.priorWeights[exit]!);
+  return both.map((value) => value / both.reduce((a, b) => a + b));
 }
 
 /** Sums of some hundred float32 products, once with batch 60 and once with the batches in question. */
@@ -60,7 +63,7 @@ describe("where images leave", () => {
   test("is what the agent decides on the exit table", async () => {
     for (const lambda of [0.01, 0.1, 1]) {
       const classifier = await create(mixed, lambda);
-      const expected = await decide(runtime, mixed, table, modelOf(mixed).policy.costs, lambda);
+      const expected = await decide(runtime, mixed, answersOf(table, mixed), modelOf(mixed).policy.costs, lambda);
       expect(exitsOf(await classifier.classifyPixels(pixels))).toEqual([...expected]);
     }
   });
@@ -144,7 +147,7 @@ describe("where images leave", () => {
     const results = await classifier.classifyPixels(pixels);
     expect(exitsOf(results)).toEqual(Array(COUNT).fill(exit));
     for (const [i, result] of results.entries()) {
-      const expected = softmax(row(i, exit), agent.temperatures[exit]!);
+      const expected = answerAt(i, exit, agent);
       result.probabilities.forEach((p, k) => {
         expect(p).toBeCloseTo(expected[k]!, TOLERANCE);
       });
@@ -169,7 +172,7 @@ describe("the trace", () => {
   function expectedTrace(i: number, exit: number, agent: Agent, lambda: number) {
     const { costs } = modelOf(agent).policy;
     const perExit = Array.from({ length: exit + 1 }, (_, k) => {
-      const p = softmax(row(i, k), agent.temperatures[k]!);
+      const p = answerAt(i, k, agent);
       const sorted = [...p].sort((a, b) => b - a);
       const entropy = p.reduce((sum, one) => sum - one * Math.log(one), 0);
       return { top: p.indexOf(sorted[0]!), confidence: sorted[0]!, margin: sorted[0]! - sorted[1]!, entropy, sorted };

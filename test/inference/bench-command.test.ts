@@ -8,6 +8,7 @@ import { SHAPE_CLASSES } from "../../src/dataset/shape-drawing.ts";
 import { exitCosts } from "../../src/model/model.ts";
 import { saveModel } from "../../src/model/model-folder.ts";
 import { parseBlueprint } from "../../src/network/blueprint.ts";
+import { plainRule } from "../../src/policy/answers.ts";
 import { stateWidth } from "../../src/policy/observation.ts";
 import { initialQWeights } from "../../src/policy/q-network.ts";
 import { randomWeights } from "../network/small.ts";
@@ -29,7 +30,7 @@ beforeAll(async () => {
   const { network, policy } = tinyModel();
   const classes = SHAPE_CLASSES.length;
   const shape = { inputs: stateWidth(2, classes) + 1, hidden: [4], dueling: false };
-  const agent = { ...policy.agent, exits: 2, temperatures: [1, 1], hidden: [4], weights: initialQWeights(shape, 1) };
+  const agent = { ...policy.agent, exits: 2, ...plainRule(2), hidden: [4], weights: initialQWeights(shape, 1) };
   const validation = { ...policy.validation, exits: 2, logits: new Float32Array(2 * classes) };
   const small = {
     network: { ...network, blueprint, weights: randomWeights(blueprint, classes, 1) },

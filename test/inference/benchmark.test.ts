@@ -10,6 +10,7 @@ import type { BenchmarkFigures } from "../../src/inference/benchmark-figures.ts"
 import { fullNetworkGraph } from "../../src/inference/stage-programs.ts";
 import { type Contestant, takeTurns } from "../../src/inference/stopwatch.ts";
 import { decide } from "../../src/policy/agent.ts";
+import { answersOf } from "../../src/policy/answers.ts";
 import { computeExitTable } from "../../src/policy/exit-logits.ts";
 import { lambdaForExit } from "../../src/policy/fixed-exit-agent.ts";
 import { dialOf } from "../../src/policy/observation.ts";
@@ -165,11 +166,12 @@ test("the figures: shares and accuracy as the agent decides, savings as they are
   for (const { meanMs } of figures.against) expect(meanMs).toBeGreaterThan(0);
   const { costs } = model.policy;
   for (const one of figures.adaptive) {
-    const chosen = await decide(runtime, mixed, table, costs, one.lambda);
+    const answers = answersOf(table, mixed);
+    const chosen = await decide(runtime, mixed, answers, costs, one.lambda);
     const shares = [0, 1, 2].map((k) => chosen.filter((exit) => exit === k).length / COUNT);
     expect(one.exitShares).toEqual(shares);
     const right = [...chosen].filter((exit, i) => {
-      const row = table.logits.subarray((i * EXITS + exit) * CLASSES.length).subarray(0, CLASSES.length);
+      const row = answers.logProbabilities.subarray((i * EXITS + exit) * CLASSES.length).subarray(0, CLASSES.length);
       return row.indexOf(Math.max(...row)) === samples.labels[i];
     });
     expect(one.accuracy).toBeCloseTo(right.length / COUNT, 9);

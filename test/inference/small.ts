@@ -97,6 +97,7 @@ export function handMadeAgent({ biases = [0, 0], dueling = false, scale = 1, see
     exits: EXITS,
     classes: CLASSES.length,
     temperatures: [1.5, 0.8, 2],
+    priorWeights: [0, 0.3, 0.6],
     lambdaRange: { from: 0.01, to: 1 },
   };
 }

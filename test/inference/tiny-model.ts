@@ -36,6 +36,7 @@ export function tinyModel(): Model & { readonly policy: LearnedPolicy } {
     exits: TINY_EXITS,
     classes,
     temperatures: [1, 1, 1, 1],
+    priorWeights: [0, 0.1, 0.2, 0.3],
     lambdaRange: { from: 0.01, to: 1 },
   };
   const costs = exitCosts(blueprint, classes, agent);

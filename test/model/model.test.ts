@@ -64,6 +64,11 @@ describe("a model as files", () => {
     expect(modelFiles(model)).toEqual(bare);
   });
 
+  test("a policy from before exits looked at the answers before reads as one that gives them no weight", async () => {
+    const model = await read(withJson(({ policy }) => delete policy.priorWeights));
+    expect(model.policy!.agent.priorWeights).toEqual([0, 0, 0]);
+  });
+
   test("arrays are in the safetensors files and nowhere else", () => {
     expect(files.get("model.json")!.length).toBeLessThan(8000);
     const arrays = decodeSafetensors(files.get("validation.safetensors")!, "x");
@@ -116,6 +121,11 @@ describe("files that are not a model are the user's mistake", () => {
       "too few temperatures",
       withJson(({ policy }) => (policy.temperatures = [1, 1])),
       "models/mine/model.json: 3 numbers in policy.temperatures expected, found 2",
+    ],
+    [
+      "too many weights of priors",
+      withJson(({ policy }) => (policy.priorWeights = [0, 1, 1, 1])),
+      "models/mine/model.json: 3 numbers in policy.priorWeights expected, found 4",
     ],
     [
       "too many costs",

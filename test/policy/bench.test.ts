@@ -4,7 +4,7 @@ import { SHIFTS, shifted } from "../../bench/policy-images.ts";
 import { judge, POLICIES, pricesFor } from "../../bench/policy-returns.ts";
 import { claims, comparisonText } from "../../bench/policy-text.ts";
 import { createSamples } from "../../src/dataset/dataset.ts";
-import { fitTemperatures } from "../../src/policy/calibration.ts";
+import { answersOf, fitAnswers, plainRule } from "../../src/policy/answers.ts";
 import { correctAnswers, returnOf } from "../../src/policy/environment.ts";
 import { prepareEpisodes } from "../../src/policy/episodes.ts";
 import { costShares } from "../../src/policy/observation.ts";
@@ -16,7 +16,7 @@ const runtime = createNodeRuntime({ threads: 1 });
 /** The last exit costs more than the network without exits. */
 const COSTS = { exitMacs: [20, 50, 80, 110], fullMacs: 100 };
 
-const held = syntheticTable(400, 3);
+const held = answersOf(syntheticTable(400, 3), plainRule(4));
 const always = (exit: number): Uint8Array => new Uint8Array(held.count).fill(exit);
 const PRICE = { lambda: 0.2, environmentLambda: 0.22, savings: 0.5, wantedSavings: 0.5 };
 
@@ -70,9 +70,9 @@ test("a price at which next to nothing is to be gained does not move the gain of
 
 test("prices are found at which optimal stopping saves what is wanted; a substitute where none does", async () => {
   const [fit, selection] = [syntheticTable(150, 1), syntheticTable(1000, 2)];
-  const temperatures = fitTemperatures(fit);
-  const problem = await prepareYardsticks(runtime, fit, temperatures, COSTS);
-  const judged = await prepareEpisodes(runtime, selection, temperatures, COSTS);
+  const rule = fitAnswers(fit);
+  const problem = await prepareYardsticks(runtime, answersOf(fit, rule), COSTS);
+  const judged = await prepareEpisodes(runtime, answersOf(selection, rule), COSTS);
   // the cheapest exit saves 80%: more is not to be had
   const [cheap, dear, ...others] = await pricesFor(problem, judged, [0.9, 0.7], [0.95, 0.5]);
   expect([cheap!.wantedSavings, dear!.wantedSavings]).toEqual([0.5, 0.7]);

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { UserError } from "../../src/errors.ts";
 import { input } from "../../src/graph/tensor.ts";
 import { type Agent, decide, qValues } from "../../src/policy/agent.ts";
+import { answersOf } from "../../src/policy/answers.ts";
 import { type DqnOptions, epsilonAt, epsilonGreedy, tdTarget, trainAgent } from "../../src/policy/dqn.ts";
 import { dqnOptions } from "../../src/policy/dqn-options.ts";
 import { CONTINUE, EXIT } from "../../src/policy/environment.ts";
@@ -122,8 +123,8 @@ test.each([
 /** The agent's Q-values of the tiny problem beside the exact ones, for every state and allowed action. */
 async function exactAndFound(agent: Agent, lambda: number) {
   const table = tinyTable();
-  const episodes = await prepareEpisodes(runtime, table, agent.temperatures, TINY_COSTS);
-  const [q] = await qValues(runtime, agent, table, TINY_COSTS, [lambda]);
+  const episodes = await prepareEpisodes(runtime, answersOf(table, agent), TINY_COSTS);
+  const [q] = await qValues(runtime, agent, answersOf(table, agent), TINY_COSTS, [lambda]);
   return exactStates(episodes, lambda).flatMap(({ exit, image, qContinue, qExit }) => {
     const at = (image * 3 + exit) * 2;
     const exiting = { exact: qExit, found: q![at + EXIT]!, error: Math.abs(q![at + EXIT]! - qExit) };
@@ -137,7 +138,7 @@ test("one lambda alone: exact to 0.06, and the same decisions as the optimum", a
   const options: Partial<DqnOptions> = { ...EXACT, lambdaRange: { from: 0.3, to: 0.3 } };
   const { agent } = await trainAgent(runtime, table, table, TINY_COSTS, options);
   for (const { error } of await exactAndFound(agent, 0.3)) expect(error).toBeLessThan(0.06);
-  const chosen = await decide(runtime, agent, table, TINY_COSTS, 0.3);
+  const chosen = await decide(runtime, agent, answersOf(table, agent), TINY_COSTS, 0.3);
   // easy: at once (1 against 1 - 0.075); second kind: on, and out at exit 2 if it agrees; third: to the end; hopeless: at once
   const expected = [
     ...Array(40).fill(0),
@@ -148,7 +149,7 @@ test("one lambda alone: exact to 0.06, and the same decisions as the optimum", a
     ...Array(20).fill(0),
   ];
   expect([...chosen]).toEqual(expected);
-  await expect(decide(runtime, agent, table, TINY_COSTS, 0.2)).rejects.toThrow(
+  await expect(decide(runtime, agent, answersOf(table, agent), TINY_COSTS, 0.2)).rejects.toThrow(
     "lambda: 0.3 to 0.3 expected (what the policy was trained for), found 0.2",
   );
 });

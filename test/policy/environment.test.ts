@@ -50,13 +50,13 @@ test("a policy's return is the sum of its rewards, less the first exit's price",
   );
 });
 
-test("the answer is the largest logit, the first one at a tie", () => {
-  const table = {
-    logits: Float32Array.of(1, 1, 0, /**/ 0, 2, 1, /**/ 0, 0, 3, /**/ -1, -2, -1),
+test("the answer is the likeliest class, the first one at a tie", () => {
+  const answers = {
+    logProbabilities: Float32Array.of(1, 1, 0, /**/ 0, 2, 1, /**/ 0, 0, 3, /**/ -1, -2, -1),
     labels: Uint16Array.of(0, 2),
     count: 2,
     exits: 2,
     classes: 3,
   };
-  expect([...correctAnswers(table)]).toEqual([1, 0, 1, 0]);
+  expect([...correctAnswers(answers)]).toEqual([1, 0, 1, 0]);
 });

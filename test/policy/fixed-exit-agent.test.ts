@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Agent } from "../../src/policy/agent.ts";
 import { decide } from "../../src/policy/agent.ts";
-import type { ExitTable } from "../../src/policy/exit-table.ts";
+import { type AnswerTable, plainRule } from "../../src/policy/answers.ts";
 import { dialledExitAgent, fixedExitAgent, lambdaForExit } from "../../src/policy/fixed-exit-agent.ts";
 import { stateWidth } from "../../src/policy/observation.ts";
 import { initialQWeights } from "../../src/policy/q-network.ts";
@@ -11,8 +11,8 @@ import { createNodeRuntime } from "../../src/runtime/node.ts";
 const [EXITS, CLASSES, COUNT] = [4, 3, 50];
 const costs = { exitMacs: [1, 2, 3, 4], fullMacs: 3.5 };
 const random = seededRandom(3);
-const table: ExitTable = {
-  logits: Float32Array.from({ length: COUNT * EXITS * CLASSES }, () => 3 * normal(random)),
+const answers: AnswerTable = {
+  logProbabilities: Float32Array.from({ length: COUNT * EXITS * CLASSES }, () => -3 * Math.abs(normal(random))),
   labels: new Uint16Array(COUNT),
   count: COUNT,
   exits: EXITS,
@@ -33,19 +33,19 @@ test.each([
       dueling,
       exits: EXITS,
       classes: CLASSES,
-      temperatures: [1, 1, 1, 1],
+      ...plainRule(EXITS),
       lambdaRange: { from: 0.01, to: 1 },
     };
     for (let exit = 0; exit < EXITS; exit++) {
       const fixed = fixedExitAgent(agent, exit);
       for (const lambda of [0.01, 1]) {
-        const exits = await decide(createNodeRuntime({ threads: 1 }), fixed, table, costs, lambda);
+        const exits = await decide(createNodeRuntime({ threads: 1 }), fixed, answers, costs, lambda);
         expect([...exits]).toEqual(Array(COUNT).fill(exit));
       }
       const dialled = await decide(
         createNodeRuntime({ threads: 1 }),
         dialledExitAgent(agent),
-        table,
+        answers,
         costs,
         lambdaForExit(agent, exit),
       );

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { UserError } from "../../src/errors.ts";
 import { decide } from "../../src/policy/agent.ts";
+import { answersOf } from "../../src/policy/answers.ts";
 import { trainAgent } from "../../src/policy/dqn.ts";
 import { correctAnswers } from "../../src/policy/environment.ts";
 import {
@@ -82,11 +83,12 @@ test("a sweep holds what deciding at each of its lambdas gives, cheaper as lambd
   const runtime = createNodeRuntime({ threads: 1 });
   const [fit, selection] = [syntheticTable(1000, 1), syntheticTable(1000, 2)];
   const { agent } = await trainAgent(runtime, fit, selection, COSTS, { steps: 500, selectEvery: 250 });
-  const points = await sweepLambda(runtime, agent, selection, COSTS, 5);
+  const answers = answersOf(selection, agent);
+  const points = await sweepLambda(runtime, agent, answers, COSTS, 5);
   expect(points.map(({ lambda }) => lambda)).toEqual(lambdaGrid(agent.lambdaRange, 5));
   for (const one of points) {
-    const chosen = await decide(runtime, agent, selection, COSTS, one.lambda);
-    expect(lambdaPoint(one.lambda, chosen, correctAnswers(selection), COSTS)).toEqual(one);
+    const chosen = await decide(runtime, agent, answers, COSTS, one.lambda);
+    expect(lambdaPoint(one.lambda, chosen, correctAnswers(answers), COSTS)).toEqual(one);
   }
   expect(points.at(-1)!.meanMacs).toBeLessThan(points[0]!.meanMacs);
   const lambda = lambdaForBudget(points, points[2]!.meanMacs);

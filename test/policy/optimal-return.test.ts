@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { evaluateYardsticks } from "../../src/evaluation/comparison.ts";
-import { fitTemperatures } from "../../src/policy/calibration.ts";
+import { answersOf, fitAnswers } from "../../src/policy/answers.ts";
 import { learnOnTable } from "../../src/policy/learn.ts";
 import { optimalReturn } from "../../src/policy/optimal-return.ts";
 import { optimalStopping, prepareYardsticks } from "../../src/policy/yardsticks.ts";
@@ -11,11 +11,17 @@ const runtime = createNodeRuntime({ threads: 1 });
 
 test("is the mean return of the yardstick of that name", async () => {
   const [fit, selection] = [syntheticTable(120, 1), syntheticTable(120, 2)];
+  const rule = fitAnswers(fit);
   const grid = { lambdaRange: { from: 0.1, to: 0.4 }, selectionLambdas: 2 };
-  const problem = await prepareYardsticks(runtime, fit, fitTemperatures(fit), COSTS);
+  const problem = await prepareYardsticks(runtime, answersOf(fit, rule), COSTS);
   const returns = await Promise.all(
     [0.1, 0.4].map(async (lambda) => {
-      const [reached] = await evaluateYardsticks([optimalStopping(problem, lambda)], selection, COSTS, lambda);
+      const [reached] = await evaluateYardsticks(
+        [optimalStopping(problem, lambda)],
+        answersOf(selection, rule),
+        COSTS,
+        lambda,
+      );
       return reached!.return;
     }),
   );

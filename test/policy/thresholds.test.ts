@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { answersOf, plainRule } from "../../src/policy/answers.ts";
 import { returnOf } from "../../src/policy/environment.ts";
 import { type Episodes, featureAt, prepareEpisodes } from "../../src/policy/episodes.ts";
 import { FEATURE } from "../../src/policy/observation.ts";
@@ -22,7 +23,11 @@ function bruteForce(episodes: Episodes, score: Score, lambda: number): number {
 
 test.each(SCORES)("tuned thresholds on %s are the best of all, by brute force", async (score) => {
   for (const seed of [1, 2, 3]) {
-    const episodes = await prepareEpisodes(runtime, syntheticTable(40, seed, { exits: 3 }), [1, 1, 1], THREE);
+    const episodes = await prepareEpisodes(
+      runtime,
+      answersOf(syntheticTable(40, seed, { exits: 3 }), plainRule(3)),
+      THREE,
+    );
     for (const lambda of [0.02, 0.2, 0.7]) {
       const chosen = thresholdExits(episodes, tuneThresholds(episodes, score, lambda));
       expect(returnOf(chosen, episodes.correct, episodes.shares, lambda)).toBeCloseTo(
@@ -34,7 +39,7 @@ test.each(SCORES)("tuned thresholds on %s are the best of all, by brute force", 
 });
 
 test("an image stops where its score reaches the threshold; low entropy is sure", async () => {
-  const episodes = await prepareEpisodes(runtime, syntheticTable(200, 5), [1, 1, 1, 1], COSTS);
+  const episodes = await prepareEpisodes(runtime, answersOf(syntheticTable(200, 5), plainRule(4)), COSTS);
   const confidence = [0, 1, 2].map((exit) => featureAt(episodes, exit, FEATURE.confidence));
   const entropy = [0, 1, 2].map((exit) => featureAt(episodes, exit, FEATURE.entropy));
   const byConfidence = thresholdExits(episodes, { score: "confidence", thresholds: [0.9, 0.8, 0.7] });
@@ -49,7 +54,7 @@ test("an image stops where its score reaches the threshold; low entropy is sure"
 
 test("a free network is always used to its end when that is best, a dear one never", async () => {
   const table = syntheticTable(400, 6);
-  const episodes = await prepareEpisodes(runtime, table, [1, 1, 1, 1], COSTS);
+  const episodes = await prepareEpisodes(runtime, answersOf(table, plainRule(4)), COSTS);
   const dear = thresholdExits(episodes, tuneThresholds(episodes, "margin", 50));
   expect(new Set(dear)).toEqual(new Set([0]));
   expect(tuneThresholds(episodes, "margin", 50).thresholds[0]).toBe(-1e9);

@@ -2,7 +2,7 @@ import sharp from "sharp";
 import { describe, expect, test } from "vitest";
 import { createSamples } from "../../src/dataset/dataset.ts";
 import { examplePictures, spread } from "../../src/report/examples.ts";
-import { TABLE, TAKEN, TEMPERATURES } from "../evaluation/by-hand.ts";
+import { ANSWERED, TABLE, TAKEN } from "../evaluation/by-hand.ts";
 
 describe("example pictures", () => {
   // four pictures of 2 x 1 pixels: red of 10 i, green of 10 i + 1, ...
@@ -11,9 +11,8 @@ describe("example pictures", () => {
     samples: createSamples(pixels, TABLE.labels),
     imageShape: [3, 1, 2] as const,
     classes: ["cat", "dog"],
-    table: TABLE,
+    answers: ANSWERED,
     exits: TAKEN,
-    temperatures: TEMPERATURES,
   };
 
   test("of each exit those that left there, the surest first", async () => {

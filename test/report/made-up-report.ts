@@ -22,8 +22,8 @@ export function tableEvaluation(runtime: Runtime): TableEvaluation {
   const shape = { hidden: [4], dueling: false };
   const [exits, classes] = [COSTS.exitMacs.length, CLASSES.length];
   const weights = initialQWeights({ ...shape, inputs: stateWidth(exits, classes) + 1 }, 3);
-  const temperatures = [1.9, 1.6, 1.4, 1.2];
-  const agent = { ...shape, weights, exits, classes, temperatures, lambdaRange: { from: 0.01, to: 1 } };
+  const rule = { temperatures: [1.9, 1.6, 1.4, 1.2], priorWeights: [0, 0.2, 0.3, 0.5] };
+  const agent = { ...shape, ...rule, weights, exits, classes, lambdaRange: { from: 0.01, to: 1 } };
   return {
     policy: { agent, costs: COSTS, lambda: 0.1, calibration: [], validation: syntheticTable(200, 5) },
     table: syntheticTable(150, 6),

@@ -4,7 +4,9 @@ import { createSamples } from "../../src/dataset/dataset.ts";
 import { UserError } from "../../src/errors.ts";
 import type { Layer } from "../../src/network/blueprint.ts";
 import type { Weights } from "../../src/network/weights.ts";
-import { computeExitTable, exitAccuracies } from "../../src/policy/exit-logits.ts";
+import { answersOf, plainRule } from "../../src/policy/answers.ts";
+import { exitAccuracies } from "../../src/policy/environment.ts";
+import { computeExitTable } from "../../src/policy/exit-logits.ts";
 import type { RecipeInput } from "../../src/training/recipe.ts";
 import { averageDecayAt } from "../../src/training/schedule.ts";
 import type { Checkpoint, TrainingProgress, TrainOptions } from "../../src/training/train.ts";
@@ -75,7 +77,7 @@ describe("learning", () => {
     expect(losses.at(-1)!).toBeLessThan(0.05);
     // with running statistics and folded batch norm, as inference computes it
     const table = await computeExitTable(runtime, network, dataset.train!);
-    expect(exitAccuracies(table)).toEqual([1, 1]);
+    expect(exitAccuracies(answersOf(table, plainRule(2)))).toEqual([1, 1]);
   });
 
   test("the number of steps is the epochs times the whole batches", async () => {

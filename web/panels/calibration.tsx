@@ -90,18 +90,19 @@ export function CalibrationFigure({ calibration, evaluation: { exits } }: Props)
     <Figure
       wide
       title="Calibration of each exit"
-      note="A point is a bin of images, the larger the more images. On the dashed line confidence is what it says; below it, an exit is too sure. ECE is the mean distance from the line; bins of fewer than 10 images are not joined. Logits are divided by the exit's temperature."
+      note="A point is a bin of images, the larger the more images. On the dashed line confidence is what it says; below it, an exit is too sure. ECE is the mean distance from the line; bins of fewer than 10 images are not joined. Logits are divided by the exit's temperature, and the answer before comes in with its weight."
       legend={[
         { name: "bin of confidence", colour: "var(--ee-accent)", shape: "point" },
         { name: "as sure as right", colour: "var(--ee-faint)", dash: "5 4" },
       ]}
     >
       <div class="ee-small-plots">
-        {calibration.map(({ exit, temperature, bins }, i) => (
+        {calibration.map(({ exit, temperature, priorWeight = 0, bins }, i) => (
           <div key={exit}>
             <h4>Exit {exit}</h4>
             <p class="ee-note">
               ECE {decimal(exits[i]!.ece, 3)}, temperature {decimal(temperature, 2)}
+              {i > 0 && `, answer before ${decimal(priorWeight, 2)}`}
             </p>
             <Plot
               label={`Calibration of exit ${exit}: expected calibration error ${decimal(exits[i]!.ece, 3)}.`}
