@@ -51,8 +51,8 @@ export function answer(
   logits: Tensor,
   before: Tensor | null,
 ): Tensor {
-  const own = scale(logits, 1 / temperatures[exit]!);
-  return logSoftmax(before ? add(own, scale(before, priorWeights[exit]!)) : own);
+  const [own, weight] = [scale(logits, 1 / temperatures[exit]!), priorWeights[exit]!];
+  return logSoftmax(before && weight > 0 ? add(own, scale(before, weight)) : own);
 }
 
 /** The answers of every exit to every image. @throws {RangeError} if the rule is not for as many exits */
