@@ -7,7 +7,7 @@ import { stageGraphs } from "../src/inference/stage-programs.ts";
 import type { LearnedPolicy } from "../src/model/model.ts";
 import { foldBatchNorm } from "../src/network/folding.ts";
 import { buildInferenceStage } from "../src/network/inference-graph.ts";
-import { answer } from "../src/policy/answers.ts";
+import { exitLogProbabilities } from "../src/policy/answers.ts";
 import { fixedExitAgent } from "../src/policy/fixed-exit-agent.ts";
 import { answerCount, costShares } from "../src/policy/observation.ts";
 import { stageDecision } from "../src/policy/stage-decision.ts";
@@ -83,7 +83,7 @@ async function decisionAlone(runtime: Runtime, { agent, costs }: LearnedPolicy, 
     const seen = input("seen", [batch, width]);
     const previousTopClass = exit === 0 ? null : input("topClass", [batch, 1]);
     const before = exit === 0 ? null : input("before", [batch, classes]);
-    const logProbabilities = answer(agent, exit, logits, before);
+    const logProbabilities = exitLogProbabilities(agent, exit, logits, before);
     const decision = stageDecision(agent, {
       exit,
       logProbabilities,

@@ -97,6 +97,7 @@ export function evaluateExits(decisions: Decisions): DecisionFigures {
   const { table, rule, exits, costs, seed = 0 } = decisions;
   checkLengths(decisions);
   const answers = answersOf(table, rule);
+  const unscaled = answersOf(table, plainRule(table.exits));
   const correct = correctAnswers(answers);
   const kinds = outcomeKinds(exits, correct, table.exits);
   const { accuracy, costMacs, savings, depthSavings, effectiveness, depthEffectiveness, exitShares } = summarise(
@@ -112,7 +113,7 @@ export function evaluateExits(decisions: Decisions): DecisionFigures {
     effectiveness,
     depthEffectiveness,
     intervals: bootstrapIntervals(kinds, costs, seed),
-    exits: exitShares.map((share, exit) => exitFigures(decisions, answers, exit, share)),
+    exits: exitShares.map((share, exit) => exitFigures(decisions, answers, unscaled, exit, share)),
     classes: decisions.classes.map((name, label) => classFigures(name, label, decisions, correct)),
   };
 }
@@ -120,11 +121,12 @@ export function evaluateExits(decisions: Decisions): DecisionFigures {
 function exitFigures(
   { table, exits, costs }: Decisions,
   answers: AnswerTable,
+  unscaled: AnswerTable,
   exit: number,
   share: number,
 ): ExitFigures {
   const { confidence, correct } = confidences(answers, exit);
-  const unscaled = confidences(answersOf(table, plainRule(table.exits)), exit);
+  const alone = confidences(unscaled, exit);
   const left = Array.from(exits.keys()).filter((i) => exits[i] === exit);
   const mean = (of: (image: number) => number): number => left.reduce((sum, i) => sum + of(i), 0) / left.length;
   const meanConfidence = mean((i) => confidence[i]!);
@@ -138,7 +140,7 @@ function exitFigures(
     meanConfidence: left.length ? meanConfidence : null,
     stdConfidence: left.length ? Math.sqrt(variance) : null,
     ece: expectedCalibrationError(confidence, correct),
-    eceUnscaled: expectedCalibrationError(unscaled.confidence, unscaled.correct),
+    eceUnscaled: expectedCalibrationError(alone.confidence, alone.correct),
   };
 }
 

@@ -9,7 +9,7 @@ export interface ExitTrace {
   readonly exit: number;
   /** The answer so far: index of the class. */
   readonly classIndex: number;
-  /** [K] of this exit, in which the exits before have a say, see `answer` in policy/answers.ts */
+  /** [K] of this exit, in which the exits before have a say, see `AnswerRule` */
   readonly probabilities: Float32Array;
   /** Top-1 probability. */
   readonly confidence: number;

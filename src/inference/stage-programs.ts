@@ -6,7 +6,7 @@ import type { LearnedPolicy } from "../model/model.ts";
 import { stageMaps } from "../network/cost.ts";
 import { foldBatchNorm } from "../network/folding.ts";
 import { buildInferenceGraph, buildInferenceStage } from "../network/inference-graph.ts";
-import { answer } from "../policy/answers.ts";
+import { exitLogProbabilities } from "../policy/answers.ts";
 import { answerCount, costShares, exitAnswer } from "../policy/observation.ts";
 import { type StageDecision, stageDecision } from "../policy/stage-decision.ts";
 import type { TrainedNetwork } from "../training/train.ts";
@@ -26,7 +26,7 @@ export interface StageFlow {
 export interface BuiltStage {
   /** [B, C, H, W] for the next stage */
   readonly features: Tensor;
-  /** [B, K] this exit's answer, see `answer` */
+  /** [B, K] this exit's answer, see `AnswerRule` */
   readonly logProbabilities: Tensor;
   readonly probabilities: Tensor;
   /** [B, A_k] what the agent sees of this exit's answer, in parts, see `exitAnswer` */
@@ -46,7 +46,7 @@ export function stageBuilder(network: TrainedNetwork, { agent, costs }: LearnedP
   return (exit, { features: x, seen, topClass, before }) => {
     const { blueprint, weights } = foldBatchNorm(network.blueprint, network.weights, [exit]);
     const { features, logits } = buildInferenceStage(blueprint, weights, network.classes.length, exit, x);
-    const logProbabilities = answer(agent, exit, logits, before);
+    const logProbabilities = exitLogProbabilities(agent, exit, logits, before);
     if (exit === agent.exits - 1)
       return { features, logProbabilities, ...exitAnswer(logProbabilities, null), decision: null };
     const known = { costShares: shares, seen: seen(logits), previousTopClass: topClass };

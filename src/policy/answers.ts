@@ -3,8 +3,8 @@
  *
  *     p_k = softmax(z_k / T_k + w_k log p_{k-1}),  w_0 = 0
  *
- * so the answer before is the prior of the next one. With w = 0 this is temperature scaling. It costs a few additions per image, and
- * a head of its own kind makes other mistakes than the next: both together are right more often, and know better when they are.
+ * so the answer before is the prior of the next one. With w = 0 this is temperature scaling. It costs a few additions per image.
+ * Heads of one network make different mistakes: together they are right more often, and know better when they are.
  *
  * Letters: N images, B batch, E exits, K classes, k exit, z logits, p probabilities, T temperature, w weight of the prior.
  *
@@ -45,7 +45,7 @@ export function plainRule(exits: number): AnswerRule {
 }
 
 /** log p_k as graph code. @param logits [B, K] z_k @param before [B, K] log p_{k-1}, null at exit 0 @returns [B, K] */
-export function answer(
+export function exitLogProbabilities(
   { temperatures, priorWeights }: AnswerRule,
   exit: number,
   logits: Tensor,

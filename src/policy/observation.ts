@@ -39,7 +39,7 @@ export function featureColumn(exits: number, classes: number, exit: number): num
 }
 
 /**
- * What the agent sees of one exit's answer p, see `answer`:
+ * What the agent sees of one exit's answer p, see `AnswerRule`:
  * max p; max p minus the second largest p; -sum p log p; the largest min(3, K) of p, falling; 1 if the largest
  * class is that of the exit before, else 0 (0 at exit 0, which has none before it).
  *

@@ -21,7 +21,7 @@ export interface StageInputs {
   readonly exit: number;
   /** [E] */
   readonly costShares: readonly number[];
-  /** [B, K] this exit's answer, see `answer` */
+  /** [B, K] this exit's answer, see `AnswerRule` */
   readonly logProbabilities: Tensor;
   /** [B, 1 + A_0 + ... + A_{k-1}] what the agent knows already: the dial, then `answer` of every exit before */
   readonly seen: Tensor;

@@ -41,7 +41,7 @@ export async function writeReport(folder: string, { model, ...parts }: ReportPar
   return path;
 }
 
-/** The pictures of a split that was decided on. @throws {UserError} if the model's policy is missing */
+/** The pictures of a split that was decided on. */
 export function exampleExits(
   { network }: Model,
   { answers, exits }: Pick<DetailedResult, "answers" | "exits">,

@@ -1,6 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { input } from "../../src/graph/tensor.ts";
-import { type AnswerRule, answer, answersOf, fitAnswers, negativeLogLikelihood } from "../../src/policy/answers.ts";
+import {
+  type AnswerRule,
+  answersOf,
+  exitLogProbabilities,
+  fitAnswers,
+  negativeLogLikelihood,
+} from "../../src/policy/answers.ts";
 import { confidences, expectedCalibrationError } from "../../src/policy/calibration.ts";
 import { correctAnswers, exitAccuracies } from "../../src/policy/environment.ts";
 import type { ExitTable } from "../../src/policy/exit-table.ts";
@@ -151,7 +157,7 @@ test("the graph of an answer gives the table's numbers", async () => {
   let before: Float32Array = new Float32Array(400);
   for (let exit = 0; exit < 4; exit++) {
     const shape = [1, 10];
-    const own = answer(rule, exit, input("z", shape), exit === 0 ? null : input("before", shape));
+    const own = exitLogProbabilities(rule, exit, input("z", shape), exit === 0 ? null : input("before", shape));
     const program = await Program.compile(createNodeRuntime({ threads: 1 }), { outputs: { own }, anyBatch: true });
     const rows = (values: Float32Array): Float32Array =>
       Float32Array.from({ length: 400 }, (_, at) => values[(Math.floor(at / 10) * 4 + exit) * 10 + (at % 10)]!);

@@ -3,7 +3,7 @@ import { concat } from "../../src/graph/layout.ts";
 import { input } from "../../src/graph/tensor.ts";
 import type { Agent } from "../../src/policy/agent.ts";
 import { decide, qValues } from "../../src/policy/agent.ts";
-import { type AnswerRule, answer, answersOf, plainRule } from "../../src/policy/answers.ts";
+import { type AnswerRule, answersOf, exitLogProbabilities, plainRule } from "../../src/policy/answers.ts";
 import type { ExitCosts, ExitTable } from "../../src/policy/exit-table.ts";
 import {
   answerCount,
@@ -130,7 +130,7 @@ describe("the decision built into a stage", () => {
     for (let exit = 0; exit < 4; exit++) {
       const known = seen.length / 50;
       const shape = [1, classes];
-      const own = answer(agent, exit, input("logits", shape), exit === 0 ? null : input("before", shape));
+      const own = exitLogProbabilities(agent, exit, input("logits", shape), exit === 0 ? null : input("before", shape));
       const decision = stageDecision(agent, {
         exit,
         costShares: costShares(COSTS),
