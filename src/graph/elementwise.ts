@@ -101,10 +101,10 @@ export function silu(x: Tensor): Tensor {
   return y;
 }
 
-/** x * Phi(x), Hendrycks and Gimpel (2016), exact: Phi(x) = (1 + erf(x / sqrt 2)) / 2; d/dx = Phi(x) + x phi(x) */
+/** x * Phi(x), Hendrycks and Gimpel (2016), exact: Phi(x) = (1 + erf(x / sqrt 2)) / 2, one node of the runtime; d/dx = Phi(x) + x phi(x) */
 export function gelu(x: Tensor): Tensor {
-  const phi = scale(add(unary("Erf", scale(x, Math.SQRT1_2)), scalar(1)), 0.5);
-  return differentiable(binary("Mul", x, phi), [x], (dy) => {
+  return differentiable(unary("Gelu", x), [x], (dy) => {
+    const phi = scale(add(unary("Erf", scale(x, Math.SQRT1_2)), scalar(1)), 0.5);
     const density = scale(exp(scale(multiply(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
     return [multiply(dy, add(phi, multiply(x, density)))];
   });

@@ -14,6 +14,7 @@ export const STANDARD_OPERATORS: readonly string[] = [
   "Erf",
   "Exp",
   "Expand",
+  "Gelu",
   "Gemm",
   "GlobalAveragePool",
   "GlobalMaxPool",
