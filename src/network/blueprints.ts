@@ -33,8 +33,10 @@ const classic: BlueprintInput = {
   ],
 };
 
-function conv(channels: number, stride: 1 | 2 = 1): LayerInput[] {
-  return [{ type: "conv", channels, stride }, { type: "batchNorm" }, { type: "relu" }];
+type Activation = "relu" | "gelu";
+
+function conv(channels: number, stride: 1 | 2 = 1, activation: Activation = "relu"): LayerInput[] {
+  return [{ type: "conv", channels, stride }, { type: "batchNorm" }, { type: activation }];
 }
 
 /** relu(x + conv(relu(conv(x)))), He et al. (2016) */
@@ -49,33 +51,37 @@ const poolBoth: LayerInput = {
   branches: [[{ type: "globalAveragePool" }], [{ type: "globalMaxPool" }]],
 };
 
-/** The largest of four neighbours, before batch norm and rectifier: these then work on a quarter of the map. */
+/** The largest of four neighbours, before batch norm and activation: these then work on a quarter of the map. */
 function convThenPool(channels: number): LayerInput[] {
-  return [{ type: "conv", channels }, { type: "maxPool" }, { type: "batchNorm" }, { type: "relu" }];
+  return [{ type: "conv", channels }, { type: "maxPool" }, { type: "batchNorm" }, { type: "gelu" }];
+}
+
+/** gelu(x + conv(x)) */
+function residualConv(channels: number): LayerInput[] {
+  return [{ type: "residual", layers: [{ type: "conv", channels }, { type: "batchNorm" }] }, { type: "gelu" }];
 }
 
 /** Early features say little about classes by themselves: a head that convolves on sees more than one that only pools. */
 function head(...channels: number[]): LayerInput[] {
   return [
-    ...channels.flatMap((one): LayerInput[] => [{ type: "maxPool" }, ...conv(one)]),
+    ...channels.flatMap((one): LayerInput[] => [{ type: "maxPool" }, ...conv(one, 1, "gelu")]),
     poolBoth,
     { type: "linear", features: "classes" },
   ];
 }
 
 /**
- * Ours: accuracy for little. Half the resolution at once, by whitened patches, which lose nothing (48 numbers for 27); few
- * channels where maps are large; early heads that see enough, later ones that only pool; a wide end, which few images reach.
- * Without heads 7.4, 35.7, 71.1 and 118.3 M MACs.
+ * Ours: accuracy for little. Every pixel is seen, by few channels: 16 whitened filters and 48 channels, then a pool. Early heads
+ * see enough, later ones only pool; most of the network works on 8x8 maps. Without heads 7.5, 47.4, 68.6 and 126.3 M MACs.
  */
 const compact: BlueprintInput = {
   name: "compact",
   input: [3, 32, 32],
   stages: [
-    { layers: [{ type: "whitening", channels: 48, stride: 2 }, { type: "relu" }, ...conv(64)], head: head(128, 128) },
-    { layers: [...convThenPool(128), ...conv(128)], head: head(128) },
-    { layers: [...conv(192), ...conv(192)], head: head() },
-    { layers: [...convThenPool(256), ...residual(256)], head: head() },
+    { layers: [{ type: "whitening", channels: 16, stride: 1 }, { type: "gelu" }, ...convThenPool(48)], head: head(96, 128) },
+    { layers: [...conv(64, 1, "gelu"), ...convThenPool(192)], head: head(128) },
+    { layers: residualConv(192), head: head() },
+    { layers: [...residualConv(192), ...convThenPool(256), ...residualConv(256)], head: head() },
   ],
 };
 

@@ -45,7 +45,7 @@ export function exitWeightsAt(recipe: Recipe, exits: number, progress: number): 
     typeof exitWeights === "object"
       ? exitWeights.start[k]! * (1 - progress) + exitWeights.end[k]! * progress
       : exitWeights === "rising"
-        ? k + 1
+        ? k + 2
         : 1,
   );
   const sum = raw.reduce((a, b) => a + b);

@@ -69,9 +69,9 @@ describe("exitWeightsAt", () => {
     expectWeights(1, [0, 0.3, 0.4, 0.5]); // sum 1.2
   });
 
-  test("rising: in proportion to 1, 2, 3, 4", () => {
+  test("rising: in proportion to 2, 3, 4, 5", () => {
     const found = exitWeightsAt(parseRecipe({ exitWeights: "rising" }), 4, 0.5);
-    for (const [k, weight] of [0.1, 0.2, 0.3, 0.4].entries()) expect(found[k]).toBeCloseTo(weight, 6);
+    for (const [k, weight] of [2 / 14, 3 / 14, 4 / 14, 5 / 14].entries()) expect(found[k]).toBeCloseTo(weight, 6);
   });
 
   test("all equal by default", () => {
