@@ -78,7 +78,10 @@ const compact: BlueprintInput = {
   name: "compact",
   input: [3, 32, 32],
   stages: [
-    { layers: [{ type: "whitening", channels: 16, stride: 1 }, { type: "gelu" }, ...convThenPool(48)], head: head(96, 128) },
+    {
+      layers: [{ type: "whitening", channels: 16, stride: 1 }, { type: "gelu" }, ...convThenPool(48)],
+      head: head(96, 128),
+    },
     { layers: [...conv(64, 1, "gelu"), ...convThenPool(192)], head: head(128) },
     { layers: residualConv(192), head: head() },
     { layers: [...residualConv(192), ...convThenPool(256), ...residualConv(256)], head: head() },
