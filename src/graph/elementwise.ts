@@ -101,7 +101,7 @@ export function silu(x: Tensor): Tensor {
   return y;
 }
 
-/** x * Phi(x), Hendrycks and Gimpel (2016), exact: Phi(x) = (1 + erf(x / sqrt 2)) / 2, one node of the runtime; d/dx = Phi(x) + x phi(x) */
+/** x * Phi(x), Hendrycks and Gimpel (2016), exact, in one node: Phi(x) = (1 + erf(x / sqrt 2)) / 2; d/dx = Phi(x) + x phi(x) */
 export function gelu(x: Tensor): Tensor {
   return differentiable(unary("Gelu", x), [x], (dy) => {
     const phi = scale(add(unary("Erf", scale(x, Math.SQRT1_2)), scalar(1)), 0.5);
