@@ -68,6 +68,18 @@ export function answersOf({ logits, ...table }: ExitTable, rule: AnswerRule): An
   return { ...table, logProbabilities };
 }
 
+/** [N, E] the likeliest class of each exit, the first one at a tie. */
+export function topClasses({ logProbabilities, count, exits, classes }: AnswerTable): Uint32Array {
+  const top = new Uint32Array(count * exits);
+  for (let row = 0; row < top.length; row++) {
+    const from = row * classes;
+    let best = 0;
+    for (let k = 1; k < classes; k++) if (logProbabilities[from + k]! > logProbabilities[from + best]!) best = k;
+    top[row] = best;
+  }
+  return top;
+}
+
 /**
  * The rule under which the labels are likeliest: exit by exit, the T_k and w_k that minimise the mean of -log p_k[label], given the
  * exits before. In (1 / T, w) that is convex; Newton's method within 1 / T = 0.05..20 and w = 0..4, a coordinate at rest where it

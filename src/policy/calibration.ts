@@ -1,4 +1,4 @@
-import type { AnswerTable } from "./answers.ts";
+import { type AnswerTable, topClasses } from "./answers.ts";
 
 /** Bins of confidence, as in Guo et al. (2017). */
 export const CONFIDENCE_BINS = 15;
@@ -27,18 +27,15 @@ export function binOf(confidence: number): number {
 }
 
 /** The confidence (largest probability) of every answer at one exit, and if it is right. */
-export function confidences(
-  { logProbabilities, labels, count, exits, classes }: AnswerTable,
-  exit: number,
-): { confidence: Float64Array; correct: Uint8Array } {
+export function confidences(answers: AnswerTable, exit: number): { confidence: Float64Array; correct: Uint8Array } {
+  const { logProbabilities, labels, count, exits, classes } = answers;
+  const top = topClasses(answers);
   const confidence = new Float64Array(count);
   const correct = new Uint8Array(count);
   for (let i = 0; i < count; i++) {
-    const from = (i * exits + exit) * classes;
-    let best = 0;
-    for (let k = 1; k < classes; k++) if (logProbabilities[from + k]! > logProbabilities[from + best]!) best = k;
-    confidence[i] = Math.exp(logProbabilities[from + best]!);
-    correct[i] = best === labels[i] ? 1 : 0;
+    const row = i * exits + exit;
+    confidence[i] = Math.exp(logProbabilities[row * classes + top[row]!]!);
+    correct[i] = top[row] === labels[i] ? 1 : 0;
   }
   return { confidence, correct };
 }

@@ -19,7 +19,7 @@ export interface LambdaPoint {
 
 /** Points of a sweep: neighbours differ by 8% over the default range of lambda. */
 const SWEEP_POINTS = 101;
-/** What the recommended lambda may lose against always taking the last exit. */
+/** The accuracy that the recommended lambda may give up. */
 const TOLERATED_LOSS = 0.003;
 
 /** `points` lambdas from the one end to the other, in equal ratios; one if the range is a single lambda. */
@@ -107,16 +107,32 @@ export function lambdaForAccuracy(points: readonly LambdaPoint[], accuracy: numb
 }
 
 /**
- * The largest lambda whose accuracy is at most 0.3 points below the best on the same images: that of always taking the last
- * exit, or of any lambda where one does better; the smallest lambda of the sweep if there is none. (A few thousand images
- * may happen to suit early exits; measured against the last exit alone, a lambda would look better than it is.)
+ * The accuracy that each lambda gives up, 0..1, told by the costs alone. V(lambda) = max over policies of (accuracy - lambda * cost
+ * share) has the slope -cost share, whatever the policy does to get there (the envelope theorem), so that from 0 to lambda an agent gives up
  *
- * @param lastExitAccuracy of the same images, 0..1
+ *     accuracy(0) - accuracy(lambda) = integral of lambda' d(cost share saved)
+ *
+ * in words: what it stops paying for at lambda' was worth lambda' by its own reckoning. Here by trapezoids, from lambda 0 with
+ * every image at the last exit. No answer is counted: of 2,500 images two policies differ in a dozen, their costs in hundreds.
+ *
+ * @param points lambdas rising
+ * @see Milgrom and Segal, "Envelope Theorems for Arbitrary Choice Sets" (Econometrica 2002), theorem 2
  */
-export function recommendedLambda(points: readonly LambdaPoint[], lastExitAccuracy: number): number {
-  const best = Math.max(lastExitAccuracy, ...points.map(({ accuracy }) => accuracy));
-  const enough = best - TOLERATED_LOSS - 1e-12; // accuracies are quotients
-  return (points.findLast(({ accuracy }) => accuracy >= enough) ?? points[0]!).lambda;
+export function accuracyGivenUp(points: readonly LambdaPoint[], { exitMacs }: ExitCosts): number[] {
+  const dearest = exitMacs.at(-1)!;
+  let before = { lambda: 0, meanMacs: dearest };
+  let sum = 0;
+  return points.map((point) => {
+    sum += (((point.lambda + before.lambda) / 2) * (before.meanMacs - point.meanMacs)) / dearest;
+    before = point;
+    return sum;
+  });
+}
+
+/** The largest lambda that gives up at most 0.3 points of accuracy, see `accuracyGivenUp`; the smallest one if there is none. */
+export function recommendedLambda(points: readonly LambdaPoint[], costs: ExitCosts): number {
+  const found = accuracyGivenUp(points, costs).findLastIndex((loss) => loss <= TOLERATED_LOSS);
+  return points[Math.max(0, found)]!.lambda;
 }
 
 function percent(share: number): string {

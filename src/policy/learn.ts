@@ -9,7 +9,6 @@ import type { Agent } from "./agent.ts";
 import { answersOf } from "./answers.ts";
 import { type DqnOptions, type DqnProgress, trainAgent } from "./dqn.ts";
 import { dqnOptions } from "./dqn-options.ts";
-import { exitAccuracies } from "./environment.ts";
 import { type ExitCosts, type ExitTable, tableSubset } from "./exit-table.ts";
 import { recommendedLambda, sweepLambda } from "./lambda-calibration.ts";
 import { besideOptimal } from "./optimal-return.ts";
@@ -56,9 +55,8 @@ export async function learnOnTable(given: LearnOptions): Promise<LearnedPolicy> 
 
 /** The dial of an agent, from images that it was not fitted to. */
 export async function calibrated(runtime: Runtime, agent: Agent, selected: ExitTable, costs: ExitCosts) {
-  const answers = answersOf(selected, agent);
-  const calibration = await sweepLambda(runtime, agent, answers, costs);
-  return { calibration, lambda: recommendedLambda(calibration, exitAccuracies(answers).at(-1)!) };
+  const calibration = await sweepLambda(runtime, agent, answersOf(selected, agent), costs);
+  return { calibration, lambda: recommendedLambda(calibration, costs) };
 }
 
 /** The validation split. @throws {UserError} if it is not the one that the network was kept away from */

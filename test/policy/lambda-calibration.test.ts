@@ -1,10 +1,11 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { UserError } from "../../src/errors.ts";
 import { decide } from "../../src/policy/agent.ts";
 import { answersOf } from "../../src/policy/answers.ts";
 import { trainAgent } from "../../src/policy/dqn.ts";
 import { correctAnswers } from "../../src/policy/environment.ts";
 import {
+  accuracyGivenUp,
   type LambdaPoint,
   lambdaForAccuracy,
   lambdaForBudget,
@@ -14,6 +15,7 @@ import {
   recommendedLambda,
   sweepLambda,
 } from "../../src/policy/lambda-calibration.ts";
+import { seededRandom, uniform } from "../../src/random.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { COSTS, syntheticTable } from "./synthetic.ts";
 
@@ -71,12 +73,47 @@ test("an accuracy takes the largest lambda that keeps it", () => {
   );
 });
 
-test("recommended: the largest lambda at most 0.3 points below the best, else the smallest", () => {
-  expect(recommendedLambda(POINTS, 0.902)).toBe(0.2);
-  expect(recommendedLambda(POINTS, 0.903)).toBe(0.01);
-  expect(recommendedLambda(POINTS, 0.95)).toBe(0.01);
-  // better than the last exit by luck or not: what counts is the best
-  expect(recommendedLambda([point(0.01, 0.9, 90e6), point(0.1, 0.896, 70e6)], 0.89)).toBe(0.01);
+describe("accuracy given up", () => {
+  test("by hand: trapezoids from lambda 0 with everything at the last exit", () => {
+    const costs = { exitMacs: [20e6, 100e6], fullMacs: 90e6 };
+    const [first, second] = accuracyGivenUp([point(0.01, 0, 80e6), point(0.03, 0, 50e6)], costs);
+    expect(first).toBeCloseTo(0.005 * 0.2, 12);
+    expect(second).toBeCloseTo(0.005 * 0.2 + 0.02 * 0.3, 12);
+  });
+
+  test("is what a policy gives up that knows every image's chances and does the best with them", () => {
+    const random = seededRandom(7);
+    const costs = { exitMacs: [10, 35, 60, 100], fullMacs: 95 };
+    const chances = Array.from({ length: 3000 }, () => {
+      const first = uniform(random);
+      return costs.exitMacs.map((_, k) => 1 - (1 - first) * (1 - uniform(random) * 0.5) ** k); // some later ones are worse
+    });
+    const lambdas = lambdaGrid({ from: 0.0005, to: 1 }, 101);
+    const accuracyOf = (chosen: readonly number[]) =>
+      chosen.reduce((sum, exit, i) => sum + chances[i]![exit]!, 0) / chosen.length;
+    const bestAt = (lambda: number) =>
+      chances.map((chance) => {
+        const worth = chance.map((one, k) => one - (lambda * costs.exitMacs[k]!) / 100);
+        return worth.indexOf(Math.max(...worth));
+      });
+    const points = lambdas.map((lambda) => {
+      const chosen = bestAt(lambda);
+      const meanMacs = chosen.reduce((sum, exit) => sum + costs.exitMacs[exit]!, 0) / chosen.length;
+      return point(lambda, accuracyOf(chosen), meanMacs);
+    });
+    const most = accuracyOf(bestAt(0));
+    const givenUp = accuracyGivenUp(points, costs);
+    expect(givenUp.at(-1)).toBeGreaterThan(0.1); // else the test would show little
+    for (const [i, one] of points.entries()) expect(givenUp[i]).toBeCloseTo(most - one.accuracy, 2.5);
+  });
+});
+
+test("recommended: the largest lambda that gives up at most 0.3 points, else the smallest", () => {
+  const costs = { exitMacs: [10e6, 100e6], fullMacs: 95e6 };
+  const points = [point(0.01, 0, 90e6), point(0.02, 0, 80e6), point(0.03, 0, 70e6), point(0.5, 0, 69e6)]; // 0.0005, 0.002, 0.0045
+  expect(recommendedLambda(points, costs)).toBe(0.02);
+  expect(recommendedLambda(points.slice(2), costs)).toBe(0.03);
+  expect(recommendedLambda([point(0.2, 0, 50e6)], costs)).toBe(0.2);
 });
 
 test("a sweep holds what deciding at each of its lambdas gives, cheaper as lambda rises", async () => {
