@@ -5,8 +5,8 @@ import { type BatchRequest, buffersOf } from "./worker-batches.ts";
 
 const options = workerData as BatchOptions;
 const write = batchWriter(options);
-parentPort?.on("message", ({ step, reuse }: BatchRequest) => {
+parentPort?.on("message", ({ step, chosen, reuse }: BatchRequest) => {
   const batch = reuse ?? allocateBatch(options);
-  write(batch, step);
+  write(batch, step, chosen);
   parentPort?.postMessage(batch, buffersOf(batch));
 });
