@@ -3,10 +3,12 @@
  * expected gradient is that of all images while the same number of steps gets around more often.
  *
  * A pass goes over the images once. The first one takes all of them; before each later one, an image whose last loss is below the
- * mean of all last losses is left out with probability `ratio`, or else weighs 1 / (1 - ratio); the last passes take all again.
+ * mean of all last losses is left out with probability `ratio`, or else weighs 1 / (1 - ratio) times as much as the others; the last
+ * passes take all again. Weights have a mean of 1.
  *
  * @see Qin et al., "InfoBatch: Lossless Training Speed Up by Unbiased Dynamic Data Pruning" (ICLR 2024); theirs makes epochs
- *   shorter, so that a training ends sooner; here the number of steps stays, and with it schedule and duration
+ *   shorter, so that a training ends sooner, and steps larger (their weights are 1 and more); here the number of steps stays, and
+ *   with it schedule, size of the steps and duration
  */
 import { epochOrder, type ImageOrder, type StepImages } from "../dataset/batches.ts";
 import { UserError } from "../errors.ts";
@@ -99,9 +101,10 @@ function makePass(options: PruningOptions, pass: number, firstStep: number, loss
   if (pass === 0 || firstStep >= until * steps) return everything;
   const seen = losses.filter((loss) => !Number.isNaN(loss));
   const mean = seen.reduce((sum, loss) => sum + loss, 0) / seen.length;
-  const weights = losses.map((loss) => (loss < mean ? 1 / (1 - ratio) : 1));
   const random = seededRandom(seed, PRUNING, pass);
-  const images = order.filter((index) => weights[index] === 1 || uniform(random) >= ratio);
+  const images = order.filter((index) => !(losses[index]! < mean) || uniform(random) >= ratio);
+  const share = images.length / count; // so that the mean weight is 1, and steps are as large as without pruning
+  const weights = losses.map((loss) => (loss < mean ? share / (1 - ratio) : share));
   return images.length < batchSize ? everything : { ...made, images, weights };
 }
 
