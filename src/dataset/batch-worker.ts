@@ -5,8 +5,8 @@ import { type BatchRequest, buffersOf } from "./worker-batches.ts";
 
 const options = workerData as BatchOptions;
 const write = batchWriter(options);
-parentPort?.on("message", ({ step, chosen, reuse }: BatchRequest) => {
+parentPort?.on("message", ({ step, reuse }: BatchRequest) => {
   const batch = reuse ?? allocateBatch(options);
-  write(batch, step, chosen);
+  write(batch, step);
   parentPort?.postMessage(batch, buffersOf(batch));
 });

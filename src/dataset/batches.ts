@@ -20,22 +20,6 @@ export interface Batch {
   readonly labels: Uint16Array<ArrayBuffer>;
 }
 
-/** What one step sees. */
-export interface StepImages {
-  /** [B] */
-  readonly indices: Uint32Array;
-  /** How often the images were gone over before: decides with the seed how each is varied. */
-  readonly epoch: number;
-  /** [B] how much each counts in the loss */
-  readonly weights: Float32Array<ArrayBuffer>;
-}
-
-/** Which images come next, where that depends on how the training goes. */
-export interface ImageOrder {
-  /** Of a step that is not before those asked for; null while what decides is not known yet. */
-  at(step: number): StepImages | null;
-}
-
 /** Endless training batches, one per step. */
 export interface BatchSource {
   next(): Promise<Batch>;
@@ -57,18 +41,11 @@ export interface BatchOptions {
   readonly seed: number;
   /** The global step of the first batch; default 0. */
   readonly firstStep?: number;
-  /** Default: every epoch a new order of all images, see `epochOrder`. */
-  readonly order?: ImageOrder | undefined;
 }
 
 /** Whole batches in one epoch: floor(N / B). */
 export function stepsPerEpoch(count: number, batchSize: number): number {
   return Math.floor(count / batchSize);
-}
-
-/** The order in which an epoch goes over all N images: it depends on (seed, epoch) only. */
-export function epochOrder(seed: number, epoch: number, count: number): Uint32Array {
-  return permutation(seededRandom(seed, ORDER, epoch), count);
 }
 
 /** Batches computed in the calling thread, when they are asked for. Bit-identical to those of `workerBatches`. */
@@ -80,10 +57,8 @@ export function inlineBatches(options: BatchOptions): BatchSource {
   return {
     async next() {
       if (isClosed) throw new Error("batches: expected an open source, found a closed one");
-      const chosen = options.order?.at(step);
-      if (chosen === null) throw new Error(`batches: the images of step ${step} expected, found them undecided`);
       const batch = free.pop() ?? allocateBatch(options);
-      write(batch, step++, chosen);
+      write(batch, step++);
       return batch;
     },
     recycle(batch) {
@@ -104,36 +79,30 @@ export function checkBatchOptions({ samples, imageShape, batchSize, augmentation
 }
 
 /**
- * Writes the batch of a global step s: the images chosen for it or, where there is no such choice, `order[b * B .. (b + 1) * B)` with
- * `b = s mod stepsPerEpoch` and `order` that of `epoch = floor(s / stepsPerEpoch)`. So without a choice the batch depends on
+ * Writes the batch of a global step s: images `order[b * B .. (b + 1) * B)` where `b = s mod stepsPerEpoch` and `order`
+ * is a permutation that depends on (seed, epoch) only, `epoch = floor(s / stepsPerEpoch)`. So the batch depends on
  * (seed, s) only, and a training that continues at step s sees what an uninterrupted one would have seen.
  *
  * @throws {RangeError} what `checkBatchOptions` throws; the function it returns, if a label is not in 0..K-1
  */
-export function batchWriter(options: BatchOptions): (batch: Batch, step: number, chosen?: ChosenImages) => void {
+export function batchWriter(options: BatchOptions): (batch: Batch, step: number) => void {
   checkBatchOptions(options);
   const { samples, imageShape, batchSize, classCount, augmentation, seed } = options;
   const table = normalisationTable(options.normalisation);
   const perEpoch = stepsPerEpoch(samples.count, batchSize);
   let order: Uint32Array = new Uint32Array();
   let orderEpoch = -1;
-  const inTurn = (step: number): ChosenImages => {
+  return (batch, step) => {
     const epoch = Math.floor(step / perEpoch);
-    if (epoch !== orderEpoch) order = epochOrder(seed, epoch, samples.count);
+    if (epoch !== orderEpoch) order = permutation(seededRandom(seed, ORDER, epoch), samples.count);
     orderEpoch = epoch;
     const first = (step % perEpoch) * batchSize;
-    return { indices: order.subarray(first, first + batchSize), epoch };
-  };
-  return (batch, step, chosen = inTurn(step)) => {
-    const { indices, epoch } = chosen;
+    const indices = order.subarray(first, first + batchSize);
     writeAugmented(batch.images, samples, imageShape, indices, table, augmentation, seed, epoch);
     for (const [position, index] of indices.entries()) batch.labels[position] = samples.labels[index]!;
     writeOneHot(batch.targets, batch.labels, classCount);
   };
 }
-
-/** What of `StepImages` decides the pixels. */
-export type ChosenImages = Pick<StepImages, "indices" | "epoch">;
 
 export function allocateBatch({ batchSize, imageShape, classCount }: BatchOptions): Batch {
   const [channels, height, width] = imageShape;

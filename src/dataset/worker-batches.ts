@@ -1,14 +1,12 @@
 import { createRequire } from "node:module";
 import { Worker } from "node:worker_threads";
-import { type Batch, type BatchOptions, type BatchSource, type ChosenImages, checkBatchOptions } from "./batches.ts";
+import { type Batch, type BatchOptions, type BatchSource, checkBatchOptions } from "./batches.ts";
 
 const AHEAD = 3; // batches asked for before they are needed: one being written and two ready
 
 /** What the worker is asked for: the batch of `step`, written over `reuse` where there is one. */
 export interface BatchRequest {
   readonly step: number;
-  /** Undefined: those whose turn it is. */
-  readonly chosen: ChosenImages | undefined;
   readonly reuse: Batch | null;
 }
 
@@ -19,29 +17,20 @@ export interface BatchRequest {
  */
 export function workerBatches(options: BatchOptions): BatchSource {
   checkBatchOptions(options); // the worker checks too, but an error from here points at the caller
-  const { order, ...workerData } = options; // the order stays here: it may have to wait for losses
   const worker = new Worker(createRequire(import.meta.url).resolve("#batch-worker"), {
-    workerData,
+    workerData: options,
     execArgv: [], // flags such as --input-type, meant for the program's own entry, would stop the worker
   });
   const free: Batch[] = [];
   const ready: Batch[] = [];
   const waiting: Waiting[] = [];
   let failure: Error | null = null;
-  const firstStep = options.firstStep ?? 0;
-  let taken = firstStep; // by `next`
-  let asked = firstStep; // of the worker
+  let step = options.firstStep ?? 0;
 
-  /** Keeps the worker ahead, as far as it is decided what comes. */
-  const requestAhead = () => {
-    for (; asked < taken + AHEAD; asked++) {
-      const decided = order?.at(asked);
-      if (decided === null) return;
-      const chosen = decided && { indices: decided.indices.slice(), epoch: decided.epoch };
-      const reuse = free.pop() ?? null;
-      const message: BatchRequest = { step: asked, chosen, reuse };
-      worker.postMessage(message, reuse === null ? [] : buffersOf(reuse));
-    }
+  const request = () => {
+    const reuse = free.pop() ?? null;
+    const message: BatchRequest = { step: step++, reuse };
+    worker.postMessage(message, reuse === null ? [] : buffersOf(reuse));
   };
   const fail = (error: Error) => {
     failure ??= error;
@@ -54,13 +43,12 @@ export function workerBatches(options: BatchOptions): BatchSource {
   });
   worker.on("error", fail);
   worker.on("exit", (code) => fail(new Error(`batches: expected a running worker, found it stopped (code ${code})`)));
-  requestAhead();
+  for (let i = 0; i < AHEAD; i++) request();
 
   return {
     next() {
       if (failure !== null) return Promise.reject(failure);
-      taken++;
-      requestAhead();
+      request();
       const batch = ready.shift();
       if (batch !== undefined) return Promise.resolve(batch);
       return new Promise((resolve, reject) => waiting.push({ resolve, reject }));

@@ -20,34 +20,33 @@ export function softmax(x: Tensor): Tensor {
 }
 
 /**
- * Of each image: -sum over classes of t log softmax(logits), with t = (1 - smoothing) targets + smoothing / K.
+ * Mean over the batch of -sum over classes of t log softmax(logits), with t = (1 - smoothing) targets + smoothing / K.
  *
  * @param logits [B, K]
  * @param targets [B, K] probabilities, one-hot for plain labels
- * @returns [B]
  * @see Szegedy et al. (2016) for label smoothing
  */
 export function crossEntropy(logits: Tensor, targets: Tensor, smoothing = 0): Tensor {
   checkSame("crossEntropy", logits, targets);
   const classes = logits.shape[1]!;
   const smooth = smoothing === 0 ? targets : add(scale(targets, 1 - smoothing), scalar(smoothing / classes));
-  return negate(reduceSum(multiply(smooth, logSoftmax(logits)), [1]));
+  return negate(reduceMean(reduceSum(multiply(smooth, logSoftmax(logits)), [1])));
 }
 
 /**
- * Distillation, of each image: T^2 KL(softmax(teacher / T) || softmax(student / T)).
+ * Distillation: T^2 times the mean over the batch of KL(softmax(teacher / T) || softmax(student / T)).
  * No gradient flows to the teacher. T^2 keeps the gradient's size as T grows.
  *
  * @param student [B, K] logits
  * @param teacher [B, K] logits
- * @returns [B]
  * @see Hinton et al., "Distilling the knowledge in a neural network" (2015)
  */
 export function distillation(student: Tensor, teacher: Tensor, temperature = 1): Tensor {
   checkSame("distillation", student, teacher);
   const logTarget = logSoftmax(stopGradient(scale(teacher, 1 / temperature)));
   const logOutput = logSoftmax(scale(student, 1 / temperature));
-  return scale(reduceSum(multiply(exp(logTarget), subtract(logTarget, logOutput)), [1]), temperature * temperature);
+  const perImage = reduceSum(multiply(exp(logTarget), subtract(logTarget, logOutput)), [1]);
+  return scale(reduceMean(perImage), temperature * temperature);
 }
 
 /** error^2 / 2 up to |error| = delta, then delta (|error| - delta / 2); element by element. Huber (1964). */

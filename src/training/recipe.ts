@@ -81,14 +81,6 @@ export const recipeSchema = z.strictObject({
       cutout: z.int().min(0).default(0),
     })
     .prefault({}),
-  /**
-   * Dynamic pruning: images whose loss is below the mean are left out of a pass with probability `ratio` and weigh more where they
-   * are not, but for the steps after the share `until`; `epochs` still counts steps. null shows all images equally often.
-   */
-  pruning: z
-    .strictObject({ ratio: z.number().min(0).lt(1).default(0.5), until: share.default(0.875) })
-    .nullable()
-    .default(null),
   /** The network that is kept is an exponential moving average of the weights with this decay per step; null keeps the last one. */
   averageDecay: z.number().min(0).lt(1).nullable().default(null),
   /** Of the weights that are kept; training is in float32 all the same. "float16" halves the file, its digits are those that matter. */

@@ -4,7 +4,7 @@ import { concat, reshape } from "../graph/layout.ts";
 import { accuracy, crossEntropy, distillation } from "../graph/loss.ts";
 import type { GraphDefinition } from "../graph/onnx.ts";
 import { adamW, clipByGlobalNorm, movingAverages, sgd, type Trained } from "../graph/optimizer.ts";
-import { reduceMean, reduceSum } from "../graph/reduce.ts";
+import { reduceSum } from "../graph/reduce.ts";
 import { input, type Tensor, type Variable } from "../graph/tensor.ts";
 import type { Blueprint } from "../network/blueprint.ts";
 import { buildTrainingGraph } from "../network/training-graph.ts";
@@ -14,11 +14,10 @@ import type { Recipe } from "./recipe.ts";
 /**
  * One training step as one graph: forward through all exits, loss, gradients, optimizer, running statistics, averages.
  *
- * loss = sum over exits of weight_k mean over the batch of v ((1 - d) crossEntropy_k + d KL(last exit || exit k)), d = 0 for the last
- * exit, v = 1 but where images are pruned.
+ * loss = sum over exits of weight_k ((1 - d) crossEntropy_k + d KL(last exit || exit k)), d = 0 for the last exit.
  *
- * Inputs: images [B, C, H, W], targets [B, K], learningRate [], exitWeights [E], averageDecay [], where images are pruned imageWeights [B].
- * Outputs: loss [], accuracy [E] on this batch, gradientNorm [], where images are pruned imageLosses [B], of all exits, not weighed.
+ * Inputs: images [B, C, H, W], targets [B, K], learningRate [], exitWeights [E], averageDecay [].
+ * Outputs: loss [], accuracy [E] on this batch, gradientNorm [].
  */
 export function buildTrainingStep(
   blueprint: Blueprint,
@@ -33,11 +32,7 @@ export function buildTrainingStep(
     initialisation: recipe.initialisation,
     ...(start ? { start } : {}),
   });
-  const exitWeights = input("exitWeights", [network.logits.length]);
-  const perImage = network.logits.map((_, exit) => imageLosses(network.logits, exit, targets, recipe)); // [E] of [B]
-  const imageWeights = recipe.pruning ? input("imageWeights", [recipe.batchSize]) : null;
-  const weighed = imageWeights ? perImage.map((losses) => multiply(losses, imageWeights)) : perImage;
-  const loss = reduceSum(multiply(column(weighed.map((losses) => reduceMean(losses))), exitWeights));
+  const loss = weightedLoss(network.logits, targets, recipe);
   const raw = gradients(loss, network.parameters);
   const { clipped, norm } = clipByGlobalNorm(raw, recipe.gradientNorm ?? Number.MAX_VALUE);
   const trained = network.parameters.map((parameter, i) => ({
@@ -55,9 +50,11 @@ export function buildTrainingStep(
   return {
     outputs: {
       loss,
-      accuracy: column(network.logits.map((logits) => accuracy(logits, targets))),
+      accuracy: concat(
+        network.logits.map((logits) => reshape(accuracy(logits, targets), [1])),
+        0,
+      ),
       gradientNorm: norm,
-      ...(imageWeights ? { imageLosses: ofAllExits(perImage, exitWeights) } : {}),
     },
     updates: [
       ...optimized,
@@ -67,30 +64,19 @@ export function buildTrainingStep(
   };
 }
 
-/** What one exit makes of each image, [B]. */
-function imageLosses(logits: readonly Tensor[], exit: number, targets: Tensor, recipe: Recipe): Tensor {
-  const [own, teacher] = [logits[exit]!, logits.at(-1)!];
-  const plain = crossEntropy(own, targets, recipe.labelSmoothing);
+function weightedLoss(logits: readonly Tensor[], targets: Tensor, recipe: Recipe): Tensor {
+  const teacher = logits.at(-1)!;
   const { weight = 0, temperature = 1 } = recipe.distillation ?? {};
-  if (weight === 0 || own === teacher) return plain;
-  return add(scale(plain, 1 - weight), scale(distillation(own, teacher, temperature), weight));
-}
-
-/** sum over exits of weight_k losses_k. @param losses [E] of [B] @param exitWeights [E] @returns [B] */
-function ofAllExits(losses: readonly Tensor[], exitWeights: Tensor): Tensor {
-  const rows = concat(
-    losses.map((one) => reshape(one, [1, one.shape[0]!])),
+  const losses = logits.map((own) => {
+    const plain = crossEntropy(own, targets, recipe.labelSmoothing);
+    if (weight === 0 || own === teacher) return plain;
+    return add(scale(plain, 1 - weight), scale(distillation(own, teacher, temperature), weight));
+  });
+  const perExit = concat(
+    losses.map((one) => reshape(one, [1])),
     0,
-  ); // [E, B]
-  return reduceSum(multiply(rows, reshape(exitWeights, [losses.length, 1])), [0]);
-}
-
-/** Numbers [] as one tensor. */
-function column(numbers: readonly Tensor[]): Tensor {
-  return concat(
-    numbers.map((one) => reshape(one, [1])),
-    0,
-  );
+  ); // [E]
+  return reduceSum(multiply(perExit, input("exitWeights", [logits.length])));
 }
 
 /** Biases, batch norm's among them, have their own rate; neither they nor batch norm's slopes decay. */

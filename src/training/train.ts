@@ -11,7 +11,6 @@ import type { NamedArray, Weights } from "../network/weights.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { VERSION } from "../version.ts";
-import { isPruningState, type PrunedOrder, prunedOrder } from "./pruning.ts";
 import type { Recipe } from "./recipe.ts";
 import { averageDecayAt, exitWeightsAt, learningRateAt } from "./schedule.ts";
 import { buildTrainingStep } from "./step.ts";
@@ -59,7 +58,7 @@ export interface TrainingProgress {
 /** Everything that continues a training as if it had not stopped. */
 export interface Checkpoint {
   readonly step: number;
-  /** All variables of the training step: weights, moments, statistics, averages; and the state of pruning. */
+  /** All variables of the training step: weights, moments, statistics, averages. */
   readonly variables: ReadonlyMap<string, NamedArray>;
 }
 
@@ -99,9 +98,8 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainedNetwor
   const start = await startingWeights(blueprint, train, dataset.imageShape, normalisation);
   const definition = buildTrainingStep(blueprint, classes, recipe, { seed, start });
   const program = await Program.compile(runtime, definition, { seed, optimizeFor: "training" });
-  for (const [name, { data }] of resumeFrom?.variables ?? []) if (!isPruningState(name)) program.write(name, data);
-  const order = pruningOf(options, train.count, steps);
-  const source = batchSource(options, train, normalisation, firstStep, order);
+  for (const [name, { data }] of resumeFrom?.variables ?? []) program.write(name, data);
+  const source = batchSource(options, train, normalisation, firstStep);
   const network = async (): Promise<TrainedNetwork> => ({
     blueprint,
     classes: dataset.classes,
@@ -114,12 +112,10 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainedNetwor
     for (let step = firstStep; step < steps; step++) {
       const batch = await source.next();
       const feeds = stepInputs(recipe, blueprint.stages.length, step, perEpoch, steps);
-      const weights = order ? { imageWeights: order.at(step)!.weights } : {};
-      const { loss, accuracy, gradientNorm, imageLosses } = await program.run(
-        { images: batch.images, targets: batch.targets, ...feeds, ...weights },
+      const { loss, accuracy, gradientNorm } = await program.run(
+        { images: batch.images, targets: batch.targets, ...feeds },
         step,
       );
-      order?.tell(step, imageLosses!);
       source.recycle(batch);
       const learningRate = feeds.learningRate[0]!;
       const done = step + 1;
@@ -142,10 +138,7 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainedNetwor
       });
       const isStopped = signal?.aborted ?? false;
       if (isStopped || done === steps || done % checkpointEvery === 0)
-        await options.saveCheckpoint?.({
-          step: done,
-          variables: new Map([...(await program.variables()), ...(order?.state() ?? [])]),
-        });
+        await options.saveCheckpoint?.({ step: done, variables: await program.variables() });
       if (isStopped && done < steps) throw new DOMException(`stopped after step ${done} of ${steps}`, "AbortError");
     }
     return await network();
@@ -155,19 +148,11 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainedNetwor
   }
 }
 
-function pruningOf({ recipe, seed, resumeFrom }: TrainOptions, count: number, steps: number): PrunedOrder | undefined {
-  const { pruning, batchSize } = recipe;
-  if (!pruning) return undefined;
-  const resumed = resumeFrom ? { step: resumeFrom.step, state: resumeFrom.variables } : null;
-  return prunedOrder({ ...pruning, count, batchSize, steps, seed, resumeFrom: resumed });
-}
-
 function batchSource(
   { batches = inlineBatches, recipe, dataset, seed }: TrainOptions,
   samples: Samples,
   normalisation: Normalisation,
   firstStep: number,
-  order: PrunedOrder | undefined,
 ): BatchSource {
   const { batchSize, augmentation } = recipe;
   const { imageShape, classes } = dataset;
@@ -180,7 +165,6 @@ function batchSource(
     augmentation,
     seed,
     firstStep,
-    order,
   });
 }
 

@@ -50,7 +50,7 @@ function trainingStep(): GraphDefinition {
     1,
   );
   const logits = linear(dropout(features, 0.1, "coins"), head);
-  const loss = add(reduceMean(crossEntropy(logits, targets, 0.1)), reduceMean(huber(logits)));
+  const loss = add(crossEntropy(logits, targets, 0.1), reduceMean(huber(logits)));
   const trained = [...parameters, depthwise, pointwise, head];
   const { clipped, norm } = clipByGlobalNorm(gradients(loss, trained), 1);
   const positives = reduceSum(compare(maximum(logits, scalar(-100)), "Greater", scalar(0)));

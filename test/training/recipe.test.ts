@@ -16,7 +16,6 @@ test("an empty recipe is whole: every field has a default", () => {
     labelSmoothing: 0,
     gradientNorm: null,
     augmentation: { padding: 2, flip: true, cutout: 0 },
-    pruning: null,
     averageDecay: null,
     weightPrecision: "float32",
     validateEvery: 5,

@@ -30,15 +30,8 @@ async function compile(recipe: Partial<RecipeInput>): Promise<Program> {
   return program;
 }
 
-function run(
-  program: Program,
-  exitWeights: readonly number[],
-  learningRate = 0.1,
-  averageDecay = 0,
-  imageWeights?: Float32Array,
-) {
+function run(program: Program, exitWeights: readonly number[], learningRate = 0.1, averageDecay = 0) {
   return program.run({
-    ...(imageWeights ? { imageWeights } : {}),
     images,
     targets,
     learningRate: Float32Array.of(learningRate),
@@ -101,26 +94,6 @@ describe("the loss", () => {
       average(rows.map((row, b) => Number(row.indexOf(Math.max(...row)) === labels[b]))),
     );
     expect([...accuracy!]).toEqual(right);
-  });
-});
-
-describe("pruning", () => {
-  const plain = { distillation: { weight: 0.4, temperature: 3 }, labelSmoothing: 0.1 };
-
-  test("the losses of the images, whatever they weigh, average to the loss without weights", async () => {
-    const { loss } = await run(await compile(plain), [0.3, 0.7]);
-    const program = await compile({ ...plain, pruning: {} });
-    const found = await run(program, [0.3, 0.7], 0.1, 0, Float32Array.of(2, 1, 1, 2, 1, 2, 1, 1));
-    expect(found.imageLosses).toHaveLength(B);
-    expect(average([...found.imageLosses!])).toBeCloseTo(loss![0]!, 5);
-    const weighed = found.imageLosses!.map((one, b) => one * [2, 1, 1, 2, 1, 2, 1, 1][b]!);
-    expect(found.loss![0]).toBeCloseTo(average([...weighed]), 5);
-  });
-
-  test("images without weight move nothing but batch norm, of which they are a part", async () => {
-    const program = await compile({ pruning: {}, optimizer: { name: "sgd", weightDecay: 0 } });
-    await run(program, [0.3, 0.7], 0.1, 0, new Float32Array(B));
-    for (const name of trained(program)) expect(await program.read(name), name).toEqual(weights.get(name)!.data);
   });
 });
 

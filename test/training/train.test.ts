@@ -108,7 +108,6 @@ describe("the same seed", () => {
   test.each<[string, Partial<RecipeInput>]>([
     ["AdamW, dropout, average", { optimizer: { name: "adamW" }, learningRate: 0.01, averageDecay: 0.9 }],
     ["SGD, augmentation, distillation", everything],
-    ["pruning", { pruning: { ratio: 0.5, until: 1 } }],
   ])("interrupted and resumed equals uninterrupted: %s", async (_, changes) => {
     const recipe = smallRecipe({ epochs: 2, ...changes });
     const whole = recorder();
