@@ -1,4 +1,5 @@
 /** What comes out: the answer for one image, and how it came about. */
+import { largest } from "../policy/answers.ts";
 import { answerCount, dialOf } from "../policy/observation.ts";
 import { ACTIONS } from "../policy/q-network.ts";
 import type { Values } from "../runtime/program.ts";
@@ -111,13 +112,6 @@ export function readPath(answers: Float32Array, exits: number, classes: number):
 export function stoppedBy({ qExit, qContinue }: ExitTrace): StoppedBy {
   if (qExit === null || qContinue === null) return "last exit";
   return qExit >= qContinue ? "policy" : "deadline";
-}
-
-/** The index, counted from `from`, of the largest of `count` values, the first one at a tie. */
-function largest(values: Float32Array, from: number, count: number): number {
-  let best = 0;
-  for (let i = 1; i < count; i++) if (values[from + i]! > values[from + best]!) best = i;
-  return best;
 }
 
 /** What the first stage takes: normalised images, and the dial for each. @param x [rows, C, H, W] */

@@ -68,16 +68,11 @@ export function answersOf({ logits, ...table }: ExitTable, rule: AnswerRule): An
   return { ...table, logProbabilities };
 }
 
-/** [N, E] the likeliest class of each exit, the first one at a tie. */
-export function topClasses({ logProbabilities, count, exits, classes }: AnswerTable): Uint32Array {
-  const top = new Uint32Array(count * exits);
-  for (let row = 0; row < top.length; row++) {
-    const from = row * classes;
-    let best = 0;
-    for (let k = 1; k < classes; k++) if (logProbabilities[from + k]! > logProbabilities[from + best]!) best = k;
-    top[row] = best;
-  }
-  return top;
+/** The index, counted from `from`, of the largest of `count` values, the first one at a tie. */
+export function largest(values: Float32Array, from: number, count: number): number {
+  let best = 0;
+  for (let i = 1; i < count; i++) if (values[from + i]! > values[from + best]!) best = i;
+  return best;
 }
 
 /**

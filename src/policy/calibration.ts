@@ -1,4 +1,4 @@
-import { type AnswerTable, topClasses } from "./answers.ts";
+import { type AnswerTable, largest } from "./answers.ts";
 
 /** Bins of confidence, as in Guo et al. (2017). */
 export const CONFIDENCE_BINS = 15;
@@ -29,13 +29,13 @@ export function binOf(confidence: number): number {
 /** The confidence (largest probability) of every answer at one exit, and if it is right. */
 export function confidences(answers: AnswerTable, exit: number): { confidence: Float64Array; correct: Uint8Array } {
   const { logProbabilities, labels, count, exits, classes } = answers;
-  const top = topClasses(answers);
   const confidence = new Float64Array(count);
   const correct = new Uint8Array(count);
   for (let i = 0; i < count; i++) {
-    const row = i * exits + exit;
-    confidence[i] = Math.exp(logProbabilities[row * classes + top[row]!]!);
-    correct[i] = top[row] === labels[i] ? 1 : 0;
+    const from = (i * exits + exit) * classes;
+    const top = largest(logProbabilities, from, classes);
+    confidence[i] = Math.exp(logProbabilities[from + top]!);
+    correct[i] = top === labels[i] ? 1 : 0;
   }
   return { confidence, correct };
 }

@@ -10,7 +10,7 @@
  * @see Janisch et al., "Classification with Costly Features using Deep Reinforcement Learning" (AAAI 2019); here a feature is
  * one more exit, the order is fixed, and cost is measured in MACs
  */
-import { type AnswerTable, topClasses } from "./answers.ts";
+import { type AnswerTable, largest } from "./answers.ts";
 
 export const CONTINUE = 0;
 export const EXIT = 1;
@@ -27,9 +27,11 @@ export interface Outcome {
 }
 
 /** [N, E] 1 where the likeliest class (the first one at a tie) is the label, else 0. */
-export function correctAnswers(answers: AnswerTable): Uint8Array {
-  const { labels, exits } = answers;
-  return Uint8Array.from(topClasses(answers), (top, row) => (top === labels[Math.floor(row / exits)] ? 1 : 0));
+export function correctAnswers({ logProbabilities, labels, count, exits, classes }: AnswerTable): Uint8Array {
+  const correct = new Uint8Array(count * exits);
+  for (let row = 0; row < correct.length; row++)
+    correct[row] = largest(logProbabilities, row * classes, classes) === labels[Math.floor(row / exits)] ? 1 : 0;
+  return correct;
 }
 
 /** [E] accuracy of always leaving at exit k. */
