@@ -62,11 +62,11 @@ export function stageFileGraphs(
       topClass,
       before,
     });
-    const { probabilities, answer, decision } = stage;
+    const { probabilities, decision } = stage;
     const always = compare(slice(probabilities, 1, 0, 1), "GreaterOrEqual", scalar(0));
     const outputs = { probabilities, exit_now: decision?.exitNow ?? always };
     if (!decision) return { outputs, anyBatch };
-    const next = { history: concat([...seenBefore, ...answer], 1), topClass: decision.topClass };
+    const next = { history: concat([...seenBefore, ...decision.answer], 1), topClass: decision.topClass };
     features = input("features", stage.features.shape);
     history = input("history", next.history.shape);
     topClass = input("top_class", next.topClass.shape);

@@ -1,7 +1,6 @@
 import { normalisationTable } from "../dataset/augmentation.ts";
 import type { ImageShape } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
-import type { GraphDefinition } from "../graph/onnx.ts";
 import { sizeOf } from "../graph/tensor.ts";
 import { exitCosts, type LearnedPolicy, type Model } from "../model/model.ts";
 import { checkLambda } from "../policy/agent.ts";
@@ -11,7 +10,6 @@ import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TrainedNetwork } from "../training/train.ts";
 import {
-  type AnsweringStage,
   answerWidth,
   type Classification,
   type ExitTrace,
@@ -23,8 +21,7 @@ import {
 } from "./classification.ts";
 import { isRawImage, type RawImage, rawNumbers, writeImages } from "./images.ts";
 import { nestedGraph } from "./nested-exits.ts";
-import { type RecentTimes, recentTimes } from "./recent-times.ts";
-import { stageGraphs } from "./stage-programs.ts";
+import { StageSessions, WARM_UP_RUNS } from "./stage-sessions.ts";
 
 export type { Classification, ExitTrace, StoppedBy } from "./classification.ts";
 
@@ -65,21 +62,10 @@ export interface ClassifyOptions extends BatchOptions {
   readonly deadlineMs?: number;
 }
 
-/** A session's first runs allocate: these make the first answers as fast as the later ones. */
-const WARM_UP_RUNS = 2;
-/** Of each stage, before the first deadline: enough for one of them to be as slow as it likes. */
-const MEASURED_RUNS = 20;
 /** The input of this many images is kept from one call to the next. */
 const KEPT_IMAGES = 256;
 
 type Answer = Omit<Classification, "latencyMs">;
-
-/** One stage, ready to run. */
-interface StageSession {
-  readonly program: Program;
-  /** How many numbers the maps of an image are that goes on; 0 at the last stage. */
-  readonly mapSize: number;
-}
 
 /**
  * A trained model that really stops: a stage after the exit taken is never computed.
@@ -96,19 +82,11 @@ export class AdaptiveClassifier<Image> {
   readonly costs: ExitCosts;
   /** [E] images computed at each stage since the start. */
   readonly imagesComputed: number[];
-  readonly #runtime: Runtime;
   /** null in a lazy classifier */
   readonly #single: Program | null;
-  readonly #stageGraph: (exit: number) => GraphDefinition;
-  /** Those that an image has reached. */
-  readonly #stages: StageSession[] = [];
-  #stagesMeasured = false;
-  /** What the call under way has spent on making sessions. */
-  #makingMs = 0;
+  readonly #stages: StageSessions;
   readonly #table: Float32Array;
   readonly #toPixels: ToPixels<Image>;
-  /** [E] of one image */
-  readonly #stageTimes: readonly RecentTimes[];
   #lambda: number;
   #input = new Float32Array();
   #lastCall: Promise<unknown> = Promise.resolve();
@@ -122,17 +100,14 @@ export class AdaptiveClassifier<Image> {
     lambda: number,
     toPixels: ToPixels<Image>,
   ) {
-    const exits = network.blueprint.stages;
     this.network = network;
     this.policy = policy;
-    this.imagesComputed = exits.map(() => 0);
-    this.#runtime = runtime;
+    this.imagesComputed = network.blueprint.stages.map(() => 0);
     this.#single = single;
-    this.#stageGraph = stageGraphs(network, policy);
+    this.#stages = new StageSessions(runtime, network, policy);
     this.#table = normalisationTable(network.normalisation);
     this.#toPixels = toPixels;
     this.costs = exitCosts(network.blueprint, network.classes.length, policy.agent);
-    this.#stageTimes = exits.map(() => recentTimes());
     this.#lambda = lambda;
   }
 
@@ -179,7 +154,7 @@ export class AdaptiveClassifier<Image> {
    */
   async prepareStages(): Promise<void> {
     this.#checkOpen();
-    await this.#alone(() => this.#measureStages());
+    await this.#alone(() => this.#stages.measure(this.#lambda));
   }
 
   /**
@@ -214,8 +189,7 @@ export class AdaptiveClassifier<Image> {
   close(): Promise<void> {
     this.#closed ??= this.#alone(async () => {
       this.#input = new Float32Array();
-      const programs = this.#stages.map(({ program }) => program);
-      await Promise.all([this.#single, ...programs].map((program) => program?.close()));
+      await Promise.all([this.#single?.close(), this.#stages.close()]);
     });
     return this.#closed;
   }
@@ -257,9 +231,9 @@ export class AdaptiveClassifier<Image> {
     return this.#alone(async () => {
       const images = await unlessAborted(reading, signal);
       const isBound = deadline !== Number.POSITIVE_INFINITY;
-      if (isBound) await this.#measureStages();
+      if (isBound) await this.#stages.measure(lambda);
       const started = performance.now();
-      this.#makingMs = 0;
+      const madeBefore = this.#stages.makingMs;
       const shape = this.network.blueprint.input;
       const x = this.#inputFor(count * sizeOf(shape));
       writeImages(x, images, this.#table, shape[1] * shape[2]);
@@ -268,7 +242,7 @@ export class AdaptiveClassifier<Image> {
         this.#single && count === 1 && !isBound
           ? [await this.#runSingle(this.#single, x, lambda)]
           : await this.#runStages(x, count, lambda, signal, deadline);
-      const latencyMs = performance.now() - started - this.#makingMs;
+      const latencyMs = performance.now() - started - (this.#stages.makingMs - madeBefore);
       return answers.map((answer) => Object.assign(answer, { latencyMs }));
     });
   }
@@ -299,14 +273,12 @@ export class AdaptiveClassifier<Image> {
     let feeds = firstFeeds(x, count, lambda);
     for (let exit = 0; images.length > 0; exit++) {
       const rows = images.length;
-      const { program } = await this.#stage(exit);
+      await this.#stages.prepare(exit);
       signal?.throwIfAborted();
-      const begun = performance.now();
-      const results = await program.run(feeds);
+      const results = await this.#stages.run(exit, feeds, rows);
       this.imagesComputed[exit]! += rows;
-      if (count === 1 && this.#stagesMeasured) this.#stageTimes[exit]!.add(performance.now() - begun);
-      const isLate = this.#isLate(exit + 1, deadline);
-      const stage = this.#answering(exit);
+      const isLate = this.#stages.isLate(exit + 1, deadline);
+      const stage = this.#stages.answering(exit);
       const width = answerWidth(stage);
       const goOn: number[] = [];
       for (let row = 0; row < rows; row++) {
@@ -322,16 +294,6 @@ export class AdaptiveClassifier<Image> {
     return answers;
   }
 
-  /** Whether a stage, begun now, would probably end after the deadline. */
-  #isLate(stage: number, deadline: number): boolean {
-    if (deadline === Number.POSITIVE_INFINITY || stage === this.imagesComputed.length) return false;
-    return performance.now() + this.#stageTimes[stage]!.estimate() > deadline;
-  }
-
-  #answering(exit: number): AnsweringStage {
-    return { exit, isLast: exit === this.imagesComputed.length - 1, classes: this.network.classes.length };
-  }
-
   #answerAt(last: ExitTrace, trace: readonly ExitTrace[]): Answer {
     const { exit, classIndex, probabilities, confidence } = last;
     return {
@@ -344,37 +306,6 @@ export class AdaptiveClassifier<Image> {
       costMacs: this.costs.exitMacs[exit]!,
       trace,
     };
-  }
-
-  /** Made when it is first asked for. Inside `#alone`. */
-  async #stage(exit: number): Promise<StageSession> {
-    const known = this.#stages[exit];
-    if (known) return known;
-    const begun = performance.now();
-    const graph = this.#stageGraph(exit);
-    const maps = graph.outputs["next:x"];
-    const program = await Program.compile(this.#runtime, graph);
-    const made = { program, mapSize: maps ? sizeOf(maps.shape) : 0 };
-    this.#stages[exit] = made;
-    this.#makingMs += performance.now() - begun;
-    return made;
-  }
-
-  /** A deadline needs to know how long each stage takes. Inside `#alone`. */
-  async #measureStages(): Promise<void> {
-    if (this.#stagesMeasured) return;
-    for (let run = -WARM_UP_RUNS; run < MEASURED_RUNS; run++) {
-      let feeds = firstFeeds(new Float32Array(sizeOf(this.network.blueprint.input)), 1, this.#lambda);
-      for (const exit of this.imagesComputed.keys()) {
-        const { program, mapSize } = await this.#stage(exit);
-        const begun = performance.now();
-        const results = await program.run(feeds);
-        if (run >= 0) this.#stageTimes[exit]!.add(performance.now() - begun);
-        const sentOn = { ...results, "next:x": new Float32Array(mapSize) }; // the agent may not send this image on
-        feeds = handedOn(feeds, sentOn, this.#answering(exit), 1, [0]);
-      }
-    }
-    this.#stagesMeasured = true;
   }
 }
 

@@ -57,8 +57,7 @@ export interface AnsweringStage {
 
 /** How many numbers tell of one exit, see `exitRow`. */
 export function answerWidth({ exit, isLast, classes }: AnsweringStage): number {
-  // nobody asks the last one whether it agrees with the one before
-  return isLast ? classes + answerCount(classes, 0) : classes + answerCount(classes, exit) + ACTIONS;
+  return isLast ? classes : classes + answerCount(classes, exit) + ACTIONS;
 }
 
 /**
@@ -70,21 +69,26 @@ export function answerWidth({ exit, isLast, classes }: AnsweringStage): number {
  */
 export function readTrace(answers: Float32Array, from: number, stage: AnsweringStage, isLate: boolean): ExitTrace {
   const { exit, isLast, classes } = stage;
-  const told = from + classes; // the answer again, as the agent sees it
   const q = from + answerWidth(stage) - ACTIONS;
-  const confidence = answers[told + 1]!;
   const qContinue = isLast ? null : answers[q]!;
   const qExit = isLast ? null : answers[q + 1]!;
+  const probabilities = answers.slice(from, from + classes).map(Math.exp);
+  const classIndex = largest(probabilities, 0, classes);
+  const confidence = probabilities[classIndex]!;
   if (!Number.isFinite(qExit ?? confidence))
     throw new Error(`classifier: finite numbers expected, found ${qExit ?? confidence} at exit ${exit + 1}`);
-  const probabilities = answers.slice(from, told).map(Math.exp);
+  let [second, entropy] = [0, 0];
+  for (const [c, p] of probabilities.entries()) {
+    if (c !== classIndex) second = Math.max(second, p);
+    entropy -= p * answers[from + c]!;
+  }
   return {
     exit,
-    classIndex: largest(probabilities, 0, classes),
+    classIndex,
     probabilities,
     confidence,
-    margin: confidence - answers[told + 2]!,
-    entropy: -answers[told]!,
+    margin: confidence - second,
+    entropy,
     qExit,
     qContinue,
     exited: isLate || isLast || qExit! >= qContinue!,

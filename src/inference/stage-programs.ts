@@ -1,3 +1,4 @@
+import { exp } from "../graph/elementwise.ts";
 import { concat } from "../graph/layout.ts";
 import { softmax } from "../graph/loss.ts";
 import type { GraphDefinition } from "../graph/onnx.ts";
@@ -7,7 +8,7 @@ import { stageMaps } from "../network/cost.ts";
 import { foldBatchNorm } from "../network/folding.ts";
 import { buildInferenceGraph, buildInferenceStage } from "../network/inference-graph.ts";
 import { exitLogProbabilities } from "../policy/answers.ts";
-import { answerCount, costShares, exitAnswer } from "../policy/observation.ts";
+import { answerCount, costShares } from "../policy/observation.ts";
 import { type StageDecision, stageDecision } from "../policy/stage-decision.ts";
 import type { TrainedNetwork } from "../training/train.ts";
 
@@ -29,8 +30,6 @@ export interface BuiltStage {
   /** [B, K] this exit's answer, see `AnswerRule` */
   readonly logProbabilities: Tensor;
   readonly probabilities: Tensor;
-  /** [B, A_k] what the agent sees of this exit's answer, in parts, see `exitAnswer` */
-  readonly answer: readonly Tensor[];
   /** null at the last exit, where there is nothing to decide */
   readonly decision: StageDecision | null;
 }
@@ -48,20 +47,19 @@ export function stageBuilder(network: TrainedNetwork, { agent, costs }: LearnedP
     const { features, logits } = buildInferenceStage(blueprint, weights, network.classes.length, exit, x);
     const logProbabilities = exitLogProbabilities(agent, exit, logits, before);
     if (exit === agent.exits - 1)
-      return { features, logProbabilities, ...exitAnswer(logProbabilities, null), decision: null };
+      return { features, logProbabilities, probabilities: exp(logProbabilities), decision: null };
     const known = { costShares: shares, seen: seen(logits), previousTopClass: topClass };
     const decision = stageDecision(agent, { exit, logProbabilities, ...known });
-    const { probabilities } = decision;
-    return { features, logProbabilities, probabilities, answer: decision.answer, decision };
+    return { features, logProbabilities, probabilities: decision.probabilities, decision };
   };
 }
 
 /**
- * All that is told of one exit, [B, K + A_k + 2]: log probabilities, what the agent sees of them and Q-values, these where there
- * is a decision, in parts. Every input and output costs microseconds at batch 1, so they come as one. Read by `readTrace`.
+ * All that is told of one exit, in parts: log probabilities [B, K]; where there is a decision also what the agent sees of them [B, A_k]
+ * and Q-values [B, 2]. Every input and output costs microseconds at batch 1, so they come as one. Read by `readTrace`.
  */
-export function exitRow({ logProbabilities, answer, decision }: BuiltStage): Tensor[] {
-  return [logProbabilities, ...answer, ...(decision ? [decision.q] : [])];
+export function exitRow({ logProbabilities, decision }: BuiltStage): Tensor[] {
+  return [logProbabilities, ...(decision ? [...decision.answer, decision.q] : [])];
 }
 
 /**
@@ -71,7 +69,7 @@ export function exitRow({ logProbabilities, answer, decision }: BuiltStage): Ten
  *
  * Inputs: x [B, C, H, W] (images at stage 0); from stage 1 on before [B, K]; where there is a decision seen [B, 1 + ...] and,
  * from stage 1 on, topClass [B, 1].
- * Outputs: answer [B, K + A_k + 2], see `exitRow`; and, where there is a next stage, next:x of the M images that the agent
+ * Outputs: answer, see `exitRow`; and, where there is a next stage, next:x of the M images that the agent
  * sends on, [M, C', H', W'].
  */
 export function stageGraphs(network: TrainedNetwork, policy: LearnedPolicy): (exit: number) => GraphDefinition {
