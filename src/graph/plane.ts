@@ -37,22 +37,6 @@ export function mapPlane(x: Tensor, rows: Matrix, columns: Matrix): Tensor {
   return differentiable(y, [x], (dy) => [mapPlane(dy, transposed(rows), transposed(columns))]);
 }
 
-/**
- * The matrix [to, from] that shrinks rows or columns: each result is a mean of those near it, by a triangle as wide as the step from one
- * result to the next on either side (bilinear with antialiasing).
- *
- * @param to at most `from`
- */
-export function shrinking(from: number, to: number): Matrix {
-  const step = from / to;
-  return Array.from({ length: to }, (_, p) => {
-    const center = (p + 0.5) * step - 0.5;
-    const near = Array.from({ length: from }, (_, h) => Math.max(0, 1 - Math.abs(h - center) / step));
-    const sum = near.reduce((a, b) => a + b);
-    return near.map((weight) => weight / sum);
-  });
-}
-
 function asConstant(matrix: Matrix): Tensor {
   return constant(matrix.flat(), [matrix.length, matrix[0]!.length]);
 }

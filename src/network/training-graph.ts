@@ -1,9 +1,8 @@
-import type { ImageShape } from "../dataset/dataset.ts";
 import { batchNorm } from "../graph/batchnorm.ts";
 import { dropout } from "../graph/dropout.ts";
 import { add, scale } from "../graph/elementwise.ts";
 import type { Update } from "../graph/optimizer.ts";
-import { batchLast, mapPlane, shrinking } from "../graph/plane.ts";
+import { batchLast } from "../graph/plane.ts";
 import { input, type Shape, type Tensor, type Variable, variable } from "../graph/tensor.ts";
 import type { Blueprint } from "./blueprint.ts";
 import { applyStages, type LayerContext, trainingOperators } from "./layers.ts";
@@ -25,26 +24,17 @@ export interface TrainingGraph {
   readonly statistics: readonly Update[];
 }
 
-export interface TrainingGraphOptions {
-  readonly seed?: number;
-  readonly initialisation?: Initialisation;
-  readonly start?: Weights;
-  readonly imageScale?: number;
-}
-
 /**
  * The network as it is trained: batch norm over the batch, dropout on.
  *
  * @param images [B, C, H, W]
  * @param start values to start from; the initialisation of `weights.ts` for names that are not in it
- * @param imageScale the network sees the images shrunk to this share of their height and width; its weights are the same as for whole ones
- * @throws {RangeError} if the layers do not fit images of that size
  */
 export function buildTrainingGraph(
   blueprint: Blueprint,
   classes: number,
   images: Tensor,
-  { seed = 0, initialisation = "he", start, imageScale = 1 }: TrainingGraphOptions = {},
+  { seed = 0, initialisation = "he", start }: { seed?: number; initialisation?: Initialisation; start?: Weights } = {},
 ): TrainingGraph {
   const parameters: Variable[] = [];
   const fixed: Variable[] = [];
@@ -80,21 +70,8 @@ export function buildTrainingGraph(
     },
     dropout: (x, layer, path) => dropout(x, layer.rate, `${path}.coins`, layer.whole),
   };
-  const { logits, stageFeatures } = applyStages(blueprint, shrunk(batchLast(images), imageScale), context);
+  const { logits, stageFeatures } = applyStages(blueprint, batchLast(images), context);
   return { logits, stageFeatures, parameters, fixed, statistics };
-}
-
-/** [C, H, W] of images shrunk to a share of their height and width. */
-export function shrunkShape([channels, height, width]: ImageShape, scale: number): [number, number, number] {
-  return [channels, Math.round(height * scale), Math.round(width * scale)];
-}
-
-/** @param x [H, W, C, B] */
-function shrunk(x: Tensor, scale: number): Tensor {
-  if (scale === 1) return x;
-  const [height, width, channels] = x.shape as [number, number, number, number];
-  const [, rows, columns] = shrunkShape([channels, height, width], scale);
-  return mapPlane(x, shrinking(height, rows), shrinking(width, columns));
 }
 
 /** The weights of a network that has seen nothing: enough for what does not depend on them, such as its time. */

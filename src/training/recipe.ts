@@ -81,14 +81,6 @@ export const recipeSchema = z.strictObject({
       cutout: z.int().min(0).default(0),
     })
     .prefault({}),
-  /**
-   * Progressive resizing: for the first `share` of the training the network sees images shrunk to `scale` times their height and width,
-   * which takes about scale^2 of the time; then whole ones. The layers must fit both.
-   */
-  progressiveResizing: z
-    .strictObject({ share, scale: z.number().gt(0).max(1) })
-    .nullable()
-    .default(null),
   /** The network that is kept is an exponential moving average of the weights with this decay per step; null keeps the last one. */
   averageDecay: z.number().min(0).lt(1).nullable().default(null),
   /** Of the weights that are kept; training is in float32 all the same. "float16" halves the file, its digits are those that matter. */

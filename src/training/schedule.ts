@@ -56,13 +56,3 @@ export function exitWeightsAt(recipe: Recipe, exits: number, progress: number): 
 export function averageDecayAt(decay: number, step: number): number {
   return Math.min(decay, (1 + step) / (10 + step));
 }
-
-/**
- * How large the images are that the network sees, as a share of their sides.
- *
- * @param progress share of the training that is done, 0..1
- * @see Tan and Le, "EfficientNetV2" (ICML 2021), section 4, for progressive learning; one step here, and regularisation stays the same
- */
-export function imageScaleAt({ progressiveResizing }: Recipe, progress: number): number {
-  return progressiveResizing && progress < progressiveResizing.share ? progressiveResizing.scale : 1;
-}

@@ -16,8 +16,6 @@ import type { Recipe } from "./recipe.ts";
  *
  * loss = sum over exits of weight_k ((1 - d) crossEntropy_k + d KL(last exit || exit k)), d = 0 for the last exit.
  *
- * @param imageScale of the images that the network sees, see `buildTrainingGraph`
- *
  * Inputs: images [B, C, H, W], targets [B, K], learningRate [], exitWeights [E], averageDecay [].
  * Outputs: loss [], accuracy [E] on this batch, gradientNorm [].
  */
@@ -25,14 +23,13 @@ export function buildTrainingStep(
   blueprint: Blueprint,
   classes: number,
   recipe: Recipe,
-  { seed = 0, start, imageScale = 1 }: { seed?: number; start?: Weights | undefined; imageScale?: number } = {},
+  { seed = 0, start }: { seed?: number; start?: Weights | undefined } = {},
 ): GraphDefinition {
   const images = input("images", [recipe.batchSize, ...blueprint.input]);
   const targets = input("targets", [recipe.batchSize, classes]);
   const network = buildTrainingGraph(blueprint, classes, images, {
     seed,
     initialisation: recipe.initialisation,
-    imageScale,
     ...(start ? { start } : {}),
   });
   const loss = weightedLoss(network.logits, targets, recipe);

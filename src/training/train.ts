@@ -6,13 +6,13 @@ import { UserError } from "../errors.ts";
 import { input, type Variable } from "../graph/tensor.ts";
 import type { Blueprint } from "../network/blueprint.ts";
 import { checkBlueprint } from "../network/cost.ts";
-import { buildTrainingGraph, shrunkShape } from "../network/training-graph.ts";
+import { buildTrainingGraph } from "../network/training-graph.ts";
 import type { NamedArray, Weights } from "../network/weights.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { VERSION } from "../version.ts";
 import type { Recipe } from "./recipe.ts";
-import { averageDecayAt, exitWeightsAt, imageScaleAt, learningRateAt } from "./schedule.ts";
+import { averageDecayAt, exitWeightsAt, learningRateAt } from "./schedule.ts";
 import { buildTrainingStep } from "./step.ts";
 import { startingWeights } from "./whitening.ts";
 
@@ -96,14 +96,9 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainedNetwor
   const steps = Math.round(recipe.epochs * perEpoch);
   const firstStep = resumeFrom?.step ?? 0;
   const start = await startingWeights(blueprint, train, dataset.imageShape, normalisation);
-  const compile = async (imageScale: number, variables: Checkpoint["variables"]): Promise<Program> => {
-    const definition = buildTrainingStep(blueprint, classes, recipe, { seed, start, imageScale });
-    const program = await Program.compile(runtime, definition, { seed, optimizeFor: "training" });
-    for (const [name, { data }] of variables) program.write(name, data);
-    return program;
-  };
-  let imageScale = imageScaleAt(recipe, firstStep / steps);
-  let program = await compile(imageScale, resumeFrom?.variables ?? new Map());
+  const definition = buildTrainingStep(blueprint, classes, recipe, { seed, start });
+  const program = await Program.compile(runtime, definition, { seed, optimizeFor: "training" });
+  for (const [name, { data }] of resumeFrom?.variables ?? []) program.write(name, data);
   const source = batchSource(options, train, normalisation, firstStep);
   const network = async (): Promise<TrainedNetwork> => ({
     blueprint,
@@ -115,12 +110,6 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainedNetwor
   const clock = stepClock(recipe.batchSize);
   try {
     for (let step = firstStep; step < steps; step++) {
-      if (imageScaleAt(recipe, step / steps) !== imageScale) {
-        const variables = await program.variables();
-        await program.close();
-        imageScale = imageScaleAt(recipe, step / steps);
-        program = await compile(imageScale, variables);
-      }
       const batch = await source.next();
       const feeds = stepInputs(recipe, blueprint.stages.length, step, perEpoch, steps);
       const { loss, accuracy, gradientNorm } = await program.run(
@@ -207,11 +196,6 @@ function checkedTrainSplit(
       `train: at least one batch of ${recipe.batchSize} images expected, found ${train.count} in ${name}; set a smaller batchSize`,
     );
   checkBlueprint(blueprint, classes.length);
-  if (recipe.progressiveResizing) {
-    const input = shrunkShape(imageShape, recipe.progressiveResizing.scale);
-    const name = `${blueprint.name} on images of ${input.join("x")} (progressiveResizing)`;
-    checkBlueprint({ ...blueprint, name, input }, classes.length);
-  }
   const exits = blueprint.stages.length;
   const { exitWeights } = recipe;
   for (const [when, weights] of typeof exitWeights === "object" ? Object.entries(exitWeights) : [])

@@ -1,5 +1,5 @@
-import { describe, expect, test } from "vitest";
-import { batchLast, type Matrix, mapPlane, shrinking } from "../../src/graph/plane.ts";
+import { expect, test } from "vitest";
+import { batchLast, type Matrix, mapPlane } from "../../src/graph/plane.ts";
 import { input, type Shape } from "../../src/graph/tensor.ts";
 import { normal, seededRandom } from "../../src/random.ts";
 import { onBatchLast } from "./batch-last.ts";
@@ -39,44 +39,4 @@ test("batchLast puts the value of image b, channel c, row h, column w at [h, w, 
   expect(maps.shape).toEqual([4, 5, 3, 2]);
   const { y } = await runOnce({ y: maps }, { x: Float32Array.from({ length: 120 }, (_, i) => i) });
   expect([...y!]).toEqual([...dense([4, 5, 3, 2], (h, w, c, b) => ((b! * 3 + c!) * 4 + h!) * 5 + w!).data]);
-});
-
-describe("shrinking", () => {
-  const apply = (matrix: Matrix, values: readonly number[]): number[] =>
-    matrix.map((row) => row.reduce((sum, weight, i) => sum + weight * values[i]!, 0));
-
-  test("to the same size changes nothing", () => {
-    expect(shrinking(3, 3)).toEqual([
-      [1, 0, 0],
-      [0, 1, 0],
-      [0, 0, 1],
-    ]);
-  });
-
-  test("to half weighs those nearer more, as far as there are any", () => {
-    // centres 0.5, 2.5, 4.5; triangles two wide to each side: 1/4, 3/4, 3/4, 1/4
-    const [first, middle, last] = shrinking(6, 3);
-    expect(middle).toEqual([0, 0.125, 0.375, 0.375, 0.125, 0]);
-    const edge = [3 / 7, 3 / 7, 1 / 7, 0, 0, 0];
-    first!.forEach((weight, i) => void expect(weight).toBeCloseTo(edge[i]!, 12));
-    last!.forEach((weight, i) => void expect(weight).toBeCloseTo(edge[5 - i]!, 12));
-  });
-
-  test.each([
-    [32, 24],
-    [7, 5],
-  ])("%i to %i keeps what is even, and a slope but for its ends", (from, to) => {
-    const matrix = shrinking(from, to);
-    for (const value of apply(matrix, Array(from).fill(3))) expect(value).toBeCloseTo(3, 12);
-    const slope = apply(
-      matrix,
-      Array.from({ length: from }, (_, i) => i),
-    );
-    const mirrored = apply(
-      matrix,
-      Array.from({ length: from }, (_, i) => from - 1 - i),
-    ).reverse();
-    slope.forEach((value, p) => void expect(value).toBeCloseTo(mirrored[p]!, 12));
-    for (let p = 1; p < to; p++) expect(slope[p]!).toBeGreaterThan(slope[p - 1]!);
-  });
 });

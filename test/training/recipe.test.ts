@@ -17,7 +17,6 @@ test("an empty recipe is whole: every field has a default", () => {
     gradientNorm: null,
     augmentation: { padding: 2, flip: true, cutout: 0 },
     averageDecay: null,
-    progressiveResizing: null,
     weightPrecision: "float32",
     validateEvery: 5,
   });
@@ -50,7 +49,6 @@ describe("a recipe that is not as expected is the user's mistake", () => {
       { exitWeights: { start: [0, 0], end: [1, 1] } },
       "exitWeights.start: at least one weight above 0",
     ],
-    ["images of no size", { progressiveResizing: { share: 0.5, scale: 0 } }, "progressiveResizing.scale: Too small"],
     ["a gradient norm of 0", { gradientNorm: 0 }, "gradientNorm: "],
     ["no object", "fast", "the top: "],
   ])("%s", (_, data, message) => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { builtInRecipe, parseRecipe, type RecipeInput } from "../../src/training/recipe.ts";
-import { averageDecayAt, exitWeightsAt, imageScaleAt, learningRateAt } from "../../src/training/schedule.ts";
+import { averageDecayAt, exitWeightsAt, learningRateAt } from "../../src/training/schedule.ts";
 
 const rates = (recipe: RecipeInput, epochs: readonly number[]): number[] =>
   epochs.map((epoch) => learningRateAt(parseRecipe(recipe), epoch));
@@ -85,10 +85,4 @@ test("the weight average forgets the start quickly, then keeps its decay", () =>
   expect(averageDecayAt(0.9, 79)).toBeLessThan(0.9);
   expect(averageDecayAt(0.9, 81)).toBe(0.9);
   expect(averageDecayAt(0, 5)).toBe(0);
-});
-
-test("imageScaleAt: small for a share of the training, then whole", () => {
-  const recipe = parseRecipe({ progressiveResizing: { share: 0.25, scale: 0.75 } });
-  expect([0, 0.2499, 0.25, 1].map((progress) => imageScaleAt(recipe, progress))).toEqual([0.75, 0.75, 1, 1]);
-  expect(imageScaleAt(parseRecipe({}), 0)).toBe(1);
 });

@@ -21,7 +21,6 @@ const everything: Partial<RecipeInput> = {
   labelSmoothing: 0.1,
   gradientNorm: 2,
   biasRateFactor: 4,
-  progressiveResizing: { share: 0.5, scale: 0.5 },
 };
 
 /** To eleven binary digits, ties to even; the values here are far from the ends of the range. */
@@ -156,29 +155,6 @@ describe("the same seed", () => {
     const again = await train({ resumeFrom: checkpoints.at(-1)!, onProgress: ({ step }) => steps.push(step) });
     expect(steps).toEqual([]);
     expect(again.weights).toEqual(network.weights);
-  });
-});
-
-describe("progressive resizing", () => {
-  const losses = async (progressiveResizing: RecipeInput["progressiveResizing"]): Promise<number[]> => {
-    const all: number[] = [];
-    await train({
-      blueprint: smallBlueprint(0),
-      recipe: smallRecipe({ progressiveResizing }),
-      onProgress: ({ loss }) => all.push(loss),
-    });
-    return all;
-  };
-
-  test("shows small images in the first part of the training and whole ones after it", async () => {
-    const whole = await losses(null);
-    const small = await losses({ share: 1, scale: 0.5 });
-    const both = await losses({ share: 0.5, scale: 0.5 });
-    expect(both.slice(0, 4)).toEqual(small.slice(0, 4));
-    for (const [i, loss] of small.entries()) expect(loss).not.toBe(whole[i]);
-    for (const [i, loss] of both.slice(4).entries()) expect(loss).not.toBe(small[4 + i]);
-    expect(await losses({ share: 0, scale: 0.5 })).toEqual(whole);
-    expect(await losses({ share: 1, scale: 1 })).toEqual(whole);
   });
 });
 
@@ -340,11 +316,6 @@ describe("the user's mistakes", () => {
     ],
     ["too few images", { dataset: few }, "train: at least one batch of 8 images expected, found 7 in noise"],
     ["another image size", { dataset: wide }, "train: images of 2x8x8 expected by small, found 2x4x16 in noise"],
-    [
-      "images too small for the layers",
-      { recipe: smallRecipe({ progressiveResizing: { share: 0.5, scale: 0.875 } }) },
-      "blueprint small on images of 2x7x7 (progressiveResizing): stages.0.layers.3: maxPool: maps of 4 axes with H and W multiples of 2",
-    ],
     [
       "too many exit weights",
       { recipe: smallRecipe({ exitWeights: { start: [1, 1], end: [0, 0.5, 1] } }) },
