@@ -113,7 +113,7 @@ const published: RecipeInput = {
  * 128, linear layers have a lower rate where the paper scales their output.
  */
 const standard: RecipeInput = {
-  epochs: 48,
+  epochs: 32,
   batchSize: 128,
   optimizer: { name: "sgd", momentum: 0.9, weightDecay: 2.5e-3 },
   learningRate: 0.5,
