@@ -93,6 +93,6 @@ export class StageSessions {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#sessions.map((session) => session?.program.close()));
+    await Promise.all(this.#sessions.map(({ program }) => program.close()));
   }
 }

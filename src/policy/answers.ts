@@ -111,14 +111,14 @@ function answerAt(table: ExitTable, rule: AnswerRule, exit: number, into: Float3
   const scores = new Float64Array(classes);
   for (let i = 0; i < count; i++) {
     const from = (i * exits + exit) * classes;
-    let largest = Number.NEGATIVE_INFINITY;
+    let top = Number.NEGATIVE_INFINITY;
     for (let c = 0; c < classes; c++) {
       scores[c] = sharpness * logits[from + c]! + (exit > 0 ? prior * into[from - classes + c]! : 0);
-      largest = Math.max(largest, scores[c]!);
+      top = Math.max(top, scores[c]!);
     }
     let total = 0;
-    for (let c = 0; c < classes; c++) total += Math.exp(scores[c]! - largest);
-    const logTotal = largest + Math.log(total);
+    for (let c = 0; c < classes; c++) total += Math.exp(scores[c]! - top);
+    const logTotal = top + Math.log(total);
     for (let c = 0; c < classes; c++) into[from + c] = scores[c]! - logTotal;
   }
 }
@@ -182,16 +182,16 @@ function likelihoodAt(table: ExitTable, exit: number, answers: Float32Array, { s
   let [loss, ofOwn, ofPrior, ownOwn, ownPrior, priorPrior] = [0, 0, 0, 0, 0, 0];
   for (let i = 0; i < count; i++) {
     const from = (i * exits + exit) * classes;
-    let largest = Number.NEGATIVE_INFINITY;
+    let top = Number.NEGATIVE_INFINITY;
     for (let c = 0; c < classes; c++) {
       own[c] = logits[from + c]!;
       if (exit > 0) before[c] = answers[from - classes + c]!;
       scores[c] = sharpness * own[c]! + prior * before[c]!;
-      largest = Math.max(largest, scores[c]!);
+      top = Math.max(top, scores[c]!);
     }
     let [total, meanOwn, meanPrior, squareOwn, product, squarePrior] = [0, 0, 0, 0, 0, 0];
     for (let c = 0; c < classes; c++) {
-      const [p, x, y] = [Math.exp(scores[c]! - largest), own[c]! - own[0]!, before[c]! - before[0]!];
+      const [p, x, y] = [Math.exp(scores[c]! - top), own[c]! - own[0]!, before[c]! - before[0]!];
       total += p;
       meanOwn += p * x;
       meanPrior += p * y;
@@ -201,7 +201,7 @@ function likelihoodAt(table: ExitTable, exit: number, answers: Float32Array, { s
     }
     [meanOwn, meanPrior] = [meanOwn / total, meanPrior / total];
     const label = labels[i]!;
-    loss += largest + Math.log(total) - scores[label]!;
+    loss += top + Math.log(total) - scores[label]!;
     ofOwn += meanOwn - (own[label]! - own[0]!);
     ofPrior += meanPrior - (before[label]! - before[0]!);
     ownOwn += squareOwn / total - meanOwn * meanOwn;

@@ -1,7 +1,7 @@
-import { test } from "vitest";
+import { expect, test } from "vitest";
 import { concat, expand, pad, reshape, slice, transpose } from "../../src/graph/layout.ts";
-import type { Shape } from "../../src/graph/tensor.ts";
-import { checkValueAndGradients, checkValueWithoutGradient } from "./check.ts";
+import { input, type Shape, type Tensor } from "../../src/graph/tensor.ts";
+import { checkValueAndGradients, checkValueWithoutGradient, runOnce } from "./check.ts";
 import { at, dense } from "./reference.ts";
 
 const reshapes: readonly (readonly [Shape, Shape])[] = [
@@ -134,4 +134,20 @@ test.each(expansions)("expand and its gradient: %j to %j", async (from, to) => {
     graph: (x) => expand(x!, to),
     reference: (x) => dense(to, (...index) => at(x!, ...index.map((i, axis) => (from[axis] === 1 ? 0 : i)))),
   });
+});
+
+const examples: readonly (readonly [string, (x: Tensor) => Tensor, Shape, readonly number[]])[] = [
+  ["reshape keeps the order", (x) => reshape(x, [3, 2]), [3, 2], [1, 2, 3, 4, 5, 6]],
+  ["transpose turns rows into columns", (x) => transpose(x, [1, 0]), [3, 2], [1, 4, 2, 5, 3, 6]],
+  ["concat puts rows side by side", (x) => concat([x, x], 1), [2, 6], [1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6]],
+  ["slice leaves out what is before and from its end on", (x) => slice(x, 1, 1, 2), [2, 1], [2, 5]],
+  ["pad surrounds by zeros", (x) => pad(x, [1, 0], [0, 1]), [3, 4], [0, 0, 0, 0, 1, 2, 3, 0, 4, 5, 6, 0]],
+  ["expand repeats", (x) => expand(slice(x, 0, 0, 1), [2, 3]), [2, 3], [1, 2, 3, 1, 2, 3]],
+];
+
+test.each(examples)("%s: [[1, 2, 3], [4, 5, 6]]", async (_, graph, shape, expected) => {
+  const y = graph(input("x", [2, 3]));
+  expect(y.shape).toEqual(shape);
+  const found = await runOnce({ y }, { x: Float32Array.of(1, 2, 3, 4, 5, 6) });
+  expect([...found.y!]).toEqual(expected);
 });

@@ -1,7 +1,7 @@
-import { test } from "vitest";
+import { expect, test } from "vitest";
 import { addPerChannel, linear, matMul } from "../../src/graph/linear.ts";
-import type { Shape } from "../../src/graph/tensor.ts";
-import { checkValueAndGradients } from "./check.ts";
+import { constant, input, type Shape } from "../../src/graph/tensor.ts";
+import { checkValueAndGradients, runOnce } from "./check.ts";
 import * as reference from "./reference.ts";
 
 const products: readonly (readonly [Shape, Shape])[] = [
@@ -97,4 +97,15 @@ test.each(images.map((shape) => ({ shape })))("addPerChannel and its gradients: 
     graph: (x, bias) => addPerChannel(x!, bias!),
     reference: (x, bias) => reference.dense(shape, (...index) => reference.at(x!, ...index) + bias!.data[index[1]!]!),
   });
+});
+
+test("by hand: x = [[1, 2], [3, 4]] times [[1, 0], [2, -1]], as a product and as a layer of that weight with bias [10, 20]", async () => {
+  const x = input("x", [2, 2]);
+  const weight = constant([1, 0, 2, -1], [2, 2]);
+  const layer = linear(x, weight, constant([10, 20]));
+  const shifted = addPerChannel(x, constant([10, 20]));
+  const found = await runOnce({ product: matMul(x, weight), layer, shifted }, { x: Float32Array.of(1, 2, 3, 4) });
+  expect([...found.product!]).toEqual([5, -2, 11, -4]);
+  expect([...found.layer!]).toEqual([11, 20, 13, 22]); // rows of the weight are outputs
+  expect([...found.shifted!]).toEqual([11, 22, 13, 24]);
 });
