@@ -1,9 +1,9 @@
 /** What each part of the agent is worth: one option changed at a time. Only validation images are used. */
 
+import { type ExitCosts, type ExitTable, tableSubset } from "../src/exits/exit-table.ts";
+import { lambdaGrid } from "../src/exits/lambda-grid.ts";
 import { type DqnOptions, trainAgent } from "../src/policy/dqn.ts";
-import { type ExitCosts, type ExitTable, tableSubset } from "../src/policy/exit-table.ts";
 import { imageReturns, splitFeedback } from "../src/policy/feedback.ts";
-import { lambdaGrid } from "../src/policy/lambda-calibration.ts";
 import type { Runtime } from "../src/runtime/runtime.ts";
 import { average } from "./policy-returns.ts";
 

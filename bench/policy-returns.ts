@@ -7,18 +7,19 @@
  * way. So a policy asked for lambda * c_{E-1} / full cost in the environment's unit maximises exactly R.
  * Letters: N images, E exits, L lambdas, P policies.
  */
+
+import { type AnswerTable, answersOf, fitAnswers } from "../src/exits/answers.ts";
+import { correctAnswers, returnOf } from "../src/exits/environment.ts";
+import { type Episodes, prepareEpisodes } from "../src/exits/episodes.ts";
+import type { ExitCosts, ExitTable } from "../src/exits/exit-table.ts";
+import { costShares } from "../src/exits/observation.ts";
 import { greedyExits, qValues } from "../src/policy/agent.ts";
-import { type AnswerTable, answersOf, fitAnswers } from "../src/policy/answers.ts";
 import { DQN_DEFAULTS, type DqnOptions, trainAgent } from "../src/policy/dqn.ts";
-import { correctAnswers, returnOf } from "../src/policy/environment.ts";
-import { type Episodes, prepareEpisodes } from "../src/policy/episodes.ts";
-import type { ExitCosts, ExitTable } from "../src/policy/exit-table.ts";
 import { lambdaPoint } from "../src/policy/lambda-calibration.ts";
-import { costShares } from "../src/policy/observation.ts";
-import { solveStopping, stoppingExits } from "../src/policy/optimal-stopping.ts";
-import { columnMeans, pairedBootstrap } from "../src/policy/paired-bootstrap.ts";
-import { prepareYardsticks, type YardstickProblem, yardsticksFor } from "../src/policy/yardsticks.ts";
 import type { Runtime } from "../src/runtime/runtime.ts";
+import { solveStopping, stoppingExits } from "../src/yardsticks/optimal-stopping.ts";
+import { columnMeans, pairedBootstrap } from "../src/yardsticks/paired-bootstrap.ts";
+import { prepareYardsticks, type YardstickProblem, yardsticksFor } from "../src/yardsticks/yardsticks.ts";
 
 const SAVINGS = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8] as const;
 /** In place of those that no price leads to: early exits that are as good as the last one are taken for nothing. */

@@ -1,20 +1,20 @@
 /** What deciding costs in time: a stage with the agent minus the same stage without it. */
-import { concat, reshape, slice } from "../src/graph/layout.ts";
+
+import { exitLogProbabilities } from "../src/exits/answers.ts";
+import { answerCount, costShares } from "../src/exits/observation.ts";
+import { reshape } from "../src/graph/broadcast.ts";
+import { concat, slice } from "../src/graph/layout.ts";
 import { softmax } from "../src/graph/loss.ts";
 import type { GraphDefinition } from "../src/graph/onnx.ts";
-import { input, node, type Shape, scalar, sizeOf } from "../src/graph/tensor.ts";
-import { stageGraphs } from "../src/inference/stage-programs.ts";
-import type { LearnedPolicy } from "../src/model/model.ts";
-import { foldBatchNorm } from "../src/network/folding.ts";
-import { buildInferenceStage } from "../src/network/inference-graph.ts";
-import { exitLogProbabilities } from "../src/policy/answers.ts";
+import { input, node, type Shape, type Source, scalar, sizeOf } from "../src/graph/tensor.ts";
+import { flowNames, stageGraphs, stageInputs } from "../src/inference/stage-programs.ts";
+import type { StagedNetwork } from "../src/network/staged-network.ts";
 import { fixedExitAgent } from "../src/policy/fixed-exit-agent.ts";
-import { answerCount, costShares } from "../src/policy/observation.ts";
+import type { LearnedPolicy } from "../src/policy/learned-policy.ts";
 import { stageDecision } from "../src/policy/stage-decision.ts";
 import { normal, seededRandom } from "../src/random.ts";
 import { Program, type Values } from "../src/runtime/program.ts";
 import type { Runtime } from "../src/runtime/runtime.ts";
-import type { TrainedNetwork } from "../src/training/train.ts";
 
 /** Microseconds per image, means over all exits but the last. */
 export interface DecideMicros {
@@ -36,26 +36,32 @@ const ROUNDS = { one: 3000, batch256: 200, alone: 2000 };
  */
 export async function measureDeciding(
   runtime: Runtime,
-  network: TrainedNetwork,
+  network: StagedNetwork,
   policy: LearnedPolicy,
 ): Promise<DecideMicros> {
   const pairs: { withAgent: Program; without: Program }[] = [];
   const plain = plainStages(network);
   const stageGraph = stageGraphs(network, { ...policy, agent: fixedExitAgent(policy.agent, 0) });
-  const graphs = network.blueprint.stages.slice(0, -1).map((_, exit) => stageGraph(exit));
+  const graphs = network.stages.slice(0, -1).map((_, exit) => stageGraph(exit));
   for (const [k, graph] of graphs.entries())
     pairs.push({
       withAgent: await Program.compile(runtime, graph),
       without: await Program.compile(runtime, plain[k]!),
     });
+  const classes = network.classes.length;
   const measure = async (batch: number, rounds: number): Promise<number> => {
-    let [shape, width, micros] = [network.blueprint.input as Shape, 1, 0];
+    let [width, micros] = [1, 0];
     for (const [exit, { withAgent, without }] of pairs.entries()) {
-      const x = noise([batch, ...shape]);
-      const known = { seen: noise([batch, width]), topClass: new Float32Array(batch) };
-      micros += (1000 * (await difference([withAgent, { x, ...known }], [without, { x }], rounds))) / batch;
-      shape = graphs[exit]!.outputs["next:x"]!.shape.slice(1);
-      width += answerCount(network.classes.length, exit);
+      const maps = Object.fromEntries(
+        stageInputs(network, exit).map(({ source, shape }) => [
+          (source as InputSource).name,
+          noise([batch, ...shape.slice(1)]),
+        ]),
+      );
+      const before = exit === 0 ? {} : { topClass: new Float32Array(batch), before: logNoise(batch, classes) };
+      const known = { seen: noise([batch, width]), ...before };
+      micros += (1000 * (await difference([withAgent, { ...maps, ...known }], [without, maps], rounds))) / batch;
+      width += answerCount(classes, exit);
     }
     return micros / pairs.length;
   };
@@ -111,17 +117,18 @@ async function decisionAlone(runtime: Runtime, { agent, costs }: LearnedPolicy, 
 }
 
 /** Stages that compute their probabilities and nothing of the agent; they hand on no image in the same way, so that this costs both the same. */
-function plainStages(network: TrainedNetwork): GraphDefinition[] {
-  const { blueprint, weights } = foldBatchNorm(network.blueprint, network.weights);
-  let shape: Shape = [1, ...blueprint.input];
-  return blueprint.stages.map((_, k) => {
-    const stage = buildInferenceStage(blueprint, weights, network.classes.length, k, input("x", shape));
-    shape = stage.features.shape;
+function plainStages(network: StagedNetwork): GraphDefinition[] {
+  return network.stages.map((_, k) => {
+    const stage = network.build(k, stageInputs(network, k), "batchFirst");
     const probabilities = softmax(stage.logits);
     const first = reshape(slice(probabilities, 1, 0, 1), [1]);
     const goesOn = node("GreaterOrEqual", [first, scalar(2)], {}, [1], "bool");
-    const next = node("Compress", [stage.features, goesOn], { axis: 0 }, shape);
-    return { outputs: { probabilities, "next:x": next }, anyBatch: true };
+    const names = flowNames(stage.handsOn.length);
+    const next = stage.handsOn.map((one, i) => [
+      `next:${names[i]}`,
+      node("Compress", [one, goesOn], { axis: 0 }, one.shape, one.type),
+    ]);
+    return { outputs: { probabilities, ...Object.fromEntries(next) }, anyBatch: true };
   });
 }
 
@@ -145,7 +152,14 @@ async function difference(a: Timed, b: Timed, rounds: number): Promise<number> {
   return quickest(a) - quickest(b);
 }
 
+type InputSource = Extract<Source, { kind: "input" }>;
+
 type Timed = readonly [Program, Values];
+
+/** Logarithms of probabilities [batch, classes]. */
+function logNoise(batch: number, classes: number): Float32Array {
+  return noise([batch, classes]).fill(-Math.log(classes));
+}
 
 function noise(shape: Shape): Float32Array {
   const random = seededRandom(1);

@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { channelStatistics } from "../src/dataset/augmentation.ts";
 import { shapesDataset } from "../src/dataset/shapes.ts";
 import { workerBatches } from "../src/dataset/worker-batches.ts";
+import { blueprintTrainable } from "../src/network/blueprint-network.ts";
 import { builtInBlueprint } from "../src/network/blueprints.ts";
 import { createNodeRuntime } from "../src/runtime/node.ts";
 import { Program } from "../src/runtime/program.ts";
@@ -36,7 +37,7 @@ const recipe = recipeFor(flags.network);
 const data = shapesDataset({ trainCount: 2000, testCount: 10 });
 const program = await Program.compile(
   createNodeRuntime({ device: flags.device, threads: Number(flags.threads) }),
-  buildTrainingStep(blueprint, 10, recipe, { seed: 1 }),
+  buildTrainingStep(blueprintTrainable(blueprint, data.classes, { mean: [], std: [] }), recipe, { seed: 1 }),
   { seed: 1, optimizeFor: "training" },
 );
 const source = workerBatches({

@@ -9,16 +9,14 @@ import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { channelStatistics } from "../src/dataset/augmentation.ts";
 import { shapesDataset } from "../src/dataset/shapes.ts";
+import { computeExitTable } from "../src/exits/exit-logits.ts";
 import { input } from "../src/graph/tensor.ts";
 import type { Blueprint } from "../src/network/blueprint.ts";
+import { untrainedNetwork } from "../src/network/blueprint-network.ts";
 import { builtInBlueprint } from "../src/network/blueprints.ts";
-import { networkCost } from "../src/network/cost.ts";
-import { buildInferenceGraph } from "../src/network/inference-graph.ts";
-import { buildTrainingGraph } from "../src/network/training-graph.ts";
-import type { Weights } from "../src/network/weights.ts";
-import { computeExitTable } from "../src/policy/exit-logits.ts";
+import { blueprintStages, networkCost } from "../src/network/cost.ts";
+import { buildStages } from "../src/network/staged-network.ts";
 import { formatTable } from "../src/report/table.ts";
 import { createNodeRuntime } from "../src/runtime/node.ts";
 import { Program } from "../src/runtime/program.ts";
@@ -28,6 +26,7 @@ import { recipeFor } from "./train-recipe.ts";
 import type { StepTimes } from "./train-step.ts";
 
 const BATCH = 128;
+const CLASSES = Array.from("0123456789");
 const TURNS = 5;
 const { values: flags } = parseArgs({
   options: {
@@ -98,10 +97,8 @@ function measureStep(network: string): StepTimes {
 async function measureEvaluation(network: string): Promise<number> {
   const blueprint = builtInBlueprint(network);
   const data = shapesDataset({ trainCount: 10, testCount: 2000 });
-  const weights = initialWeights(blueprint);
-  const normalisation = channelStatistics(data.train!, data.imageShape);
   const marks: [number, number][] = [];
-  const untrained = { blueprint, weights, classes: data.classes, normalisation };
+  const untrained = untrainedNetwork(blueprint, data.classes);
   await computeExitTable(runtime, untrained, data.test!, (done) => marks.push([done, performance.now()]));
   const [[firstDone, start], [lastDone, end]] = [marks[4]!, marks.at(-1)!]; // the first few allocate
   return (1000 * (lastDone - firstDone)) / (end - start);
@@ -153,12 +150,8 @@ function measurePeer(): Peer | null {
 
 /** Milliseconds, effective GFLOP/s (2 x MACs / time, whatever the algorithm multiplies) and its share of the roof, of all three. */
 async function convolutionTable(blueprint: Blueprint, roof: number): Promise<string> {
-  const stages = buildInferenceGraph(
-    blueprint,
-    initialWeights(blueprint),
-    10,
-    input("images", [1, ...blueprint.input]),
-  );
+  const network = untrainedNetwork(blueprint, CLASSES);
+  const stages = buildStages(network, [input("images", [1, ...blueprint.input])], "batchFirst");
   const outputs = Object.fromEntries(stages.map(({ logits }, exit) => [exit, logits]));
   const cells = (macs: number, ms: number): string =>
     `${ms.toFixed(1)} ms ${gflops(macs, ms).toFixed(0)} ${((100 * gflops(macs, ms)) / roof).toFixed(0)}%`;
@@ -169,12 +162,6 @@ async function convolutionTable(blueprint: Blueprint, roof: number): Promise<str
   ]);
   const titles = ["times", "forward", "to the input", "to the weights"].map((title) => ({ title }));
   return formatTable([{ title: "convolution", align: "left" as const }, ...titles], rows);
-}
-
-function initialWeights(blueprint: Blueprint): Weights {
-  const { parameters, fixed, statistics } = buildTrainingGraph(blueprint, 10, input("images", [1, ...blueprint.input]));
-  const variables = [...parameters, ...fixed, ...statistics.map(({ variable }) => variable)];
-  return new Map(variables.map(({ source, shape }) => [source.name, { shape, data: source.initial() }]));
 }
 
 /** Steps and kernels take turns, since the machine's speed changes from one minute to the next; medians over the turns. */
@@ -204,12 +191,14 @@ async function measureStepAndKernels(network: string, kernels: readonly Kernel[]
 
 async function measureNetwork(network: string, roof: number) {
   const blueprint = builtInBlueprint(network);
-  const definition = buildTrainingStep(blueprint, 10, recipeFor(network), { seed: 1 });
+  const definition = buildTrainingStep(untrainedNetwork(blueprint, CLASSES).trainable!, recipeFor(network), {
+    seed: 1,
+  });
   const kernels = kernelsOf(definition);
   const { stepMs, waitMs, peakResidentBytes, residentBytes, kernelMs, kernelsAloneMs, stepOverKernels } =
     await measureStepAndKernels(network, kernels);
   const evaluationImagesPerSecond = await measureEvaluation(network);
-  const { exitMacs } = networkCost(blueprint, 10);
+  const { exitMacs } = networkCost(blueprintStages(blueprint, CLASSES.length));
   const imagesPerSecond = (1000 * BATCH) / stepMs;
   const effectiveGflops = (6 * exitMacs.at(-1)! * imagesPerSecond) / 1e9;
   const rows = kernels.map((kernel, i) => {

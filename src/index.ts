@@ -4,20 +4,29 @@ export { type OpenOptions, openDataset } from "./dataset/open.ts";
 export { UserError } from "./errors.ts";
 export type { DetailedEvaluation, EvaluationDetails } from "./evaluation/details.ts";
 export type { EvaluationFigures } from "./evaluation/figures.ts";
+export type { ExitCosts, ExitTable } from "./exits/exit-table.ts";
+export { decodeTableFile, type TableFile } from "./exits/table-file.ts";
 export { type ExportOptions, type ExportResult, exportModel } from "./export/export.ts";
 export type { Classification, ExitTrace } from "./inference/adaptive-classifier.ts";
+export type { Model } from "./model/model.ts";
+export { loadModel, saveModel } from "./model/model-folder.ts";
+export { type Blueprint, type BlueprintInput, type Layer, parseBlueprint } from "./network/blueprint.ts";
+export { blueprintNames, builtInBlueprint } from "./network/blueprints.ts";
+export { blueprintStages, type NetworkCost, networkCost } from "./network/cost.ts";
+export { type Input, type Picture, pictureOf, type Stage, type StagedNetwork } from "./network/staged-network.ts";
+export type { Agent } from "./policy/agent.ts";
+export type { DqnOptions, DqnProgress } from "./policy/dqn.ts";
+export type { LambdaPoint } from "./policy/lambda-calibration.ts";
+export type { LearnedPolicy } from "./policy/learned-policy.ts";
+export { createNodeRuntime } from "./runtime/node.ts";
+export type { Device, Runtime } from "./runtime/runtime.ts";
 export {
   AdaptiveClassifier,
   type BatchOptions,
   type ClassifierOptions,
   type ClassifyOptions,
   type RawImage,
-} from "./load-classifier.ts";
-export type { LearnedPolicy, Model } from "./model/model.ts";
-export { loadModel, saveModel } from "./model/model-folder.ts";
-export { type Blueprint, type BlueprintInput, type Layer, parseBlueprint } from "./network/blueprint.ts";
-export { blueprintNames, builtInBlueprint } from "./network/blueprints.ts";
-export { type NetworkCost, networkCost } from "./network/cost.ts";
+} from "./story/classifier.ts";
 export {
   type Bound,
   continueLearning,
@@ -27,14 +36,7 @@ export {
   learnPolicy,
   pointWithin,
   trainNetwork,
-} from "./pipeline.ts";
-export type { Agent } from "./policy/agent.ts";
-export type { DqnOptions, DqnProgress } from "./policy/dqn.ts";
-export type { ExitCosts, ExitTable } from "./policy/exit-table.ts";
-export type { LambdaPoint } from "./policy/lambda-calibration.ts";
-export { decodeTableFile, type TableFile } from "./policy/table-file.ts";
-export { createNodeRuntime } from "./runtime/node.ts";
-export type { Device, Runtime } from "./runtime/runtime.ts";
+} from "./story/node.ts";
 export { parseRecipe, type Recipe, type RecipeInput } from "./training/recipe.ts";
-export type { TrainedNetwork, TrainingProgress } from "./training/train.ts";
+export type { TrainingProgress } from "./training/train.ts";
 export { VERSION } from "./version.ts";

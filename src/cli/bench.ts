@@ -3,12 +3,13 @@ import { Command, Option } from "@commander-js/extra-typings";
 import type { Dataset } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
 import { oneFileGraph } from "../export/one-file.ts";
-import { benchmark } from "../inference/benchmark.ts";
-import type { Meters } from "../inference/stopwatch.ts";
+import { benchmark } from "../measure/benchmark.ts";
+import type { Meters } from "../measure/stopwatch.ts";
 import { loadModel } from "../model/model-folder.ts";
+import { untrainedNetwork } from "../network/blueprint-network.ts";
 import { blueprintNames } from "../network/blueprints.ts";
+import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
 import { benchText } from "../report/bench-text.ts";
-import type { TrainedNetwork } from "../training/train.ts";
 import {
   dataOption,
   datasetOption,
@@ -54,7 +55,9 @@ export function benchCommand() {
         images: flags.images,
         seed: flags.seed ?? 1,
         ...(model.policy ? { oneFile: oneFileGraph(network, model.policy) } : {}),
-        ...(flags.against === undefined ? {} : { against: await resolveBlueprint(flags.against) }),
+        ...(flags.against === undefined
+          ? {}
+          : { against: untrainedNetwork(await resolveBlueprint(flags.against), model.network.classes) }),
         onProgress: (done, total) => progress.counting("bench", done, total),
       });
       progress.stop();
@@ -62,8 +65,8 @@ export function benchCommand() {
     });
 }
 
-function checkImages(network: TrainedNetwork, { classes, imageShape, name }: Dataset): void {
-  const expected = `${network.blueprint.input.join("x")} images of ${network.classes.join(", ")}`;
+function checkImages(network: StagedNetwork, { classes, imageShape, name }: Dataset): void {
+  const expected = `${pictureOf(network).shape.join("x")} images of ${network.classes.join(", ")}`;
   const found = `${imageShape.join("x")} images of ${classes.join(", ")}`;
   if (expected !== found)
     throw new UserError(`bench: ${expected} expected, found ${found} in ${name}; give the images of the model`);

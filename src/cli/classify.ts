@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { Command, Option } from "@commander-js/extra-typings";
-import { AdaptiveClassifier } from "../load-classifier.ts";
 import { formatLambda, formatMacs, formatPercent } from "../report/format.ts";
+import { AdaptiveClassifier } from "../story/classifier.ts";
 import { jsonOption, number } from "./options.ts";
 
 /** The model that comes with the package. */
@@ -31,7 +31,7 @@ export function classifyCommand() {
           results.push({ image, ...result, probabilities: Array.from(result.probabilities), trace });
           if (!flags.json)
             process.stdout.write(
-              `${image}: ${result.label} (${formatPercent(result.confidence)}), exit ${result.exit + 1} of ${network.blueprint.stages.length}, ` +
+              `${image}: ${result.label} (${formatPercent(result.confidence)}), exit ${result.exit + 1} of ${network.stages.length}, ` +
                 `${formatMacs(result.costMacs)}, ${result.latencyMs.toFixed(1)} ms\n`,
             );
         }

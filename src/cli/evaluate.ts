@@ -3,12 +3,12 @@ import { Command, Option } from "@commander-js/extra-typings";
 import { UserError } from "../errors.ts";
 import { POLICY_NAMES } from "../evaluation/evaluate-table.ts";
 import type { EvaluationFigures } from "../evaluation/figures.ts";
-import type { LearnedPolicy } from "../model/model.ts";
 import { loadModel, readFileIfThere, saveModel } from "../model/model-folder.ts";
-import { type Bound, evaluate, evaluateTable, pointWithin } from "../pipeline.ts";
+import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { formatCost, formatLambda, formatPercent } from "../report/format.ts";
 import { reportText } from "../report/text.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { type Bound, evaluate, evaluateTable, pointWithin } from "../story/node.ts";
 import {
   dataOption,
   datasetOption,

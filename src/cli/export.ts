@@ -2,8 +2,8 @@ import { Command, Option } from "@commander-js/extra-typings";
 import { UserError } from "../errors.ts";
 import { exportModel } from "../export/export.ts";
 import { loadModel } from "../model/model-folder.ts";
+import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
 import { formatCount, formatLambda } from "../report/format.ts";
-import type { TrainedNetwork } from "../training/train.ts";
 import { dataOption, datasetOption, number, openData, sourceOf } from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
 
@@ -59,13 +59,13 @@ export function exportCommand() {
 /** The test images, where the user names a dataset: the files are then compared with the classifier on all of them. */
 async function picturesOf(
   flags: { data?: string | undefined; dataset?: string | undefined },
-  { blueprint, provenance }: TrainedNetwork,
+  network: StagedNetwork,
   progress: Progress,
 ): Promise<Uint8Array | null> {
   const source = sourceOf(flags);
   if (!source) return null;
-  const { name, imageShape, test } = await openData(source, provenance.seed, progress, true);
-  const [expected, found] = [blueprint.input.join("x"), imageShape.join("x")];
+  const { name, imageShape, test } = await openData(source, network.provenance.seed, progress, true);
+  const [expected, found] = [pictureOf(network).shape.join("x"), imageShape.join("x")];
   if (expected !== found)
     throw new UserError(
       `export: ${expected} images expected, found ${found} in ${name}; give images of the model's size`,

@@ -3,20 +3,27 @@ import { basename, extname, join } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
 import type { Samples } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
-import { type LearnedPolicy, type TablePolicy, tablePolicyFiles } from "../model/model.ts";
+import { computeExitTable } from "../exits/exit-logits.ts";
+import type { ExitTable } from "../exits/exit-table.ts";
+import { costsOf, increasingCosts } from "../exits/table-file.ts";
+import { type TablePolicy, tablePolicyFiles } from "../model/model.ts";
 import { loadModel, readFileIfThere, saveModel, writeFileSafely } from "../model/model-folder.ts";
 import { appendMetrics } from "../model/run-folder.ts";
-import { type CostChoice, continueLearning, evaluateTableInDetail, learnFromTable, learnPolicy } from "../pipeline.ts";
+import type { StagedNetwork } from "../network/staged-network.ts";
 import { DQN_DEFAULTS, type DqnOptions, type DqnProgress } from "../policy/dqn.ts";
-import { computeExitTable } from "../policy/exit-logits.ts";
-import type { ExitTable } from "../policy/exit-table.ts";
 import { type Judgement, LEARN_ON_DEFAULTS } from "../policy/feedback.ts";
-import { costsOf, increasingCosts } from "../policy/table-file.ts";
+import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { formatCost, formatCount, formatLambda } from "../report/format.ts";
 import { saveEvaluation, writeReport } from "../report/run-report.ts";
 import { reportText } from "../report/text.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
-import type { TrainedNetwork } from "../training/train.ts";
+import {
+  type CostChoice,
+  continueLearning,
+  evaluateTableInDetail,
+  learnFromTable,
+  learnPolicy,
+} from "../story/node.ts";
 import { VERSION } from "../version.ts";
 import { abortOnInterrupt } from "./interrupt.ts";
 import {
@@ -120,7 +127,7 @@ function isFile(cost: string | undefined): cost is string {
 async function learnNetwork(flags: LearnFlags, progress: Progress): Promise<void> {
   const folder = flags.model!;
   const { network } = await loadModel(folder);
-  const cost = await costChoice(flags, network.blueprint.stages.length);
+  const cost = await costChoice(flags, network.stages.length);
   const source = sourceFor(flags, network);
   const data = await openData(source, network.provenance.seed, progress);
   const policy = await abortOnInterrupt(progress, (signal) =>
@@ -252,7 +259,7 @@ async function learnFurther(flags: LearnFlags, progress: Progress): Promise<void
 /** The exit table in a file, or that of a dataset's images: its training part, or its test part where there is no other. */
 async function readFeedback(
   source: string,
-  network: TrainedNetwork | null,
+  network: StagedNetwork | null,
   { agent }: LearnedPolicy,
   progress: Progress,
 ): Promise<ExitTable> {
@@ -275,7 +282,7 @@ async function readFeedback(
   return joined(tables, agent.exits, agent.classes);
 }
 
-function tableOf(network: TrainedNetwork, samples: Samples, progress: Progress): Promise<ExitTable> {
+function tableOf(network: StagedNetwork, samples: Samples, progress: Progress): Promise<ExitTable> {
   return computeExitTable(createNodeRuntime(), network, samples, (done, total) =>
     progress.counting("feedback", done, total),
   );

@@ -1,6 +1,6 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { blueprintNames } from "../network/blueprints.ts";
-import { checkBlueprint, networkCost } from "../network/cost.ts";
+import { blueprintStages, checkBlueprint, networkCost } from "../network/cost.ts";
 import { formatCount, formatMillions } from "../report/format.ts";
 import { formatTable } from "../report/table.ts";
 import { jsonOption, number } from "./options.ts";
@@ -19,7 +19,7 @@ export function networkCommand() {
     .action(async (name, flags) => {
       const blueprint = await resolveBlueprint(name);
       checkBlueprint(blueprint, flags.classes);
-      const cost = networkCost(blueprint, flags.classes);
+      const cost = networkCost(blueprintStages(blueprint, flags.classes));
       if (flags.json) {
         process.stdout.write(`${JSON.stringify(cost, null, 2)}\n`);
         return;

@@ -4,9 +4,9 @@ import { Option } from "@commander-js/extra-typings";
 import type { Dataset } from "../dataset/dataset.ts";
 import { openDataset } from "../dataset/open.ts";
 import { UserError } from "../errors.ts";
+import type { StagedNetwork } from "../network/staged-network.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { TrainedNetwork } from "../training/train.ts";
 import type { Progress } from "./progress.ts";
 
 /** A parser for an option's value. @throws {UserError} unless it is a number in from..to */
@@ -73,7 +73,7 @@ export function sourceOf(options: { data?: string | undefined; dataset?: string 
  */
 export function sourceFor(
   options: { data?: string | undefined; dataset?: string | undefined },
-  network: TrainedNetwork,
+  network: StagedNetwork,
 ): string {
   const given = sourceOf(options);
   if (given) return given;

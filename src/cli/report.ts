@@ -5,8 +5,8 @@ import type { Dataset } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
 import type { Model } from "../model/model.ts";
 import { EVALUATION, loadModel, readFileIfThere } from "../model/model-folder.ts";
-import { evaluateInDetail } from "../pipeline.ts";
 import { exampleExits, type ReportParts, saveEvaluation, writeReport } from "../report/run-report.ts";
+import { evaluateInDetail } from "../story/node.ts";
 import { dataOption, datasetOption, openData, readJson, runtimeOf, sourceOf } from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
 

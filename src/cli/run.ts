@@ -1,8 +1,8 @@
 import { Command } from "@commander-js/extra-typings";
 import { saveModel } from "../model/model-folder.ts";
-import { evaluateInDetail, learnPolicy } from "../pipeline.ts";
 import { exampleExits, saveEvaluation, writeReport } from "../report/run-report.ts";
 import { reportText } from "../report/text.ts";
+import { evaluateInDetail, learnPolicy } from "../story/node.ts";
 import { abortOnInterrupt, RESUME_HINT } from "./interrupt.ts";
 import { jsonOption } from "./options.ts";
 import { createProgress } from "./progress.ts";

@@ -4,10 +4,11 @@ import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { UserError } from "../errors.ts";
 import type { TableEvaluation } from "../evaluation/evaluate-table.ts";
-import { type LearnedPolicy, readTablePolicy, type TablePolicy } from "../model/model.ts";
+import type { ExitTable } from "../exits/exit-table.ts";
+import { decodeTableFile, type TableFile } from "../exits/table-file.ts";
+import { readTablePolicy, type TablePolicy } from "../model/model.ts";
 import { readFileIfThere } from "../model/model-folder.ts";
-import type { ExitTable } from "../policy/exit-table.ts";
-import { decodeTableFile, type TableFile } from "../policy/table-file.ts";
+import type { LearnedPolicy } from "../policy/learned-policy.ts";
 
 /** The policy in a policy folder. */
 export function loadPolicy(folder: string): Promise<TablePolicy> {

@@ -4,10 +4,10 @@ import { saveModel } from "../model/model-folder.ts";
 import { freeFolder, openRunFolder, type RunFolder } from "../model/run-folder.ts";
 import { blueprintNames } from "../network/blueprints.ts";
 import { networkCost } from "../network/cost.ts";
-import { trainNetwork } from "../pipeline.ts";
+import type { StagedNetwork } from "../network/staged-network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { trainNetwork } from "../story/node.ts";
 import { recipeNames } from "../training/recipe.ts";
-import type { TrainedNetwork } from "../training/train.ts";
 import { VERSION } from "../version.ts";
 import { abortOnInterrupt, RESUME_HINT } from "./interrupt.ts";
 import {
@@ -51,7 +51,7 @@ export type TrainingFlags = ReturnType<ReturnType<typeof trainingOptions>["opts"
 export interface Trained {
   readonly config: RunConfig;
   readonly data: Dataset;
-  readonly network: TrainedNetwork;
+  readonly network: StagedNetwork;
   readonly folder: RunFolder;
   readonly runtime: Runtime;
 }
@@ -95,7 +95,7 @@ export function trainCommand() {
       const { config, folder, network } = await abortOnInterrupt(progress, work, RESUME_HINT);
       progress.note(`saved ${folder.path}; ${nextCommand("learn", folder.path, config.data)}`);
       if (!flags.json) return;
-      const { exitMacs, fullMacs, parameters } = networkCost(network.blueprint, network.classes.length);
+      const { exitMacs, fullMacs, parameters } = networkCost(network);
       const summary = { folder: folder.path, ...config, costMacs: { exits: exitMacs, full: fullMacs }, parameters };
       process.stdout.write(`${JSON.stringify({ ...summary, version: VERSION }, null, 2)}\n`);
     });

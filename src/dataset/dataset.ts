@@ -1,5 +1,5 @@
 import { UserError } from "../errors.ts";
-import { sha256 } from "./sha256.ts";
+import { sha256 } from "../files/sha256.ts";
 import { stratifiedSplit } from "./split.ts";
 
 /** Images with labels, one split of a dataset. Letters: N images, C channels, H, W, K classes. */

@@ -1,11 +1,12 @@
 /** What plots need beside the figures: confidence and calibration in bins, and what each policy reaches at every lambda. */
-import type { LearnedPolicy } from "../model/model.ts";
+
+import type { AnswerTable } from "../exits/answers.ts";
+import { binOf, CONFIDENCE_BINS, confidences } from "../exits/calibration.ts";
+import { lambdaGrid, lambdaGridWith } from "../exits/lambda-grid.ts";
 import { greedyExits, qValues } from "../policy/agent.ts";
-import type { AnswerTable } from "../policy/answers.ts";
-import { binOf, CONFIDENCE_BINS, confidences } from "../policy/calibration.ts";
-import { lambdaGrid, lambdaGridWith } from "../policy/lambda-calibration.ts";
-import { type YardstickProblem, yardsticksFor } from "../policy/yardsticks.ts";
+import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { type YardstickProblem, yardsticksFor } from "../yardsticks/yardsticks.ts";
 import { type TradeOffPoint, tradeOffCurve } from "./comparison.ts";
 import type { EvaluationFigures } from "./figures.ts";
 

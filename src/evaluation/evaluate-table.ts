@@ -2,15 +2,15 @@
 import type { Dataset } from "../dataset/dataset.ts";
 import { halves } from "../dataset/split.ts";
 import { UserError } from "../errors.ts";
-import type { LearnedPolicy } from "../model/model.ts";
+import { type AnswerTable, answersOf } from "../exits/answers.ts";
+import { computeExitTable } from "../exits/exit-logits.ts";
+import { type ExitTable, tableSubset } from "../exits/exit-table.ts";
+import type { StagedNetwork } from "../network/staged-network.ts";
 import { checkLambda, decide } from "../policy/agent.ts";
-import { type AnswerTable, answersOf } from "../policy/answers.ts";
-import { computeExitTable } from "../policy/exit-logits.ts";
-import { type ExitTable, tableSubset } from "../policy/exit-table.ts";
-import { prepareYardsticks, type Yardstick, yardsticksFor } from "../policy/yardsticks.ts";
+import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { TrainedNetwork } from "../training/train.ts";
 import { VERSION } from "../version.ts";
+import { prepareYardsticks, type Yardstick, yardsticksFor } from "../yardsticks/yardsticks.ts";
 import { evaluateYardsticks } from "./comparison.ts";
 import { type EvaluationDetails, evaluationDetails } from "./details.ts";
 import { type EvaluationFigures, evaluateExits } from "./figures.ts";
@@ -46,7 +46,7 @@ export interface TableEvaluation {
 }
 
 export interface SplitEvaluation extends Omit<TableEvaluation, "table" | "classes" | "dataset" | "splitSeed"> {
-  readonly network: TrainedNetwork;
+  readonly network: StagedNetwork;
   readonly data: Dataset;
   /** Default "test". */
   readonly split?: "test" | "validation";
@@ -132,7 +132,7 @@ export function deciderName(given: string | undefined, exits: number): string {
 }
 
 /** @throws {UserError} if the images are of other classes than the network's */
-export function checkClasses(network: TrainedNetwork, { classes, name }: Dataset): void {
+export function checkClasses(network: StagedNetwork, { classes, name }: Dataset): void {
   if (classes.join() !== network.classes.join())
     throw new UserError(
       `evaluate: images of the classes ${network.classes.join(", ")} expected, found ${classes.join(", ")} in ${name}; give images of the same classes`,

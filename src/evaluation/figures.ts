@@ -1,7 +1,7 @@
-import { type AnswerRule, type AnswerTable, answersOf, plainRule } from "../policy/answers.ts";
-import { confidences, expectedCalibrationError } from "../policy/calibration.ts";
-import { correctAnswers } from "../policy/environment.ts";
-import type { ExitCosts, ExitTable } from "../policy/exit-table.ts";
+import { type AnswerRule, type AnswerTable, answersOf, plainRule } from "../exits/answers.ts";
+import { confidences, expectedCalibrationError } from "../exits/calibration.ts";
+import { correctAnswers } from "../exits/environment.ts";
+import type { ExitCosts, ExitTable } from "../exits/exit-table.ts";
 import type { YardstickFigures } from "./comparison.ts";
 import { bootstrapIntervals, type Interval, type OutcomeIntervals, wilsonInterval } from "./intervals.ts";
 import { outcomeKinds, summarise, tallyOutcomes } from "./outcome.ts";

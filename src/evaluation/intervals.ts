@@ -1,4 +1,4 @@
-import type { ExitCosts } from "../policy/exit-table.ts";
+import type { ExitCosts } from "../exits/exit-table.ts";
 import { integer, seededRandom } from "../random.ts";
 import { summarise } from "./outcome.ts";
 

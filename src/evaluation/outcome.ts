@@ -4,7 +4,7 @@
  * and the trade-off curve are all worked out from that tally.
  * Letters: N images, E exits.
  */
-import type { ExitCosts } from "../policy/exit-table.ts";
+import type { ExitCosts } from "../exits/exit-table.ts";
 
 /** What follows from a tally of outcomes. */
 export interface Summary {

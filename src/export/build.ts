@@ -1,6 +1,7 @@
 import { UserError } from "../errors.ts";
-import type { LearnedPolicy, Model } from "../model/model.ts";
+import type { Model } from "../model/model.ts";
 import { checkLambda } from "../policy/agent.ts";
+import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { VERSION } from "../version.ts";
 import { describeExport, type ExportTarget, type Manifest } from "./manifest.ts";
 import { modelCard } from "./model-card.ts";

@@ -1,10 +1,11 @@
 /** An export against the classifier that it came from, on the same pictures: the same decisions and probabilities. */
 import type { ImageShape } from "../dataset/dataset.ts";
 import { drawShape, SHAPE_CLASSES, SIDE } from "../dataset/shape-drawing.ts";
+import { lambdaGridWith } from "../exits/lambda-grid.ts";
 import { sizeOf } from "../graph/tensor.ts";
 import { AdaptiveClassifier } from "../inference/adaptive-classifier.ts";
 import type { Model } from "../model/model.ts";
-import { lambdaGridWith } from "../policy/lambda-calibration.ts";
+import { pictureOf } from "../network/staged-network.ts";
 import { integer, seededRandom } from "../random.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Manifest } from "./manifest.ts";
@@ -60,7 +61,7 @@ export async function checkExport(
 ): Promise<CheckReport> {
   const { from, to, recommended } = manifest.lambda;
   const lambdas = lambdaGridWith(recommended, { from, to }, 3);
-  const shape = model.network.blueprint.input;
+  const shape = pictureOf(model.network).shape;
   const pixels = pictures ?? checkPictures(shape, PICTURES);
   const chunk = CHUNK * sizeOf(shape);
   const run = manifest.target === "onnx" ? runOneFile : runStages;

@@ -1,7 +1,7 @@
 import { type GraphDefinition, OPSET, type SerializedGraph } from "../graph/onnx.ts";
 import type { ElementType, Tensor } from "../graph/tensor.ts";
-import type { LearnedPolicy } from "../model/model.ts";
-import type { TrainedNetwork } from "../training/train.ts";
+import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
+import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { VERSION } from "../version.ts";
 
 /** An ONNX file and what a user of it must know. */
@@ -104,19 +104,21 @@ export interface ManifestParts {
 }
 
 export function describeExport(
-  { blueprint, classes, normalisation }: TrainedNetwork,
+  network: StagedNetwork,
   { agent, costs }: LearnedPolicy,
   { target, batch, lambda, files }: ManifestParts,
 ): Manifest {
   const { from, to } = agent.lambdaRange;
+  const { name, classes } = network;
+  const { shape, normalisation } = pictureOf(network);
   return {
     format: 1,
     version: VERSION,
     target,
-    network: blueprint.name,
+    network: name,
     classes,
     image: {
-      shape: blueprint.input,
+      shape,
       range: [0, 255],
       normalisation: { mean: normalisation.mean, std: normalisation.std, inside: true },
     },

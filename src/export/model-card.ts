@@ -1,9 +1,9 @@
 /** The model card: what a model was made from, how good it is, what it cannot do. Markdown, one function per section. */
 import { z } from "zod";
-import type { LearnedPolicy } from "../model/model.ts";
+import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
 import type { LambdaPoint } from "../policy/lambda-calibration.ts";
+import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { formatLambda, formatMacs, formatPercent } from "../report/format.ts";
-import type { TrainedNetwork } from "../training/train.ts";
 import { VERSION } from "../version.ts";
 import type { Manifest } from "./manifest.ts";
 
@@ -22,15 +22,10 @@ const figuresSchema = z.object({
 });
 
 /** @param figures what `evaluate --json` printed, if anything */
-export function modelCard(
-  network: TrainedNetwork,
-  policy: LearnedPolicy,
-  manifest: Manifest,
-  figures: unknown,
-): string {
-  const { blueprint, classes, provenance } = network;
+export function modelCard(network: StagedNetwork, policy: LearnedPolicy, manifest: Manifest, figures: unknown): string {
+  const { name, stages, classes, provenance } = network;
   const sections = [
-    `# Model card: ${blueprint.name}, ${blueprint.stages.length} exits, ${classes.length} classes`,
+    `# Model card: ${name}, ${stages.length} exits, ${classes.length} classes`,
     "A convolutional network that stops computing as soon as an answer is worth no further cost. A small network, learned by " +
       "reinforcement (DQN), decides after each stage but the last; one number, lambda, sets how much computing may cost.",
     trainingData(provenance),
@@ -42,7 +37,7 @@ export function modelCard(
   return `${sections.join("\n\n")}\n`;
 }
 
-function trainingData({ dataset }: TrainedNetwork["provenance"]): string {
+function trainingData({ dataset }: StagedNetwork["provenance"]): string {
   const hashes = Object.entries(dataset.sha256).map(([split, sha256]) => [split, `\`${sha256}\``]);
   return `## Data\n\nDataset: ${dataset.name}. SHA-256 over the labels and pixels of each split:\n\n${table(["split", "SHA-256"], hashes)}`;
 }
@@ -91,8 +86,9 @@ function dial({ calibration }: LearnedPolicy, { lambda, costs }: Manifest): stri
   ].join("\n\n");
 }
 
-function limits({ classes, blueprint, provenance }: TrainedNetwork): string {
-  const [channels, height, width] = blueprint.input;
+function limits(network: StagedNetwork): string {
+  const { classes, provenance } = network;
+  const [channels, height, width] = pictureOf(network).shape;
   const lines = [
     `It answers one of its ${classes.length} classes whatever the picture shows: ${classes.join(", ")}.`,
     `It was trained on pictures of ${height}x${width} pixels and ${channels} channels. Larger ones must be scaled down to that first; what is lost then cannot be seen.`,

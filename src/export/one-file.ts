@@ -1,11 +1,11 @@
-import { reshape } from "../graph/layout.ts";
+import { dialTensor } from "../exits/observation.ts";
+import { reshape } from "../graph/broadcast.ts";
 import { type GraphDefinition, serialize } from "../graph/onnx.ts";
 import { input, integers, node, type Tensor } from "../graph/tensor.ts";
 import { nestedExits } from "../inference/nested-exits.ts";
 import { stageBuilder } from "../inference/stage-programs.ts";
-import type { LearnedPolicy } from "../model/model.ts";
-import { dialTensor } from "../policy/observation.ts";
-import type { TrainedNetwork } from "../training/train.ts";
+import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
+import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { describeFile, type ExportedFile } from "./manifest.ts";
 import { clippedLambda, normalised } from "./stage.ts";
 
@@ -26,11 +26,12 @@ const MEANINGS = {
  *
  * The batch is 1, since an `If` decides once for a whole batch. Neither input has a default: a lambda left out is an error.
  */
-export function oneFileGraph(network: TrainedNetwork, policy: LearnedPolicy): GraphDefinition {
-  const image = normalised(input("image", [1, ...network.blueprint.input]), network.normalisation);
+export function oneFileGraph(network: StagedNetwork, policy: LearnedPolicy): GraphDefinition {
+  const { shape, normalisation } = pictureOf(network);
+  const image = normalised(input("image", [1, ...shape]), normalisation);
   const dial = reshape(dialTensor(clippedLambda(input("lambda", []), policy.agent)), [1, 1]);
   const macs = policy.costs.exitMacs.map(Math.round);
-  const [probabilities, exit, cost] = nestedExits(stageBuilder(network, policy), image, dial, (passed) => {
+  const [probabilities, exit, cost] = nestedExits(stageBuilder(network, policy), [image], dial, (passed) => {
     const taken = passed.length - 1;
     return [passed[taken]!.probabilities, integers([taken + 1]), integers([macs[taken]!])];
   }) as [Tensor, Tensor, Tensor];
@@ -40,7 +41,7 @@ export function oneFileGraph(network: TrainedNetwork, policy: LearnedPolicy): Gr
 
 /** `model.onnx` with its description. */
 export function buildOneFile(
-  network: TrainedNetwork,
+  network: StagedNetwork,
   policy: LearnedPolicy,
   metadata: Readonly<Record<string, string>>,
 ): Promise<ExportedFile> {

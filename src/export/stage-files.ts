@@ -1,11 +1,11 @@
+import { dialTensor } from "../exits/observation.ts";
 import { compare } from "../graph/elementwise.ts";
 import { concat, slice } from "../graph/layout.ts";
 import { type GraphDefinition, serialize } from "../graph/onnx.ts";
 import { input, scalar, type Tensor } from "../graph/tensor.ts";
 import { stageBuilder } from "../inference/stage-programs.ts";
-import type { LearnedPolicy } from "../model/model.ts";
-import { dialTensor } from "../policy/observation.ts";
-import type { TrainedNetwork } from "../training/train.ts";
+import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
+import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { describeFile, type ExportedFile } from "./manifest.ts";
 import { clippedLambda, normalised, perImage } from "./stage.ts";
 
@@ -41,23 +41,24 @@ export interface StageGraphOptions {
  *        the next one decides too, next_history, next_top_class
  */
 export function stageFileGraphs(
-  network: TrainedNetwork,
+  network: StagedNetwork,
   policy: LearnedPolicy,
   { batch }: StageGraphOptions,
 ): GraphDefinition[] {
   const build = stageBuilder(network, policy);
   const dial = dialTensor(clippedLambda(input("lambda", []), policy.agent));
-  const image = input("image", [batch ?? 1, ...network.blueprint.input]);
+  const { shape, normalisation } = pictureOf(network);
+  const image = input("image", [batch ?? 1, ...shape]);
   const anyBatch = batch === null;
-  const last = network.blueprint.stages.length - 1; // decides nothing, and is not told what the agent saw
-  let features = normalised(image, network.normalisation);
+  const last = network.stages.length - 1; // decides nothing, and is not told what the agent saw
+  let from: readonly Tensor[] = [normalised(image, normalisation)];
   let history: Tensor | null = null;
   let topClass: Tensor | null = null;
   let before: Tensor | null = null;
-  return network.blueprint.stages.map((_, exit) => {
+  return network.stages.map((_, exit) => {
     const seenBefore: readonly Tensor[] = history ? [history] : [];
     const stage = build(exit, {
-      features,
+      from,
       seen: (logits) => concat([perImage(dial, logits), ...seenBefore], 1),
       topClass,
       before,
@@ -67,12 +68,14 @@ export function stageFileGraphs(
     const outputs = { probabilities, exit_now: decision?.exitNow ?? always };
     if (!decision) return { outputs, anyBatch };
     const next = { history: concat([...seenBefore, ...decision.answer], 1), topClass: decision.topClass };
-    features = input("features", stage.features.shape);
+    const names = stage.handsOn.map((_, i) => (i === 0 ? "features" : `features_${i + 1}`));
+    from = stage.handsOn.map(({ shape, type }, i) => input(names[i]!, shape, type));
     history = input("history", next.history.shape);
     topClass = input("top_class", next.topClass.shape);
     before = input("log_probabilities", stage.logProbabilities.shape);
     const forDeciding = { next_history: next.history, next_top_class: next.topClass };
-    const answered = { next_features: stage.features, next_log_probabilities: stage.logProbabilities };
+    const maps = Object.fromEntries(stage.handsOn.map((one, i) => [`next_${names[i]}`, one]));
+    const answered = { ...maps, next_log_probabilities: stage.logProbabilities };
     const handedOn = { ...answered, ...(exit < last - 1 ? forDeciding : {}) };
     return { outputs: { ...outputs, q: decision.q, ...handedOn }, anyBatch };
   });
@@ -80,7 +83,7 @@ export function stageFileGraphs(
 
 /** `stage-1.onnx` to `stage-E.onnx` with their descriptions. */
 export function buildStageFiles(
-  network: TrainedNetwork,
+  network: StagedNetwork,
   policy: LearnedPolicy,
   options: StageGraphOptions,
   metadata: Readonly<Record<string, string>>,

@@ -1,5 +1,5 @@
+import { reshape } from "./broadcast.ts";
 import { add, divide, maximum, multiply, scale, sqrt, subtract } from "./elementwise.ts";
-import { reshape } from "./layout.ts";
 import { reduceMean, reduceSumSquare } from "./reduce.ts";
 import {
   constant,

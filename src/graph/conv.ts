@@ -1,5 +1,6 @@
+import { reshape } from "./broadcast.ts";
 import { add } from "./elementwise.ts";
-import { reshape, transpose } from "./layout.ts";
+import { transpose } from "./layout.ts";
 import { matMul } from "./linear.ts";
 import { type Matrix, mapPlane } from "./plane.ts";
 import { sameShape, show, type Tensor } from "./tensor.ts";

@@ -1,15 +1,5 @@
-import { reshape } from "./layout.ts";
-import { reduceSum } from "./reduce.ts";
-import {
-  broadcastShape,
-  differentiable,
-  type ElementType,
-  node,
-  type Shape,
-  sameShape,
-  scalar,
-  type Tensor,
-} from "./tensor.ts";
+import { unbroadcast } from "./broadcast.ts";
+import { broadcastShape, differentiable, type ElementType, node, scalar, type Tensor } from "./tensor.ts";
 
 function binary(operator: string, a: Tensor, b: Tensor, type: ElementType = "float32"): Tensor {
   return node(operator, [a, b], {}, broadcastShape(operator, a.shape, b.shape), type);
@@ -17,14 +7,6 @@ function binary(operator: string, a: Tensor, b: Tensor, type: ElementType = "flo
 
 function unary(operator: string, x: Tensor): Tensor {
   return node(operator, [x], {}, x.shape);
-}
-
-/** Undoes broadcasting: sums `dy` over the axes along which `shape` was stretched. */
-export function unbroadcast(dy: Tensor, shape: Shape): Tensor {
-  if (sameShape(dy.shape, shape)) return dy;
-  const lead = dy.shape.length - shape.length;
-  const axes = dy.shape.flatMap((size, i) => (i < lead || (shape[i - lead] === 1 && size !== 1) ? [i] : []));
-  return reshape(reduceSum(dy, axes), shape);
 }
 
 export function add(a: Tensor, b: Tensor): Tensor {

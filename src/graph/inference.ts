@@ -3,10 +3,11 @@
  * its neighbours and whose constant weights it packs into its own layout. No gradients: for those see `conv.ts`, `pool.ts`
  * and `batchnorm.ts`, which compute the same.
  */
+
 import { BATCH_NORM_EPSILON, checkBatchNorm } from "./batchnorm.ts";
+import { reshape } from "./broadcast.ts";
 import { type ConvOptions, checkConv } from "./conv.ts";
 import { add, divide, multiply, sqrt, subtract } from "./elementwise.ts";
-import { reshape } from "./layout.ts";
 import { checkPool } from "./pool.ts";
 import { node, type Shape, scalar, type Tensor } from "./tensor.ts";
 

@@ -1,31 +1,6 @@
-/** Operators that move values and compute nothing: reshape, transpose, concat, slice, pad, expand. */
+/** Operators that move values and compute nothing: transpose, concat, slice, pad (reshape and expand: `broadcast.ts`). */
 
-import { reduceSum } from "./reduce.ts";
-import {
-  differentiable,
-  integers,
-  node,
-  normalizeAxis,
-  type Shape,
-  sameShape,
-  scalar,
-  show,
-  sizeOf,
-  type Tensor,
-} from "./tensor.ts";
-
-/**
- * The same values in another shape.
- * A leading size that stays is written as "copy it from the input", so that the graph holds for any batch.
- */
-export function reshape(x: Tensor, shape: Shape): Tensor {
-  if (sizeOf(shape) !== sizeOf(x.shape))
-    throw new RangeError(`reshape: ${sizeOf(x.shape)} values in ${show(x.shape)} expected, found ${show(shape)}`);
-  if (sameShape(x.shape, shape)) return x;
-  const target = shape.map((size, i) => (i === 0 && size === x.shape[0] ? 0 : size));
-  const y = node("Reshape", [x, integers(target)], {}, shape);
-  return differentiable(y, [x], (dy) => [reshape(dy, x.shape)]);
-}
+import { differentiable, integers, node, normalizeAxis, scalar, show, type Tensor } from "./tensor.ts";
 
 /** Axis i of the result is axis `order[i]` of x. */
 export function transpose(x: Tensor, order: readonly number[]): Tensor {
@@ -84,15 +59,4 @@ export function pad(x: Tensor, before: readonly number[], after: readonly number
     );
   const shape = x.shape.map((size, i) => size + before[i]! + after[i]!);
   return node("Pad", [x, integers([...before, ...after]), scalar(0)], { mode: "constant" }, shape);
-}
-
-/** Stretches axes of size 1 to those of `shape`. The other sizes are left to the input, so that the graph holds for any batch. */
-export function expand(x: Tensor, shape: Shape): Tensor {
-  if (x.shape.length !== shape.length || x.shape.some((size, i) => size !== 1 && size !== shape[i]))
-    throw new RangeError(`expand: ${show(x.shape)} with sizes of 1 made larger expected, found ${show(shape)}`);
-  if (sameShape(x.shape, shape)) return x;
-  const stretched = shape.flatMap((size, i) => (x.shape[i] === 1 && size !== 1 ? [i] : []));
-  const target = shape.map((size, i) => (size === x.shape[i] ? 1 : size));
-  const y = node("Expand", [x, integers(target)], {}, shape);
-  return differentiable(y, [x], (dy) => [reduceSum(dy, stretched, true)]);
 }

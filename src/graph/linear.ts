@@ -1,6 +1,6 @@
-import { add, multiply, unbroadcast } from "./elementwise.ts";
-import { reshape, transpose } from "./layout.ts";
-import { reduceSum } from "./reduce.ts";
+import { reduceSum, reshape, unbroadcast } from "./broadcast.ts";
+import { add, multiply } from "./elementwise.ts";
+import { transpose } from "./layout.ts";
 import { broadcastShape, differentiable, node, sameShape, show, sizeOf, type Tensor } from "./tensor.ts";
 
 /**

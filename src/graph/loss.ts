@@ -1,5 +1,6 @@
+import { reduceSum } from "./broadcast.ts";
 import { add, compare, exp, multiply, negate, scale, subtract } from "./elementwise.ts";
-import { reduceMax, reduceMean, reduceSum } from "./reduce.ts";
+import { reduceMax, reduceMean } from "./reduce.ts";
 import { differentiable, node, sameShape, scalar, show, stopGradient, type Tensor } from "./tensor.ts";
 
 function checkSame(where: string, a: Tensor, b: Tensor): void {

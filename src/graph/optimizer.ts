@@ -1,8 +1,8 @@
 /**
  * Optimizers as graph code: a function from gradients to the next value of every variable, moments included.
  */
+import { reshape } from "./broadcast.ts";
 import { add, divide, exp, minimum, multiply, scale, sqrt, subtract } from "./elementwise.ts";
-import { reshape } from "./layout.ts";
 import { reduceSumSquare } from "./reduce.ts";
 import { scalar, sizeOf, type Tensor, type Variable, variable } from "./tensor.ts";
 

@@ -3,7 +3,8 @@
  * whatever happens to a pixel happens to whole rows of numbers, and a linear map of rows or of columns is one matrix product.
  * Convolutions, their columns and average pools are made of it; its gradient is the map with both matrices transposed.
  */
-import { reshape, transpose } from "./layout.ts";
+import { reshape } from "./broadcast.ts";
+import { transpose } from "./layout.ts";
 import { constant, differentiable, node, show, type Tensor } from "./tensor.ts";
 
 /** A constant matrix, one array per row. */

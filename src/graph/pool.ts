@@ -1,5 +1,6 @@
+import { reshape } from "./broadcast.ts";
 import { multiply, subtract } from "./elementwise.ts";
-import { reshape, transpose } from "./layout.ts";
+import { transpose } from "./layout.ts";
 import { mapPlane } from "./plane.ts";
 import { reduceMax, reduceMean } from "./reduce.ts";
 import { differentiable, node, show, type Tensor } from "./tensor.ts";

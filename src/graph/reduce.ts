@@ -1,37 +1,6 @@
+import { allAxes, reduce, spread } from "./broadcast.ts";
 import { scale } from "./elementwise.ts";
-import { expand, reshape } from "./layout.ts";
-import { differentiable, integers, node, normalizeAxis, type Shape, show, sizeOf, type Tensor } from "./tensor.ts";
-
-/** The runtime's fast kernels reduce neighbouring axes: one node for each run of them, the last one first, which makes the most small. */
-function reduce(operator: string, x: Tensor, axes: readonly number[], keepAxes: boolean): Tensor {
-  const reduced = axes.map((axis) => normalizeAxis(operator, axis, x.shape.length)).sort((a, b) => a - b);
-  if (new Set(reduced).size < reduced.length)
-    throw new RangeError(`${operator}: axes that differ expected, found ${show(axes)} of ${show(x.shape)}`);
-  const run = reduced.filter((axis, i) => reduced.slice(i).every((later, j) => later === axis + j)); // the last one
-  const rest = reduced.slice(0, reduced.length - run.length);
-  const shape = keepAxes
-    ? x.shape.map((size, i) => (run.includes(i) ? 1 : size))
-    : x.shape.filter((_, i) => !run.includes(i));
-  const y = node(operator, [x, integers(run)], { keepdims: keepAxes ? 1 : 0 }, shape);
-  return rest.length === 0 ? y : reduce(operator, y, rest, keepAxes);
-}
-
-function allAxes(x: Tensor): number[] {
-  return x.shape.map((_, i) => i);
-}
-
-/** dy, stretched back over the axes that were reduced. */
-function spread(dy: Tensor, axes: readonly number[], shape: Shape): Tensor {
-  const kept = shape.map((size, i) =>
-    axes.some((axis) => normalizeAxis("reduce", axis, shape.length) === i) ? 1 : size,
-  );
-  return expand(reshape(dy, kept), shape);
-}
-
-/** Sum over `axes` (default all). */
-export function reduceSum(x: Tensor, axes = allAxes(x), keepAxes = false): Tensor {
-  return differentiable(reduce("ReduceSum", x, axes, keepAxes), [x], (dy) => [spread(dy, axes, x.shape)]);
-}
+import { differentiable, normalizeAxis, sizeOf, type Tensor } from "./tensor.ts";
 
 /** Mean over `axes` (default all). */
 export function reduceMean(x: Tensor, axes = allAxes(x), keepAxes = false): Tensor {

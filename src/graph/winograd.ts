@@ -7,7 +7,7 @@
  * @see Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016), section 4.3. Ours transforms all tiles of
  * all images at once: B^T, placed once per tile along a map's side and with its zero padding cut off, is one matrix, and so is A^T.
  */
-import { reshape } from "./layout.ts";
+import { reshape } from "./broadcast.ts";
 import { matMul, swapLast } from "./linear.ts";
 import { type Matrix, mapPlane } from "./plane.ts";
 import { constant, differentiable, type Tensor } from "./tensor.ts";

@@ -1,14 +1,16 @@
 import { normalisationTable } from "../dataset/augmentation.ts";
 import type { ImageShape } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
+import type { ExitCosts } from "../exits/exit-table.ts";
 import { sizeOf } from "../graph/tensor.ts";
-import { exitCosts, type LearnedPolicy, type Model } from "../model/model.ts";
+import type { Model } from "../model/model.ts";
+import { type Picture, pictureOf, type StagedNetwork } from "../network/staged-network.ts";
 import { checkLambda } from "../policy/agent.ts";
-import type { ExitCosts } from "../policy/exit-table.ts";
+import { exitCosts } from "../policy/exit-costs.ts";
 import { lambdaForBudget } from "../policy/lambda-calibration.ts";
+import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { TrainedNetwork } from "../training/train.ts";
 import {
   answerWidth,
   type Classification,
@@ -76,7 +78,7 @@ type Answer = Omit<Classification, "latencyMs">;
  * each other.
  */
 export class AdaptiveClassifier<Image> {
-  readonly network: TrainedNetwork;
+  readonly network: StagedNetwork;
   readonly policy: LearnedPolicy;
   /** In multiply-accumulates, whatever unit the policy was priced in. */
   readonly costs: ExitCosts;
@@ -85,6 +87,7 @@ export class AdaptiveClassifier<Image> {
   /** null in a lazy classifier */
   readonly #single: Program | null;
   readonly #stages: StageSessions;
+  readonly #picture: Picture;
   readonly #table: Float32Array;
   readonly #toPixels: ToPixels<Image>;
   #lambda: number;
@@ -102,12 +105,13 @@ export class AdaptiveClassifier<Image> {
   ) {
     this.network = network;
     this.policy = policy;
-    this.imagesComputed = network.blueprint.stages.map(() => 0);
+    this.imagesComputed = network.stages.map(() => 0);
     this.#single = single;
     this.#stages = new StageSessions(runtime, network, policy);
-    this.#table = normalisationTable(network.normalisation);
+    this.#picture = pictureOf(network);
+    this.#table = normalisationTable(this.#picture.normalisation);
     this.#toPixels = toPixels;
-    this.costs = exitCosts(network.blueprint, network.classes.length, policy.agent);
+    this.costs = exitCosts(network, policy.agent);
     this.#lambda = lambda;
   }
 
@@ -129,7 +133,7 @@ export class AdaptiveClassifier<Image> {
     const lambda = lambdaOf(policy, dial);
     if (lazy) return new AdaptiveClassifier(runtime, model, policy, null, lambda, toPixels);
     const single = await Program.compile(runtime, nestedGraph(network, policy));
-    const black = new Float32Array(sizeOf(network.blueprint.input));
+    const black = new Float32Array(sizeOf(pictureOf(network).shape));
     for (let run = 0; run < WARM_UP_RUNS; run++) await single.run(firstFeeds(black, 1, lambda));
     return new AdaptiveClassifier(runtime, model, policy, single, lambda, toPixels);
   }
@@ -179,7 +183,7 @@ export class AdaptiveClassifier<Image> {
    * @throws {RangeError} if the pixels are not a whole number of images
    */
   async classifyPixels(pixels: Uint8Array, { signal }: BatchOptions = {}): Promise<Classification[]> {
-    const shape = this.network.blueprint.input;
+    const shape = this.#picture.shape;
     if (pixels.length % sizeOf(shape) !== 0)
       throw new RangeError(`classifier: images of ${shape.join("x")} bytes expected, found ${pixels.length} bytes`);
     return this.#answer(Promise.resolve([pixels]), pixels.length / sizeOf(shape), signal);
@@ -196,7 +200,7 @@ export class AdaptiveClassifier<Image> {
 
   /** What the network reads of each image: bytes to be normalised, or floats. */
   #read(images: readonly (Image | RawImage)[]): Promise<(Uint8Array | Float32Array)[]> {
-    const shape = this.network.blueprint.input;
+    const shape = this.#picture.shape;
     const read = async (image: Image | RawImage): Promise<Uint8Array | Float32Array> => {
       if (isRawImage(image)) return rawNumbers(image, shape);
       const pixels = await this.#toPixels(image, shape);
@@ -234,7 +238,7 @@ export class AdaptiveClassifier<Image> {
       if (isBound) await this.#stages.measure(lambda);
       const started = performance.now();
       const madeBefore = this.#stages.makingMs;
-      const shape = this.network.blueprint.input;
+      const shape = this.#picture.shape;
       const x = this.#inputFor(count * sizeOf(shape));
       writeImages(x, images, this.#table, shape[1] * shape[2]);
       signal?.throwIfAborted();
@@ -248,7 +252,7 @@ export class AdaptiveClassifier<Image> {
   }
 
   #inputFor(length: number): Float32Array {
-    if (length > KEPT_IMAGES * sizeOf(this.network.blueprint.input)) return new Float32Array(length);
+    if (length > KEPT_IMAGES * sizeOf(this.#picture.shape)) return new Float32Array(length);
     if (this.#input.length < length) this.#input = new Float32Array(length);
     return this.#input.subarray(0, length);
   }

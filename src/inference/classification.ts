@@ -1,6 +1,6 @@
 /** What comes out: the answer for one image, and how it came about. */
-import { largest } from "../policy/answers.ts";
-import { answerCount, dialOf } from "../policy/observation.ts";
+import { largest } from "../exits/answers.ts";
+import { answerCount, dialOf } from "../exits/observation.ts";
 import { ACTIONS } from "../policy/q-network.ts";
 import type { Values } from "../runtime/program.ts";
 
@@ -118,6 +118,9 @@ export function stoppedBy({ qExit, qContinue }: ExitTrace): StoppedBy {
   return qExit >= qContinue ? "policy" : "deadline";
 }
 
+/** What stands before the name of a stage's input where the stage before gives it. */
+export const NEXT = "next:";
+
 /** What the first stage takes: normalised images, and the dial for each. @param x [rows, C, H, W] */
 export function firstFeeds(x: Float32Array, rows: number, lambda: number): Values {
   return { x, seen: new Float32Array(rows).fill(dialOf(lambda)) };
@@ -153,5 +156,8 @@ export function handedOn(
     topClass[i] = largest(answer, from, classes);
     before.set(answer.subarray(from, from + classes), i * classes);
   }
-  return { x: results["next:x"]!, seen, topClass, before };
+  const next = Object.entries(results).flatMap(([name, values]) =>
+    name.startsWith(NEXT) ? [[name.slice(NEXT.length), values] as const] : [],
+  );
+  return { ...Object.fromEntries(next), seen, topClass, before };
 }

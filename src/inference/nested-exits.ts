@@ -2,30 +2,30 @@
 import { concat } from "../graph/layout.ts";
 import type { GraphDefinition } from "../graph/onnx.ts";
 import { constant, input, nodes, type Tensor } from "../graph/tensor.ts";
-import type { LearnedPolicy } from "../model/model.ts";
-import type { TrainedNetwork } from "../training/train.ts";
+import type { StagedNetwork } from "../network/staged-network.ts";
+import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { answerWidth } from "./classification.ts";
-import { type BuildStage, type BuiltStage, exitRow, stageBuilder } from "./stage-programs.ts";
+import { type BuildStage, type BuiltStage, exitRow, stageBuilder, stageInputs } from "./stage-programs.ts";
 
 /**
  * After each stage but the last stands an `If`. Its one body holds the next stage and all that may follow, so that a stage after
  * the exit taken is never computed; the other returns what is told where an image leaves. The batch is 1, since an `If` decides
  * once for a whole batch.
  *
- * @param image [1, C, H, W] normalised
+ * @param inputs the network's, of one image: normalised
  * @param dial [1, 1] see `dialOf`
  * @param told what is returned by an image that leaves at the last of these exits: as many tensors, of the same shapes, for each
  */
 export function nestedExits(
   build: BuildStage,
-  image: Tensor,
+  inputs: readonly Tensor[],
   dial: Tensor,
   told: (passed: readonly BuiltStage[]) => readonly Tensor[],
 ): readonly Tensor[] {
   function from(passed: readonly BuiltStage[]): readonly Tensor[] {
     const before = passed.at(-1);
     const stage = build(passed.length, {
-      features: before?.features ?? image,
+      from: before?.handsOn ?? inputs,
       seen: () => before?.decision?.seenByNow ?? dial,
       topClass: before?.decision?.topClass ?? null,
       before: before?.logProbabilities ?? null,
@@ -44,14 +44,14 @@ export function nestedExits(
  *
  *     x [1, C, H, W] normalised, seen [1, 1] the dial -> answers [1, sum over exits of `answerWidth`]
  */
-export function nestedGraph(network: TrainedNetwork, policy: LearnedPolicy): GraphDefinition {
-  const exits = network.blueprint.stages.length;
-  const widths = network.blueprint.stages.map((_, exit) =>
+export function nestedGraph(network: StagedNetwork, policy: LearnedPolicy): GraphDefinition {
+  const exits = network.stages.length;
+  const widths = network.stages.map((_, exit) =>
     answerWidth({ exit, isLast: exit === exits - 1, classes: network.classes.length }),
   );
   const [answers] = nestedExits(
     stageBuilder(network, policy),
-    input("x", [1, ...network.blueprint.input]),
+    stageInputs(network, 0),
     input("seen", [1, 1]),
     (passed) => {
       const missing = widths.slice(passed.length).reduce((sum, width) => sum + width, 0);

@@ -1,21 +1,18 @@
+import { exitLogProbabilities } from "../exits/answers.ts";
+import { answerCount, costShares } from "../exits/observation.ts";
 import { exp } from "../graph/elementwise.ts";
 import { concat } from "../graph/layout.ts";
 import { softmax } from "../graph/loss.ts";
 import type { GraphDefinition } from "../graph/onnx.ts";
-import { input, node, type Shape, type Tensor } from "../graph/tensor.ts";
-import type { LearnedPolicy } from "../model/model.ts";
-import { stageMaps } from "../network/cost.ts";
-import { foldBatchNorm } from "../network/folding.ts";
-import { buildInferenceGraph, buildInferenceStage } from "../network/inference-graph.ts";
-import { exitLogProbabilities } from "../policy/answers.ts";
-import { answerCount, costShares } from "../policy/observation.ts";
+import { input, node, type Tensor } from "../graph/tensor.ts";
+import { buildStages, type StagedNetwork, type TensorSpec } from "../network/staged-network.ts";
+import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { type StageDecision, stageDecision } from "../policy/stage-decision.ts";
-import type { TrainedNetwork } from "../training/train.ts";
 
 /** What a stage takes from those before it. */
 export interface StageFlow {
-  /** [B, C, H, W] maps of the stage before; normalised images at stage 0 */
-  readonly features: Tensor;
+  /** What the stage before hands on; at stage 0 the network's inputs. Batch first. */
+  readonly from: readonly Tensor[];
   /** [B, 1 + A_0 + ... + A_{k-1}] the dial, then what the agent saw at the exits before. @param logits [B, K], which tell the batch */
   readonly seen: (logits: Tensor) => Tensor;
   /** [B, 1] the answer of the exit before, as a float; null at stage 0 */
@@ -25,8 +22,8 @@ export interface StageFlow {
 }
 
 export interface BuiltStage {
-  /** [B, C, H, W] for the next stage */
-  readonly features: Tensor;
+  /** For the next stage, batch first. */
+  readonly handsOn: readonly Tensor[];
   /** [B, K] this exit's answer, see `AnswerRule` */
   readonly logProbabilities: Tensor;
   readonly probabilities: Tensor;
@@ -40,17 +37,16 @@ export type BuildStage = (exit: number, flow: StageFlow) => BuiltStage;
  * Returns what folds and builds each stage of the network, from the maps of the stage before to the agent's decision: for a stage
  * that is never built, nothing is done. It throws a {@link UserError} if a weight is missing.
  */
-export function stageBuilder(network: TrainedNetwork, { agent, costs }: LearnedPolicy): BuildStage {
+export function stageBuilder(network: StagedNetwork, { agent, costs }: LearnedPolicy): BuildStage {
   const shares = costShares(costs);
-  return (exit, { features: x, seen, topClass, before }) => {
-    const { blueprint, weights } = foldBatchNorm(network.blueprint, network.weights, [exit]);
-    const { features, logits } = buildInferenceStage(blueprint, weights, network.classes.length, exit, x);
+  return (exit, { from, seen, topClass, before }) => {
+    const { handsOn, logits } = network.build(exit, from, "batchFirst");
     const logProbabilities = exitLogProbabilities(agent, exit, logits, before);
     if (exit === agent.exits - 1)
-      return { features, logProbabilities, probabilities: exp(logProbabilities), decision: null };
+      return { handsOn, logProbabilities, probabilities: exp(logProbabilities), decision: null };
     const known = { costShares: shares, seen: seen(logits), previousTopClass: topClass };
     const decision = stageDecision(agent, { exit, logProbabilities, ...known });
-    return { features, logProbabilities, probabilities: decision.probabilities, decision };
+    return { handsOn, logProbabilities, probabilities: decision.probabilities, decision };
   };
 }
 
@@ -67,34 +63,54 @@ export function exitRow({ logProbabilities, decision }: BuiltStage): Tensor[] {
  * agent's decision. At the last exit there is nothing to decide, and nothing of the agent is computed. Maps leave a stage only for
  * the images that go on: in a batch most of them would be carried out for nothing.
  *
- * Inputs: x [B, C, H, W] (images at stage 0); from stage 1 on before [B, K]; where there is a decision seen [B, 1 + ...] and,
- * from stage 1 on, topClass [B, 1].
- * Outputs: answer, see `exitRow`; and, where there is a next stage, next:x of the M images that the agent
- * sends on, [M, C', H', W'].
+ * Inputs: what the stage takes, named by `flowNames` (images at stage 0); from stage 1 on before [B, K]; where there is a decision
+ * seen [B, 1 + ...] and, from stage 1 on, topClass [B, 1].
+ * Outputs: answer, see `exitRow`; and, where there is a next stage, for each of its inputs `next:` and the name: that of the M images
+ * that the agent sends on, [M, ...].
  */
-export function stageGraphs(network: TrainedNetwork, policy: LearnedPolicy): (exit: number) => GraphDefinition {
-  const { blueprint, classes } = network;
+export function stageGraphs(network: StagedNetwork, policy: LearnedPolicy): (exit: number) => GraphDefinition {
+  const { classes } = network;
   const build = stageBuilder(network, policy);
-  const inputs: Shape[] = [[1, ...blueprint.input], ...stageMaps(blueprint, classes.length)];
   return (exit) => {
-    const before = blueprint.stages.slice(0, exit).reduce((sum, _, k) => sum + answerCount(classes.length, k), 0);
+    const before = network.stages.slice(0, exit).reduce((sum, _, k) => sum + answerCount(classes.length, k), 0);
     const known = input("seen", [1, 1 + before]);
     const stage = build(exit, {
-      features: input("x", inputs[exit]!),
+      from: stageInputs(network, exit),
       seen: () => known,
       topClass: exit === 0 ? null : input("topClass", [1, 1]),
       before: exit === 0 ? null : input("before", [1, classes.length]),
     });
     const answer = concat(exitRow(stage), 1);
     if (!stage.decision) return { outputs: { answer }, anyBatch: true };
-    const next = node("Compress", [stage.features, stage.decision.goesOn], { axis: 0 }, inputs[exit + 1]!); // [M, ...]
-    return { outputs: { answer, "next:x": next }, anyBatch: true };
+    const { goesOn } = stage.decision;
+    const next = stage.handsOn.map((one) => node("Compress", [one, goesOn], { axis: 0 }, one.shape, one.type)); // [M, ...]
+    const names = flowNames(next.length);
+    return {
+      outputs: { answer, ...Object.fromEntries(next.map((one, i) => [`next:${names[i]}`, one])) },
+      anyBatch: true,
+    };
   };
 }
 
-/** What a user without early exit would run, as one graph: backbone and last head. Input x [B, C, H, W], output probabilities [B, K]. */
-export function fullNetworkGraph(network: Pick<TrainedNetwork, "blueprint" | "weights" | "classes">): GraphDefinition {
-  const { blueprint, weights } = foldBatchNorm(network.blueprint, network.weights);
-  const stages = buildInferenceGraph(blueprint, weights, network.classes.length, input("x", [1, ...blueprint.input]));
+/** What flows from stage to stage, by name: x, x1, x2, ... */
+export function flowNames(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => (i === 0 ? "x" : `x${i}`));
+}
+
+/** What a stage takes, as inputs of a graph named by `flowNames`, batch first. */
+export function stageInputs(network: StagedNetwork, stage: number): Tensor[] {
+  const specs: readonly TensorSpec[] =
+    stage === 0
+      ? network.inputs.map(({ shape, type }) => ({ shape: [1, ...shape], type }))
+      : network.stages[stage - 1]!.handsOn;
+  return flowNames(specs.length).map((name, i) => input(name, specs[i]!.shape, specs[i]!.type));
+}
+
+/**
+ * What a user without early exit would run, as one graph: backbone and last head. Inputs named by `flowNames`, output
+ * probabilities [B, K].
+ */
+export function fullNetworkGraph(network: StagedNetwork): GraphDefinition {
+  const stages = buildStages(network, stageInputs(network, 0), "batchFirst");
   return { outputs: { probabilities: softmax(stages.at(-1)!.logits) }, anyBatch: true };
 }

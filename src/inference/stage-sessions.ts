@@ -1,10 +1,10 @@
 import type { GraphDefinition } from "../graph/onnx.ts";
 import { sizeOf } from "../graph/tensor.ts";
-import type { LearnedPolicy } from "../model/model.ts";
+import type { StagedNetwork } from "../network/staged-network.ts";
+import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { Program, type Values } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { TrainedNetwork } from "../training/train.ts";
-import { type AnsweringStage, firstFeeds, handedOn } from "./classification.ts";
+import { type AnsweringStage, firstFeeds, handedOn, NEXT } from "./classification.ts";
 import { type RecentTimes, recentTimes } from "./recent-times.ts";
 import { stageGraphs } from "./stage-programs.ts";
 
@@ -15,14 +15,14 @@ const MEASURED_RUNS = 20;
 
 interface StageSession {
   readonly program: Program;
-  /** How many numbers the maps of an image are that goes on; 0 at the last stage. */
-  readonly mapSize: number;
+  /** What is handed on for one image that goes on: how many numbers under which name. */
+  readonly handsOn: readonly (readonly [name: string, size: number])[];
 }
 
 /** One session per stage, each made when it is first needed, and how long each takes for one image. One call at a time. */
 export class StageSessions {
   readonly #runtime: Runtime;
-  readonly #network: TrainedNetwork;
+  readonly #network: StagedNetwork;
   readonly #graph: (exit: number) => GraphDefinition;
   readonly #sessions: StageSession[] = [];
   /** [E] of one image */
@@ -30,11 +30,11 @@ export class StageSessions {
   #areMeasured = false;
   #makingMs = 0;
 
-  constructor(runtime: Runtime, network: TrainedNetwork, policy: LearnedPolicy) {
+  constructor(runtime: Runtime, network: StagedNetwork, policy: LearnedPolicy) {
     this.#runtime = runtime;
     this.#network = network;
     this.#graph = stageGraphs(network, policy);
-    this.#times = network.blueprint.stages.map(() => recentTimes());
+    this.#times = network.stages.map(() => recentTimes());
   }
 
   /** What has been spent on making sessions so far. */
@@ -52,9 +52,11 @@ export class StageSessions {
     if (known) return known;
     const begun = performance.now();
     const graph = this.#graph(exit);
-    const maps = graph.outputs["next:x"];
+    const handsOn = Object.entries(graph.outputs).flatMap(([name, { shape }]) =>
+      name.startsWith(NEXT) ? [[name, sizeOf(shape)] as const] : [],
+    );
     const program = await Program.compile(this.#runtime, graph);
-    const made = { program, mapSize: maps ? sizeOf(maps.shape) : 0 };
+    const made = { program, handsOn };
     this.#sessions[exit] = made;
     this.#makingMs += performance.now() - begun;
     return made;
@@ -79,13 +81,14 @@ export class StageSessions {
   async measure(lambda: number): Promise<void> {
     if (this.#areMeasured) return;
     for (let run = -WARM_UP_RUNS; run < MEASURED_RUNS; run++) {
-      let feeds = firstFeeds(new Float32Array(sizeOf(this.#network.blueprint.input)), 1, lambda);
+      let feeds = firstFeeds(new Float32Array(sizeOf(this.#network.inputs[0]!.shape)), 1, lambda);
       for (const [exit, times] of this.#times.entries()) {
-        const { program, mapSize } = await this.prepare(exit);
+        const { program, handsOn } = await this.prepare(exit);
         const begun = performance.now();
         const results = await program.run(feeds);
         if (run >= 0) times.add(performance.now() - begun);
-        const sentOn = { ...results, "next:x": new Float32Array(mapSize) }; // the agent may not send this image on
+        const black = handsOn.map(([name, size]) => [name, new Float32Array(size)]);
+        const sentOn = { ...results, ...Object.fromEntries(black) }; // the agent may not send this image on
         feeds = handedOn(feeds, sentOn, this.answering(exit), 1, [0]);
       }
     }

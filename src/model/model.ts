@@ -1,34 +1,19 @@
 import { z } from "zod";
 import { UserError } from "../errors.ts";
-import { type Blueprint, blueprintSchema } from "../network/blueprint.ts";
-import { networkCost } from "../network/cost.ts";
+import type { ExitTable } from "../exits/exit-table.ts";
+import { stateWidth } from "../exits/observation.ts";
+import { decodeSafetensors, encodeSafetensors, floatArray, type StoredArray } from "../files/safetensors.ts";
+import { blueprintSchema } from "../network/blueprint.ts";
+import { blueprintNetwork } from "../network/blueprint-network.ts";
+import type { StagedNetwork } from "../network/staged-network.ts";
 import type { Agent } from "../policy/agent.ts";
-import type { ExitCosts, ExitTable } from "../policy/exit-table.ts";
-import type { LambdaPoint } from "../policy/lambda-calibration.ts";
-import { stateWidth } from "../policy/observation.ts";
-import { initialQWeights, policyMacs } from "../policy/q-network.ts";
-import { decodeSafetensors, encodeSafetensors, floatArray, type StoredArray } from "../runtime/safetensors.ts";
-import { recipeSchema } from "../training/recipe.ts";
-import type { TrainedNetwork } from "../training/train.ts";
+import type { LearnedPolicy } from "../policy/learned-policy.ts";
+import { initialQWeights } from "../policy/q-network.ts";
 import { VERSION } from "../version.ts";
-
-/** An agent with all that was found out about it on the validation split. */
-export interface LearnedPolicy {
-  readonly agent: Agent;
-  readonly costs: ExitCosts;
-  /** What the costs count: "MACs", "ms" or whatever the user named; absent: MACs. */
-  readonly costUnit?: string;
-  /** The recommended lambda. */
-  readonly lambda: number;
-  /** How the exits fare on the selection half of validation, lambdas rising. */
-  readonly calibration: readonly LambdaPoint[];
-  /** Exit table of the validation split: any lambda, budget or yardstick is solved from it. */
-  readonly validation: ExitTable;
-}
 
 /** All that inference and evaluation need: what a model folder holds. */
 export interface Model {
-  readonly network: TrainedNetwork;
+  readonly network: StagedNetwork;
   /** null until one was learned: then only fixed exits can be taken */
   readonly policy: LearnedPolicy | null;
   /** What `evaluate --json` printed, if it was evaluated. */
@@ -45,14 +30,6 @@ export interface TablePolicy {
   readonly version: string;
   /** What `learn --table --json` printed, if there was a test table. */
   readonly figures?: unknown;
-}
-
-/** Costs of the exits with the agent's decisions on the way: one at every exit but the last. */
-export function exitCosts(blueprint: Blueprint, classes: number, agent: Pick<Agent, "hidden" | "dueling">): ExitCosts {
-  const { exitMacs, fullMacs } = networkCost(blueprint, classes);
-  const exits = exitMacs.length;
-  const perDecision = policyMacs(exits, classes, agent.hidden, agent.dueling);
-  return { exitMacs: exitMacs.map((macs, k) => macs + Math.min(k + 1, exits - 1) * perDecision), fullMacs };
 }
 
 const numbers = z.array(z.number());
@@ -84,7 +61,7 @@ const modelSchema = z.object({
   dataset: z.object({ name: z.string(), sha256: z.record(z.string(), z.string()) }),
   seed: z.int(),
   version: z.string(),
-  recipe: recipeSchema,
+  recipe: z.record(z.string(), z.unknown()),
   figures: z.unknown().optional(),
 });
 const tablePolicySchema = z.object({
@@ -98,17 +75,17 @@ const tablePolicySchema = z.object({
 
 /** A model as files, by name. The same model gives the same bytes. */
 export function modelFiles({ network, policy, figures }: Model): Map<string, Uint8Array> {
-  const { weights, ...described } = network;
+  const { kind: _, blueprint, normalisation } = network.description;
   const json = {
     format: 1,
-    blueprint: described.blueprint,
-    classes: described.classes,
-    normalisation: described.normalisation,
+    blueprint,
+    classes: network.classes,
+    normalisation,
     policy: policy && describePolicy(policy),
-    ...described.provenance,
+    ...network.provenance,
     figures,
   };
-  const files = new Map([["network.safetensors", encodeSafetensors(weights, { halve: true })]]);
+  const files = new Map(network.files());
   if (policy) addPolicyArrays(files, policy);
   files.set("model.json", jsonBytes(json)); // last: it vouches for the others
   return files;
@@ -156,7 +133,8 @@ export async function readModel(read: ReadFile, where: string): Promise<Model> {
   const json = checkLengths(await files.json("model.json", modelSchema), `${where}/model.json`);
   const { blueprint, classes, normalisation, dataset, seed, version, recipe } = json;
   const weights = floats(await files.arrays("network.safetensors"), `${where}/network.safetensors`);
-  const network = { blueprint, classes, normalisation, weights, provenance: { dataset, seed, version, recipe } };
+  const provenance = { dataset, seed, version, recipe };
+  const network = blueprintNetwork({ blueprint, classes, normalisation, weights, provenance });
   const policy = json.policy && (await readPolicy(files, json.policy, classes.length, where));
   return { network, policy, figures: json.figures };
 }

@@ -2,7 +2,7 @@ import { appendFileSync, existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { decodeSafetensors, encodeSafetensors, floatArray, type StoredArray } from "../runtime/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, floatArray, type StoredArray } from "../files/safetensors.ts";
 import type { Checkpoint } from "../training/train.ts";
 import { readFileIfThere, writeFileSafely } from "./model-folder.ts";
 

@@ -3,6 +3,7 @@ import { multiplyAccumulates } from "../graph/cost.ts";
 import { input, type Shape, sizeOf, type Variable, variable } from "../graph/tensor.ts";
 import type { Blueprint } from "./blueprint.ts";
 import { applyStages, inferenceOperators, type LayerContext } from "./layers.ts";
+import type { Stage, StagedNetwork } from "./staged-network.ts";
 
 export interface NetworkCost {
   /** [E] MACs of one image up to and including exit k's head, the heads passed on the way included, the policy not. */
@@ -17,30 +18,43 @@ export interface NetworkCost {
   readonly bytes: readonly number[];
 }
 
-/**
- * What each exit costs, counted on the symbolic graph itself: a new layer cannot be forgotten here.
- *
- * @throws {RangeError} naming the layer, if two layers do not fit together
- */
-export function networkCost(blueprint: Blueprint, classes: number): NetworkCost {
-  const { logits, stageFeatures, parameters, fixed } = symbolicNetwork(blueprint, classes);
-  const exits = blueprint.stages.map((_, k) => k);
-  const upTo = (k: number, variables: readonly Variable[]): number =>
-    variables
-      .filter(({ source }) => Number(source.name.split(".")[1]) <= k)
-      .reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+/** The same of any network, from what its stages say. */
+export function networkCost({ stages, fullMacs }: Pick<StagedNetwork, "stages" | "fullMacs">): NetworkCost {
+  const upTo = (k: number, of: (stage: Stage) => number): number =>
+    stages.slice(0, k + 1).reduce((sum, stage) => sum + of(stage), 0);
+  const exits = stages.map((_, k) => k);
   return {
-    exitMacs: exits.map((k) => multiplyAccumulates(logits.slice(0, k + 1))),
-    backboneMacs: exits.map((k) => multiplyAccumulates([stageFeatures[k]!])),
-    fullMacs: multiplyAccumulates([logits.at(-1)!]),
-    parameters: exits.map((k) => upTo(k, parameters)),
-    bytes: exits.map((k) => 4 * upTo(k, [...parameters, ...fixed])),
+    exitMacs: exits.map((k) => upTo(k, ({ macs, headMacs }) => macs + headMacs)),
+    backboneMacs: exits.map((k) => upTo(k, ({ macs }) => macs)),
+    fullMacs,
+    parameters: exits.map((k) => upTo(k, ({ parameters }) => parameters)),
+    bytes: exits.map((k) => upTo(k, ({ bytes }) => bytes)),
   };
 }
 
-/** [E] what each stage hands on to the next one, [1, C, H, W]. @throws {RangeError} as `networkCost` does */
-export function stageMaps(blueprint: Blueprint, classes: number): Shape[] {
-  return symbolicNetwork(blueprint, classes).stageFeatures.map(({ shape }) => shape);
+/**
+ * What each stage of a blueprint costs and hands on, counted on the symbolic graph itself: a new layer cannot be forgotten here.
+ *
+ * @throws {RangeError} naming the layer, if two layers do not fit together
+ */
+export function blueprintStages(blueprint: Blueprint, classes: number): Pick<StagedNetwork, "stages" | "fullMacs"> {
+  const { logits, stageFeatures, parameters, fixed } = symbolicNetwork(blueprint, classes);
+  const last = blueprint.stages.length - 1;
+  const own = (k: number, variables: readonly Variable[]): number =>
+    variables
+      .filter(({ source }) => Number(source.name.split(".")[1]) === k)
+      .reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const macsTo = stageFeatures.map((features) => multiplyAccumulates([features]));
+  const stages = stageFeatures.map(
+    ({ shape, type }, k): Stage => ({
+      handsOn: k < last ? [{ shape, type }] : [],
+      macs: macsTo[k]! - (macsTo[k - 1] ?? 0),
+      headMacs: multiplyAccumulates([logits[k]!]) - macsTo[k]!,
+      parameters: own(k, parameters),
+      bytes: 4 * own(k, [...parameters, ...fixed]),
+    }),
+  );
+  return { stages, fullMacs: multiplyAccumulates([logits[last]!]) };
 }
 
 /** The network for one image, with parameters that have no values. */
@@ -74,7 +88,7 @@ function symbolicNetwork(blueprint: Blueprint, classes: number) {
  */
 export function checkBlueprint(blueprint: Blueprint, classes: number): void {
   try {
-    networkCost(blueprint, classes);
+    blueprintStages(blueprint, classes);
   } catch (cause) {
     if (cause instanceof RangeError)
       throw new UserError(`blueprint ${blueprint.name}: ${cause.message}; correct that layer`, { cause });

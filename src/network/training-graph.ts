@@ -11,6 +11,14 @@ import { type Initialisation, initialValues, type NamedArray, type Weights } fro
 /** Share of the new batch in the running statistics. */
 const STATISTICS_MOMENTUM = 0.1;
 
+export interface TrainingGraphOptions {
+  /** Of the first values; default 0. */
+  readonly seed?: number;
+  readonly initialisation?: Initialisation;
+  /** Values to start from; the initialisation of `weights.ts` for names that are not in it. */
+  readonly start?: Weights;
+}
+
 export interface TrainingGraph {
   /** [E] tensors [B, K] */
   readonly logits: readonly Tensor[];
@@ -28,13 +36,12 @@ export interface TrainingGraph {
  * The network as it is trained: batch norm over the batch, dropout on.
  *
  * @param images [B, C, H, W]
- * @param start values to start from; the initialisation of `weights.ts` for names that are not in it
  */
 export function buildTrainingGraph(
   blueprint: Blueprint,
   classes: number,
   images: Tensor,
-  { seed = 0, initialisation = "he", start }: { seed?: number; initialisation?: Initialisation; start?: Weights } = {},
+  { seed = 0, initialisation = "he", start }: TrainingGraphOptions = {},
 ): TrainingGraph {
   const parameters: Variable[] = [];
   const fixed: Variable[] = [];

@@ -1,11 +1,12 @@
 import { UserError } from "../errors.ts";
+import type { AnswerRule, AnswerTable } from "../exits/answers.ts";
+import type { ExitCosts } from "../exits/exit-table.ts";
+import type { LambdaRange } from "../exits/lambda-grid.ts";
+import { observation, observations, stateWidth } from "../exits/observation.ts";
 import { input, type Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../network/weights.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { AnswerRule, AnswerTable } from "./answers.ts";
-import type { ExitCosts } from "./exit-table.ts";
-import { observation, observations, stateWidth } from "./observation.ts";
 import { ACTIONS, constantParameters, qNetwork } from "./q-network.ts";
 
 /** A learned exit policy: plain data, all that deciding needs besides the costs. */
@@ -18,11 +19,6 @@ export interface Agent extends AnswerRule {
   readonly classes: number;
   /** It was trained for lambdas from the one to the other, both included. */
   readonly lambdaRange: LambdaRange;
-}
-
-export interface LambdaRange {
-  readonly from: number;
-  readonly to: number;
 }
 
 /** Q-values [B, 2] of `continue` and `exit`, with the agent's weights as constants. @param observed [B, D] */

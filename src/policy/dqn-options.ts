@@ -1,7 +1,7 @@
 import { UserError } from "../errors.ts";
+import type { ExitTable } from "../exits/exit-table.ts";
+import type { LambdaRange } from "../exits/lambda-grid.ts";
 import type { Weights } from "../network/weights.ts";
-import type { LambdaRange } from "./agent.ts";
-import type { ExitTable } from "./exit-table.ts";
 
 /**
  * The options of `trainAgent`; defaults, and why: `DQN_DEFAULTS`, below. "Source" is where an idea comes from; "the paper" is Mnih et

@@ -11,26 +11,29 @@
  * may learn side by side (`members`), each from batches and by a target network of its own; their mean then acts.
  * Letters: B batch, M members (Q-networks), P parallel episodes, N images, E exits, S width of a state, D of an observation.
  */
+
+import { answersOf, fitAnswers } from "../exits/answers.ts";
+import { type Action, CONTINUE, EXIT, mayContinue, returnOf, step } from "../exits/environment.ts";
+import { type Episodes, prepareEpisodes } from "../exits/episodes.ts";
+import type { ExitCosts, ExitTable } from "../exits/exit-table.ts";
+import type { LambdaRange } from "../exits/lambda-grid.ts";
+import { lambdaGrid } from "../exits/lambda-grid.ts";
+import { observation, stateWidth } from "../exits/observation.ts";
+import { reduceSum } from "../graph/broadcast.ts";
 import { add, compare, multiply, subtract } from "../graph/elementwise.ts";
 import { gradients } from "../graph/gradients.ts";
 import { slice } from "../graph/layout.ts";
 import { huber } from "../graph/loss.ts";
 import type { GraphDefinition } from "../graph/onnx.ts";
 import { adamW, movingAverages, type Update } from "../graph/optimizer.ts";
-import { reduceMean, reduceSum } from "../graph/reduce.ts";
+import { reduceMean } from "../graph/reduce.ts";
 import { input, scalar, stopGradient, type Tensor, type Variable, variable } from "../graph/tensor.ts";
 import type { NamedArray, Weights } from "../network/weights.ts";
 import { integer, type Random, seededRandom, uniform } from "../random.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { type Agent, greedyExits, type LambdaRange } from "./agent.ts";
-import { answersOf, fitAnswers } from "./answers.ts";
+import { type Agent, greedyExits } from "./agent.ts";
 import { checkTables, type DqnOptions, dqnOptions } from "./dqn-options.ts";
-import { type Action, CONTINUE, EXIT, mayContinue, returnOf, step } from "./environment.ts";
-import { type Episodes, prepareEpisodes } from "./episodes.ts";
-import type { ExitCosts, ExitTable } from "./exit-table.ts";
-import { lambdaGrid } from "./lambda-calibration.ts";
-import { observation, stateWidth } from "./observation.ts";
 import {
   ACTIONS,
   checkedQWeights,

@@ -1,17 +1,17 @@
 /** The agent learns on: from new labelled images, and only if that makes it better. */
 import { stratifiedSplit } from "../dataset/split.ts";
 import { UserError } from "../errors.ts";
+import { answersOf } from "../exits/answers.ts";
+import { correctAnswers } from "../exits/environment.ts";
+import { type ExitCosts, type ExitTable, tableSubset } from "../exits/exit-table.ts";
+import { lambdaGrid } from "../exits/lambda-grid.ts";
+import { costShares } from "../exits/observation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { columnMeans, pairedBootstrap } from "../yardsticks/paired-bootstrap.ts";
 import { type Agent, greedyExits, qValues } from "./agent.ts";
-import { answersOf } from "./answers.ts";
 import { type DqnOptions, trainAgent } from "./dqn.ts";
 import { dqnOptions } from "./dqn-options.ts";
-import { correctAnswers } from "./environment.ts";
-import { type ExitCosts, type ExitTable, tableSubset } from "./exit-table.ts";
-import { lambdaGrid } from "./lambda-calibration.ts";
-import { costShares } from "./observation.ts";
 import { besideOptimal } from "./optimal-return.ts";
-import { columnMeans, pairedBootstrap } from "./paired-bootstrap.ts";
 
 /** Half is learned from, a quarter selects, a quarter judges. */
 const LEARN_SHARE = 0.5;

@@ -1,5 +1,5 @@
+import { stateWidth } from "../exits/observation.ts";
 import type { Agent } from "./agent.ts";
-import { stateWidth } from "./observation.ts";
 import { ACTIONS, initialQWeights } from "./q-network.ts";
 
 /**

@@ -1,9 +1,10 @@
 import { UserError } from "../errors.ts";
+import type { AnswerTable } from "../exits/answers.ts";
+import { correctAnswers } from "../exits/environment.ts";
+import type { ExitCosts } from "../exits/exit-table.ts";
+import { lambdaGrid } from "../exits/lambda-grid.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { type Agent, greedyExits, type LambdaRange, qValues } from "./agent.ts";
-import type { AnswerTable } from "./answers.ts";
-import { correctAnswers } from "./environment.ts";
-import type { ExitCosts } from "./exit-table.ts";
+import { type Agent, greedyExits, qValues } from "./agent.ts";
 
 /** What the agent does at one lambda, on the selection half. */
 export interface LambdaPoint {
@@ -21,17 +22,6 @@ export interface LambdaPoint {
 const SWEEP_POINTS = 101;
 /** The accuracy that the recommended lambda may give up. */
 const TOLERATED_LOSS = 0.003;
-
-/** `points` lambdas from the one end to the other, in equal ratios; one if the range is a single lambda. */
-export function lambdaGrid({ from, to }: LambdaRange, points: number): number[] {
-  if (from === to || points < 2) return [from];
-  return Array.from({ length: points }, (_, i) => (i === points - 1 ? to : from * (to / from) ** (i / (points - 1))));
-}
-
-/** `lambdaGrid` and one lambda more, such as the recommended one: rising, none twice. */
-export function lambdaGridWith(one: number, range: LambdaRange, points: number): number[] {
-  return [...new Set([...lambdaGrid(range, points), one])].sort((a, b) => a - b);
-}
 
 /** The agent over its whole lambda range, lambdas rising. @param answers to the selection half */
 export async function sweepLambda(

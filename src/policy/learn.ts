@@ -2,15 +2,15 @@
 import type { Dataset, Samples } from "../dataset/dataset.ts";
 import { halves } from "../dataset/split.ts";
 import { UserError } from "../errors.ts";
-import type { LearnedPolicy } from "../model/model.ts";
+import { answersOf } from "../exits/answers.ts";
+import { type ExitCosts, type ExitTable, tableSubset } from "../exits/exit-table.ts";
+import type { StagedNetwork } from "../network/staged-network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { TrainedNetwork } from "../training/train.ts";
 import type { Agent } from "./agent.ts";
-import { answersOf } from "./answers.ts";
 import { type DqnOptions, type DqnProgress, trainAgent } from "./dqn.ts";
 import { dqnOptions } from "./dqn-options.ts";
-import { type ExitCosts, type ExitTable, tableSubset } from "./exit-table.ts";
 import { recommendedLambda, sweepLambda } from "./lambda-calibration.ts";
+import type { LearnedPolicy } from "./learned-policy.ts";
 import { besideOptimal } from "./optimal-return.ts";
 
 export interface LearnHooks {
@@ -60,7 +60,7 @@ export async function calibrated(runtime: Runtime, agent: Agent, selected: ExitT
 }
 
 /** The validation split. @throws {UserError} if it is not the one that the network was kept away from */
-export function heldOut({ provenance }: TrainedNetwork, { name, validation }: Dataset): Samples {
+export function heldOut({ provenance }: StagedNetwork, { name, validation }: Dataset): Samples {
   const expected = provenance.dataset.sha256.validation;
   if (!validation || validation.sha256 !== expected)
     throw new UserError(

@@ -1,12 +1,12 @@
+import { answersOf, fitAnswers } from "../exits/answers.ts";
+import { returnOf } from "../exits/environment.ts";
+import { prepareEpisodes } from "../exits/episodes.ts";
+import type { ExitCosts, ExitTable } from "../exits/exit-table.ts";
+import type { LambdaRange } from "../exits/lambda-grid.ts";
+import { lambdaGrid } from "../exits/lambda-grid.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { LambdaRange } from "./agent.ts";
-import { answersOf, fitAnswers } from "./answers.ts";
+import { prepareStopping, solveStopping, stoppingExits } from "../yardsticks/optimal-stopping.ts";
 import type { DqnOptions } from "./dqn-options.ts";
-import { returnOf } from "./environment.ts";
-import { prepareEpisodes } from "./episodes.ts";
-import type { ExitCosts, ExitTable } from "./exit-table.ts";
-import { lambdaGrid } from "./lambda-calibration.ts";
-import { prepareStopping, solveStopping, stoppingExits } from "./optimal-stopping.ts";
 
 /** Where the agent's return is measured while it learns. */
 export interface ReturnGrid {

@@ -1,10 +1,10 @@
+import { stateWidth } from "../exits/observation.ts";
 import { multiplyAccumulates } from "../graph/cost.ts";
 import { add, relu, subtract } from "../graph/elementwise.ts";
 import { linear } from "../graph/linear.ts";
 import { reduceMean } from "../graph/reduce.ts";
 import { constant, input, type Shape, sizeOf, type Tensor } from "../graph/tensor.ts";
 import { initialValues, type NamedArray, type Weights } from "../network/weights.ts";
-import { stateWidth } from "./observation.ts";
 
 /** CONTINUE and EXIT */
 export const ACTIONS = 2;

@@ -1,5 +1,5 @@
+import type { Action, Outcome } from "../exits/environment.ts";
 import { integer, type Random } from "../random.ts";
-import type { Action, Outcome } from "./environment.ts";
 
 /**
  * The last `capacity` transitions (Lin, 1992; Mnih et al., 2015, "experience replay"), in typed arrays.

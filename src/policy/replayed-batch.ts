@@ -3,14 +3,15 @@
  * numbers, and each transition is given a fresh lambda. Letters: B batch, M members,
  * S width of a state, D = S + 1 width of an observation.
  */
+
+import { type Action, CONTINUE, EXIT, mayContinue, type Outcome, reward, step } from "../exits/environment.ts";
+import type { Episodes } from "../exits/episodes.ts";
+import type { LambdaRange } from "../exits/lambda-grid.ts";
+import { observation, stateWidth } from "../exits/observation.ts";
 import { slice } from "../graph/layout.ts";
 import { input, type Tensor } from "../graph/tensor.ts";
 import { type Random, uniform } from "../random.ts";
-import type { LambdaRange } from "./agent.ts";
 import type { DqnOptions } from "./dqn-options.ts";
-import { type Action, CONTINUE, EXIT, mayContinue, type Outcome, reward, step } from "./environment.ts";
-import type { Episodes } from "./episodes.ts";
-import { observation, stateWidth } from "./observation.ts";
 import { ACTIONS } from "./q-network.ts";
 import type { Replay } from "./replay.ts";
 

@@ -5,13 +5,14 @@
  *
  * Letters: B batch, K classes, k exit, A_k numbers that exit k's answer is told by.
  */
+
+import { exitAnswer, featureColumn, featuresOfAnswer } from "../exits/observation.ts";
 import { compare, relu } from "../graph/elementwise.ts";
 import { concat, slice } from "../graph/layout.ts";
 import { linear } from "../graph/linear.ts";
 import { constant, node, type Tensor } from "../graph/tensor.ts";
 import type { NamedArray } from "../network/weights.ts";
 import type { Agent } from "./agent.ts";
-import { exitAnswer, featureColumn, featuresOfAnswer } from "./observation.ts";
 import { ACTIONS } from "./q-network.ts";
 
 /** The number that the ONNX format gives to truth values. */

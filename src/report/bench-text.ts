@@ -1,5 +1,5 @@
 /** A benchmark as plain text for a terminal, at most 100 columns wide: stages, batches, and accuracy over time. */
-import type { AdaptiveTime, BenchmarkFigures } from "../inference/benchmark-figures.ts";
+import type { AdaptiveTime, BenchmarkFigures } from "../measure/benchmark-figures.ts";
 import { formatDecimal, formatLambda, formatMillions, formatPercent } from "./format.ts";
 import { formatTable } from "./table.ts";
 

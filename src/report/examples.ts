@@ -1,7 +1,7 @@
 import sharp from "sharp";
 import type { ImageShape, Samples } from "../dataset/dataset.ts";
-import type { AnswerTable } from "../policy/answers.ts";
-import { confidences } from "../policy/calibration.ts";
+import type { AnswerTable } from "../exits/answers.ts";
+import { confidences } from "../exits/calibration.ts";
 import type { ExamplePicture, ExitExamples } from "./report-data.ts";
 
 /** Of each exit; all of them in a report of some hundred kilobytes. */

@@ -51,13 +51,13 @@ export function exampleExits(
 }
 
 function describeModel({ network }: Model): [string, string][] {
-  const { blueprint, classes, provenance } = network;
-  const { parameters } = networkCost(blueprint, classes.length);
+  const { name, classes, provenance } = network;
+  const { parameters } = networkCost(network);
   return [
     ["images", provenance.dataset.name],
     ["classes", formatCount(classes.length)],
-    ["blueprint", blueprint.name],
-    ["exits", formatCount(blueprint.stages.length)],
+    ["network", name],
+    ["exits", formatCount(network.stages.length)],
     ["parameters", formatCount(parameters.at(-1)!)],
     ["epochs", String(provenance.recipe.epochs)],
     ["seed", String(provenance.seed)],

@@ -1,13 +1,12 @@
+import { reduceSum, reshape } from "../graph/broadcast.ts";
 import { add, multiply, scale } from "../graph/elementwise.ts";
 import { gradients } from "../graph/gradients.ts";
-import { concat, reshape } from "../graph/layout.ts";
+import { concat } from "../graph/layout.ts";
 import { accuracy, crossEntropy, distillation } from "../graph/loss.ts";
 import type { GraphDefinition } from "../graph/onnx.ts";
 import { adamW, clipByGlobalNorm, movingAverages, sgd, type Trained } from "../graph/optimizer.ts";
-import { reduceSum } from "../graph/reduce.ts";
 import { input, type Tensor, type Variable } from "../graph/tensor.ts";
-import type { Blueprint } from "../network/blueprint.ts";
-import { buildTrainingGraph } from "../network/training-graph.ts";
+import type { Trainable } from "../network/staged-network.ts";
 import type { Weights } from "../network/weights.ts";
 import type { Recipe } from "./recipe.ts";
 
@@ -20,14 +19,13 @@ import type { Recipe } from "./recipe.ts";
  * Outputs: loss [], accuracy [E] on this batch, gradientNorm [].
  */
 export function buildTrainingStep(
-  blueprint: Blueprint,
-  classes: number,
+  trainable: Trainable,
   recipe: Recipe,
   { seed = 0, start }: { seed?: number; start?: Weights | undefined } = {},
 ): GraphDefinition {
-  const images = input("images", [recipe.batchSize, ...blueprint.input]);
-  const targets = input("targets", [recipe.batchSize, classes]);
-  const network = buildTrainingGraph(blueprint, classes, images, {
+  const images = input("images", [recipe.batchSize, ...trainable.imageShape]);
+  const targets = input("targets", [recipe.batchSize, trainable.classes.length]);
+  const network = trainable.graph(images, {
     seed,
     initialisation: recipe.initialisation,
     ...(start ? { start } : {}),

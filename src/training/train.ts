@@ -5,8 +5,9 @@ import type { Dataset, Samples } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
 import { input, type Variable } from "../graph/tensor.ts";
 import type { Blueprint } from "../network/blueprint.ts";
+import { blueprintTrainable } from "../network/blueprint-network.ts";
 import { checkBlueprint } from "../network/cost.ts";
-import { buildTrainingGraph } from "../network/training-graph.ts";
+import type { StagedNetwork, Trainable } from "../network/staged-network.ts";
 import type { NamedArray, Weights } from "../network/weights.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -15,26 +16,6 @@ import type { Recipe } from "./recipe.ts";
 import { averageDecayAt, exitWeightsAt, learningRateAt } from "./schedule.ts";
 import { buildTrainingStep } from "./step.ts";
 import { startingWeights } from "./whitening.ts";
-
-/** A network with trained weights and what is needed to use it. */
-export interface TrainedNetwork {
-  readonly blueprint: Blueprint;
-  readonly weights: Weights;
-  readonly classes: readonly string[];
-  readonly normalisation: Normalisation;
-  readonly provenance: Provenance;
-}
-
-/** Where a network comes from. */
-export interface Provenance {
-  /** SHA-256 of each split, so that a policy is never learned on images that the network was trained on. */
-  readonly dataset: { readonly name: string; readonly sha256: Readonly<Record<string, string>> };
-  /** Of the training and of the split into train and validation. */
-  readonly seed: number;
-  /** Of this package. */
-  readonly version: string;
-  readonly recipe: Recipe;
-}
 
 /** One line of `metrics.jsonl`. */
 export interface TrainingProgress {
@@ -71,7 +52,7 @@ export interface TrainOptions {
   /** Where batches come from; default: computed in this thread. `workerBatches` computes them beside the steps. */
   readonly batches?: (options: BatchOptions) => BatchSource;
   /** [E] accuracy of the network as it stands, on the validation split; called every `recipe.validateEvery` epochs. */
-  readonly validate?: (network: TrainedNetwork) => Promise<readonly number[]>;
+  readonly validate?: (network: StagedNetwork) => Promise<readonly number[]>;
   readonly onProgress?: (progress: TrainingProgress) => void;
   /** Called every `checkpointEvery` steps, and when the signal aborts. */
   readonly saveCheckpoint?: (checkpoint: Checkpoint) => Promise<void>;
@@ -87,26 +68,26 @@ export interface TrainOptions {
  *
  * @throws {UserError} if there is no train split, or the loss is no number (with the step)
  */
-export async function trainNetwork(options: TrainOptions): Promise<TrainedNetwork> {
+export async function trainNetwork(options: TrainOptions): Promise<StagedNetwork> {
   const { runtime, blueprint, dataset, recipe, seed, resumeFrom, signal, checkpointEvery = 200 } = options;
   const train = checkedTrainSplit(blueprint, dataset, recipe);
-  const classes = dataset.classes.length;
   const normalisation = channelStatistics(train, dataset.imageShape);
   const perEpoch = stepsPerEpoch(train.count, recipe.batchSize);
   const steps = Math.round(recipe.epochs * perEpoch);
   const firstStep = resumeFrom?.step ?? 0;
   const start = await startingWeights(blueprint, train, dataset.imageShape, normalisation);
-  const definition = buildTrainingStep(blueprint, classes, recipe, { seed, start });
+  const trainable = blueprintTrainable(blueprint, dataset.classes, normalisation);
+  const definition = buildTrainingStep(trainable, recipe, { seed, start });
   const program = await Program.compile(runtime, definition, { seed, optimizeFor: "training" });
   for (const [name, { data }] of resumeFrom?.variables ?? []) program.write(name, data);
   const source = batchSource(options, train, normalisation, firstStep);
-  const network = async (): Promise<TrainedNetwork> => ({
-    blueprint,
-    classes: dataset.classes,
-    normalisation,
-    provenance: { dataset: { name: dataset.name, sha256: splitHashes(dataset) }, seed, version: VERSION, recipe },
-    weights: await keptWeights(program, blueprint, classes, recipe),
-  });
+  const network = async (): Promise<StagedNetwork> =>
+    trainable.withWeights(await keptWeights(program, trainable, recipe), {
+      dataset: { name: dataset.name, sha256: splitHashes(dataset) },
+      seed,
+      version: VERSION,
+      recipe,
+    });
   const clock = stepClock(recipe.batchSize);
   try {
     for (let step = firstStep; step < steps; step++) {
@@ -222,9 +203,8 @@ function checkLoss(loss: number, step: number, learningRate: number): void {
  * The weights that inference uses: the averages where the recipe keeps them, else the last ones; convolutions and linear layers
  * in the recipe's precision.
  */
-async function keptWeights(program: Program, blueprint: Blueprint, classes: number, recipe: Recipe): Promise<Weights> {
-  const images = input("images", [1, ...blueprint.input]);
-  const { parameters, fixed, statistics } = buildTrainingGraph(blueprint, classes, images);
+async function keptWeights(program: Program, trainable: Trainable, recipe: Recipe): Promise<Weights> {
+  const { parameters, fixed, statistics } = trainable.graph(input("images", [1, ...trainable.imageShape]));
   const suffix = recipe.averageDecay === null ? "" : ".average";
   const kept = async ({ source: { name }, shape }: Variable, suffix: string): Promise<[string, NamedArray]> => {
     const values = await program.read(name + suffix);

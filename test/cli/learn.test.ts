@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { drawShape, SHAPE_CLASSES } from "../../src/dataset/shape-drawing.ts";
-import type { ExitTable } from "../../src/policy/exit-table.ts";
+import type { ExitTable } from "../../src/exits/exit-table.ts";
+import { encodeSafetensors } from "../../src/files/safetensors.ts";
 import { seededRandom } from "../../src/random.ts";
-import { encodeSafetensors } from "../../src/runtime/safetensors.ts";
 import { syntheticTable } from "../policy/synthetic.ts";
 
 const COMMAND = new URL("../../dist/cli/main.js", import.meta.url).pathname;

@@ -1,5 +1,5 @@
-import { answersOf } from "../../src/policy/answers.ts";
-import type { ExitCosts, ExitTable } from "../../src/policy/exit-table.ts";
+import { answersOf } from "../../src/exits/answers.ts";
+import type { ExitCosts, ExitTable } from "../../src/exits/exit-table.ts";
 
 /**
  * Four images, three exits, two classes: what each exit answers and how sure it is (at temperatures 1, 2, 1).

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { evaluateYardsticks, tradeOffCurve } from "../../src/evaluation/comparison.ts";
-import { answersOf } from "../../src/policy/answers.ts";
-import { correctAnswers, returnOf } from "../../src/policy/environment.ts";
+import { answersOf } from "../../src/exits/answers.ts";
+import { correctAnswers, returnOf } from "../../src/exits/environment.ts";
 import { arbitraryDecisions } from "./arbitrary-decisions.ts";
 import { ANSWERED, COSTS, TABLE, TAKEN } from "./by-hand.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { confidenceBins } from "../../src/evaluation/details.ts";
 import { detailOnTable, evaluateOnTable } from "../../src/evaluation/evaluate-table.ts";
-import { answersOf, plainRule } from "../../src/policy/answers.ts";
+import { answersOf, plainRule } from "../../src/exits/answers.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { tableEvaluation } from "../report/made-up-report.ts";
 import { TABLE, TAKEN } from "./by-hand.ts";

@@ -11,6 +11,7 @@ import { compareAnswers } from "../../src/export/check.ts";
 import { exportModel } from "../../src/export/export.ts";
 import type { Manifest } from "../../src/export/manifest.ts";
 import { saveModel } from "../../src/model/model-folder.ts";
+import { pictureOf } from "../../src/network/staged-network.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { VERSION } from "../../src/version.ts";
@@ -61,7 +62,11 @@ describe("exportModel", () => {
       version: VERSION,
       target: to,
       classes: CLASSES,
-      image: { shape: [2, 8, 8], range: [0, 255], normalisation: { ...network.normalisation, inside: true } },
+      image: {
+        shape: [2, 8, 8],
+        range: [0, 255],
+        normalisation: { ...pictureOf(network).normalisation, inside: true },
+      },
       lambda: { from: 0.01, to: 1, recommended },
       costs: model.policy.costs,
       batch,

@@ -8,11 +8,13 @@ import { buildOneFile } from "../../src/export/one-file.ts";
 import { type Answer, openFile, runOneFile } from "../../src/export/run-files.ts";
 import { AdaptiveClassifier } from "../../src/inference/adaptive-classifier.ts";
 import type { Model } from "../../src/model/model.ts";
+import { type BlueprintNetwork, blueprintNetwork } from "../../src/network/blueprint-network.ts";
 import type { NamedArray } from "../../src/network/weights.ts";
 import type { Agent } from "../../src/policy/agent.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { STANDARD_OPERATORS } from "../graph/operators.ts";
 import { CLASSES, EXITS, handMadeAgent, IMAGE_SIZE, modelOf, network, wavyPixels } from "../inference/small.ts";
+import { weightsOf } from "../network/small.ts";
 
 const COUNT = 200;
 const LAMBDAS = [0.01, 0.05, 0.1, 0.37, 1];
@@ -89,12 +91,12 @@ test("a lambda outside the range counts as the nearest one inside", async () => 
 function spoiled(agent: Agent, first: number): Model {
   const model = modelOf(agent);
   const weights = new Map<string, NamedArray>(
-    [...network.weights].map(([name, { shape, data }]) => [
+    [...weightsOf(network)].map(([name, { shape, data }]) => [
       name,
       { shape, data: Number(name.split(".")[1]) >= first ? data.map(() => Number.NaN) : data },
     ]),
   );
-  return { ...model, network: { ...network, weights } };
+  return { ...model, network: blueprintNetwork({ ...(network as BlueprintNetwork), weights }) };
 }
 
 describe("a stage behind the exit taken is not computed", () => {

@@ -1,11 +1,11 @@
 /** Bodies of nodes: what they see of the graphs around them, and what they keep to themselves. */
+
 import { fromBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
+import { reduceSum, reshape } from "../../src/graph/broadcast.ts";
 import { add, compare, exp, multiply, relu, scale } from "../../src/graph/elementwise.ts";
-import { reshape } from "../../src/graph/layout.ts";
 import { serialize } from "../../src/graph/onnx.ts";
 import { type Graph, ModelSchema } from "../../src/graph/onnx_pb.ts";
-import { reduceSum } from "../../src/graph/reduce.ts";
 import { constant, input, node, nodes, scalar, type Tensor, variable } from "../../src/graph/tensor.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { Program } from "../../src/runtime/program.ts";

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { BATCH_NORM_EPSILON, batchNorm } from "../../src/graph/batchnorm.ts";
+import { reduceSum } from "../../src/graph/broadcast.ts";
 import { multiply } from "../../src/graph/elementwise.ts";
 import { gradients } from "../../src/graph/gradients.ts";
 import * as inference from "../../src/graph/inference.ts";
 import { batchLast } from "../../src/graph/plane.ts";
-import { reduceSum } from "../../src/graph/reduce.ts";
 import { constant, input, type Shape, sizeOf } from "../../src/graph/tensor.ts";
 import { normal, seededRandom } from "../../src/random.ts";
 import { fromBatchLast, onBatchLast } from "./batch-last.ts";

@@ -1,8 +1,9 @@
 /** Compares an operator, and every gradient that `gradients` writes for it, with a float64 reference. */
+
 import { expect } from "vitest";
+import { reduceSum } from "../../src/graph/broadcast.ts";
 import { multiply } from "../../src/graph/elementwise.ts";
 import { gradients } from "../../src/graph/gradients.ts";
-import { reduceSum } from "../../src/graph/reduce.ts";
 import { input, type Shape, type Tensor } from "../../src/graph/tensor.ts";
 import { normal, permutation, type Random, seededRandom, uniform } from "../../src/random.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";

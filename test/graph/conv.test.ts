@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { reduceSum } from "../../src/graph/broadcast.ts";
 import { type ConvOptions, conv2d } from "../../src/graph/conv.ts";
 import { multiply } from "../../src/graph/elementwise.ts";
 import { gradients } from "../../src/graph/gradients.ts";
 import * as inference from "../../src/graph/inference.ts";
-import { reduceSum } from "../../src/graph/reduce.ts";
 import { input, type Shape, sizeOf, type Tensor } from "../../src/graph/tensor.ts";
 import { seededRandom } from "../../src/random.ts";
 import { onBatchLast } from "./batch-last.ts";

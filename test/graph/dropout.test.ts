@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { reduceSum } from "../../src/graph/broadcast.ts";
 import { dropout } from "../../src/graph/dropout.ts";
 import { multiply } from "../../src/graph/elementwise.ts";
 import { gradients } from "../../src/graph/gradients.ts";
-import { reduceSum } from "../../src/graph/reduce.ts";
 import { constant, input, type Shape, sizeOf } from "../../src/graph/tensor.ts";
 import { fillUniform, seededRandom } from "../../src/random.ts";
 import { anywhere, runOnce } from "./check.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { reduceSum } from "../../src/graph/broadcast.ts";
 import * as graph from "../../src/graph/elementwise.ts";
 import { gradients } from "../../src/graph/gradients.ts";
-import { reduceSum } from "../../src/graph/reduce.ts";
 import { input, type Shape, type Tensor } from "../../src/graph/tensor.ts";
 import {
   anywhere,

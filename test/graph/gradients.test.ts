@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { reduceSum } from "../../src/graph/broadcast.ts";
 import { add, exp, log, multiply, relu, scale, sigmoid } from "../../src/graph/elementwise.ts";
 import { gradients } from "../../src/graph/gradients.ts";
 import { linear } from "../../src/graph/linear.ts";
 import { crossEntropy } from "../../src/graph/loss.ts";
-import { reduceSum } from "../../src/graph/reduce.ts";
 import { constant, differentiable, input, scalar, stopGradient, variable } from "../../src/graph/tensor.ts";
 import { anywhere, checkValueAndGradients, positive, runOnce } from "./check.ts";
 import { map, zip } from "./reference.ts";

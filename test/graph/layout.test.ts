@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { concat, expand, pad, reshape, slice, transpose } from "../../src/graph/layout.ts";
+import { expand, reshape } from "../../src/graph/broadcast.ts";
+import { concat, pad, slice, transpose } from "../../src/graph/layout.ts";
 import { input, type Shape, type Tensor } from "../../src/graph/tensor.ts";
 import { checkValueAndGradients, checkValueWithoutGradient, runOnce } from "./check.ts";
 import { at, dense } from "./reference.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { reduceSum } from "../../src/graph/broadcast.ts";
 import { gradients } from "../../src/graph/gradients.ts";
 import { accuracy, crossEntropy, distillation, huber, logSoftmax, softmax } from "../../src/graph/loss.ts";
-import { reduceSum } from "../../src/graph/reduce.ts";
 import { constant, input, type Shape } from "../../src/graph/tensor.ts";
 import { normal, uniform } from "../../src/random.ts";
 import { anywhere, checkValueAndGradients, type Draw, expectClose, runOnce } from "./check.ts";

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
+import { reduceSum } from "../../src/graph/broadcast.ts";
 import { multiply } from "../../src/graph/elementwise.ts";
 import { gradients } from "../../src/graph/gradients.ts";
 import * as inference from "../../src/graph/inference.ts";
 import { batchLast } from "../../src/graph/plane.ts";
 import { averagePool, globalAveragePool, globalMaxPool, maxPool } from "../../src/graph/pool.ts";
-import { reduceMax, reduceMean, reduceSum, reduceSumSquare } from "../../src/graph/reduce.ts";
+import { reduceMax, reduceMean, reduceSumSquare } from "../../src/graph/reduce.ts";
 import { constant, input, type Shape, type Tensor } from "../../src/graph/tensor.ts";
 import { onBatchLast } from "./batch-last.ts";
 import { checkValueAndGradients, checkValueWithoutGradient, distinct, runOnce } from "./check.ts";

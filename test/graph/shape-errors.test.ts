@@ -1,15 +1,16 @@
 import { expect, test } from "vitest";
 import { batchNorm } from "../../src/graph/batchnorm.ts";
+import { expand, reduceSum, reshape } from "../../src/graph/broadcast.ts";
 import { conv2d } from "../../src/graph/conv.ts";
 import { dropout } from "../../src/graph/dropout.ts";
 import { add, compare, divide, maximum } from "../../src/graph/elementwise.ts";
 import * as inference from "../../src/graph/inference.ts";
-import { concat, expand, pad, reshape, slice, transpose } from "../../src/graph/layout.ts";
+import { concat, pad, slice, transpose } from "../../src/graph/layout.ts";
 import { linear, matMul } from "../../src/graph/linear.ts";
 import { accuracy, crossEntropy, distillation } from "../../src/graph/loss.ts";
 import { mapPlane } from "../../src/graph/plane.ts";
 import { averagePool, maxPool } from "../../src/graph/pool.ts";
-import { reduceMax, reduceMean, reduceSum } from "../../src/graph/reduce.ts";
+import { reduceMax, reduceMean } from "../../src/graph/reduce.ts";
 import { constant, input, type Shape, type Tensor, variable } from "../../src/graph/tensor.ts";
 
 let count = 0;

@@ -1,11 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { reduceSum, reshape } from "../../src/graph/broadcast.ts";
 import { conv2d } from "../../src/graph/conv.ts";
 import { add, multiply } from "../../src/graph/elementwise.ts";
 import { gradients } from "../../src/graph/gradients.ts";
-import { reshape } from "../../src/graph/layout.ts";
 import { batchLast } from "../../src/graph/plane.ts";
-import { reduceSum } from "../../src/graph/reduce.ts";
 import { input, type Shape, sizeOf, type Tensor } from "../../src/graph/tensor.ts";
 import { winogradConv } from "../../src/graph/winograd.ts";
 import { seededRandom } from "../../src/random.ts";

@@ -1,14 +1,14 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { createSamples } from "../../src/dataset/dataset.ts";
 import { UserError } from "../../src/errors.ts";
+import { answersOf } from "../../src/exits/answers.ts";
+import { computeExitTable } from "../../src/exits/exit-logits.ts";
+import type { ExitTable } from "../../src/exits/exit-table.ts";
 import { serialize } from "../../src/graph/onnx.ts";
 import { AdaptiveClassifier, type Classification } from "../../src/inference/adaptive-classifier.ts";
 import { stageGraphs } from "../../src/inference/stage-programs.ts";
 import { networkCost } from "../../src/network/cost.ts";
 import { type Agent, decide } from "../../src/policy/agent.ts";
-import { answersOf } from "../../src/policy/answers.ts";
-import { computeExitTable } from "../../src/policy/exit-logits.ts";
-import type { ExitTable } from "../../src/policy/exit-table.ts";
 import { policyMacs } from "../../src/policy/q-network.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
@@ -235,7 +235,7 @@ describe("the trace", () => {
 
   test("an answer is that of the last line of its trace, at the cost of its exit", async () => {
     const classifier = await create(mixed);
-    const { exitMacs } = networkCost(network.blueprint, K);
+    const { exitMacs } = networkCost(network);
     const decision = policyMacs(EXITS, K, mixed.hidden, mixed.dueling);
     const costs = [exitMacs[0]! + decision, exitMacs[1]! + 2 * decision, exitMacs[2]! + 2 * decision];
     for (const result of await classifier.classifyPixels(pixels)) {
@@ -391,7 +391,7 @@ describe("a lazy classifier", () => {
 });
 
 test("the stages are made of the agreed operators", () => {
-  for (const graph of network.blueprint.stages.map((_, exit) => stageGraphs(network, modelOf(mixed).policy)(exit)))
+  for (const graph of network.stages.map((_, exit) => stageGraphs(network, modelOf(mixed).policy)(exit)))
     expect(
       serialize(graph).operators.filter((one) => ![...STANDARD_OPERATORS, "TopK", "ArgMin", "Compress"].includes(one)),
     ).toEqual([]);

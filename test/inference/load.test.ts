@@ -9,8 +9,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { normalisationTable } from "../../src/dataset/augmentation.ts";
 import { normalise } from "../../src/dataset/batches.ts";
 import { imageDataPixels } from "../../src/inference/images.ts";
-import { AdaptiveClassifier } from "../../src/load-classifier.ts";
 import { saveModel } from "../../src/model/model-folder.ts";
+import { pictureOf } from "../../src/network/staged-network.ts";
+import { AdaptiveClassifier } from "../../src/story/classifier.ts";
 import { TINY_SIDE, tinyModel, wavyPicture } from "./tiny-model.ts";
 
 const model = tinyModel();
@@ -47,7 +48,7 @@ test("a picture is the same as a path, as a file's bytes, as RGBA, as pixels and
   const raw = { width: TINY_SIDE, height: TINY_SIDE, channels: 4 as const };
   writeFileSync(path, await sharp(picture.data, { raw }).png().toBuffer());
   const pixels = imageDataPixels(picture, [3, TINY_SIDE, TINY_SIDE]);
-  const tensor = normalise(pixels, normalisationTable(model.network.normalisation), TINY_SIDE ** 2);
+  const tensor = normalise(pixels, normalisationTable(pictureOf(model.network).normalisation), TINY_SIDE ** 2);
   const images = [path, readFileSync(path), picture, { pixels }, { tensor }];
   const [first, ...others] = await classifier.classifyBatch(images);
   expect(first!.exit).toBeGreaterThan(0);

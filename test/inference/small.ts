@@ -1,17 +1,18 @@
 /** A network of three exits with random weights, and agents made by hand. */
 import { createSamples } from "../../src/dataset/dataset.ts";
-import type { LearnedPolicy, Model } from "../../src/model/model.ts";
-import { exitCosts } from "../../src/model/model.ts";
+import { computeExitTable } from "../../src/exits/exit-logits.ts";
+import { stateWidth } from "../../src/exits/observation.ts";
+import type { Model } from "../../src/model/model.ts";
 import { parseBlueprint } from "../../src/network/blueprint.ts";
+import { blueprintNetwork } from "../../src/network/blueprint-network.ts";
 import type { NamedArray } from "../../src/network/weights.ts";
 import type { Agent } from "../../src/policy/agent.ts";
-import { computeExitTable } from "../../src/policy/exit-logits.ts";
-import { stateWidth } from "../../src/policy/observation.ts";
+import { exitCosts } from "../../src/policy/exit-costs.ts";
+import type { LearnedPolicy } from "../../src/policy/learned-policy.ts";
 import { initialQWeights } from "../../src/policy/q-network.ts";
 import { integer, normal, seededRandom, uniform } from "../../src/random.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { parseRecipe } from "../../src/training/recipe.ts";
-import type { TrainedNetwork } from "../../src/training/train.ts";
 import { randomWeights } from "../network/small.ts";
 
 export const EXITS = 3;
@@ -40,7 +41,7 @@ const blueprint = parseBlueprint({
   ],
 });
 
-const drawn: TrainedNetwork = {
+const drawn = blueprintNetwork({
   blueprint,
   weights: randomWeights(blueprint, CLASSES.length, 21),
   classes: CLASSES,
@@ -51,10 +52,10 @@ const drawn: TrainedNetwork = {
     version: "0.1.0",
     recipe: parseRecipe({ averageDecay: 0.9, exitWeights: { start: [1, 0, 0], end: [0, 0.5, 1] } }),
   },
-};
+});
 
 /** Random weights, but every logit with mean 0 and deviation 2: all classes are answered, with any confidence. */
-export const network: TrainedNetwork = { ...drawn, weights: await balancedWeights() };
+export const network = blueprintNetwork({ ...drawn, weights: await balancedWeights() });
 
 async function balancedWeights(): Promise<Map<string, NamedArray>> {
   const classes = CLASSES.length;
@@ -107,7 +108,7 @@ export function policyOf(agent: Agent): LearnedPolicy {
   const count = 5;
   return {
     agent,
-    costs: exitCosts(blueprint, CLASSES.length, agent),
+    costs: exitCosts(network, agent),
     lambda: 0.1,
     calibration: [
       { lambda: 0.01, accuracy: 0.9, meanMacs: 1234.5, savings: 0.1, exitShares: [0.1, 0.2, 0.7] },

@@ -1,9 +1,12 @@
 /** The built-in `tiny` network with random weights and an agent made by hand whose exits are mixed: it reads RGB pictures. */
 import { SHAPE_CLASSES } from "../../src/dataset/shape-drawing.ts";
-import { exitCosts, type LearnedPolicy, type Model } from "../../src/model/model.ts";
+import { FEATURE, featureColumn, stateWidth } from "../../src/exits/observation.ts";
+import type { Model } from "../../src/model/model.ts";
+import { blueprintNetwork } from "../../src/network/blueprint-network.ts";
 import { builtInBlueprint } from "../../src/network/blueprints.ts";
 import type { Agent } from "../../src/policy/agent.ts";
-import { FEATURE, featureColumn, stateWidth } from "../../src/policy/observation.ts";
+import { exitCosts } from "../../src/policy/exit-costs.ts";
+import type { LearnedPolicy } from "../../src/policy/learned-policy.ts";
 import { integer, seededRandom } from "../../src/random.ts";
 import { parseRecipe } from "../../src/training/recipe.ts";
 import { randomWeights } from "../network/small.ts";
@@ -39,7 +42,14 @@ export function tinyModel(): Model & { readonly policy: LearnedPolicy } {
     priorWeights: [0, 0.1, 0.2, 0.3],
     lambdaRange: { from: 0.01, to: 1 },
   };
-  const costs = exitCosts(blueprint, classes, agent);
+  const network = blueprintNetwork({
+    blueprint,
+    weights: randomWeights(blueprint, classes, 5),
+    classes: SHAPE_CLASSES,
+    normalisation: { mean: [0.5, 0.45, 0.4], std: [0.25, 0.3, 0.35] },
+    provenance: { dataset: { name: "shapes", sha256: {} }, seed: 1, version: "0.1.0", recipe: parseRecipe({}) },
+  });
+  const costs = exitCosts(network, agent);
   const shares = (exit: number): number[] => costs.exitMacs.map((_, k) => Number(k === exit));
   const calibration = [0.01, 0.1, 1].map((lambda, i) => {
     const meanMacs = costs.exitMacs[2 - i]!;
@@ -52,13 +62,7 @@ export function tinyModel(): Model & { readonly policy: LearnedPolicy } {
     };
   });
   return {
-    network: {
-      blueprint,
-      weights: randomWeights(blueprint, classes, 5),
-      classes: SHAPE_CLASSES,
-      normalisation: { mean: [0.5, 0.45, 0.4], std: [0.25, 0.3, 0.35] },
-      provenance: { dataset: { name: "shapes", sha256: {} }, seed: 1, version: "0.1.0", recipe: parseRecipe({}) },
-    },
+    network,
     policy: {
       agent,
       costs,

@@ -3,12 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../../src/errors.ts";
-import { exitCosts, type Model, modelFiles, readModel } from "../../src/model/model.ts";
+import { decodeSafetensors, encodeSafetensors, type StoredArray } from "../../src/files/safetensors.ts";
+import { type Model, modelFiles, readModel } from "../../src/model/model.ts";
 import { loadModel, saveModel } from "../../src/model/model-folder.ts";
+import { untrainedNetwork } from "../../src/network/blueprint-network.ts";
 import { builtInBlueprint } from "../../src/network/blueprints.ts";
-import { networkCost } from "../../src/network/cost.ts";
+import { blueprintStages, networkCost } from "../../src/network/cost.ts";
+import { exitCosts } from "../../src/policy/exit-costs.ts";
 import { policyMacs } from "../../src/policy/q-network.ts";
-import { decodeSafetensors, encodeSafetensors, type StoredArray } from "../../src/runtime/safetensors.ts";
 import { handMadeAgent, modelOf, network } from "../inference/small.ts";
 
 const whole: Model = { ...modelOf(handMadeAgent()), figures: { accuracy: 0.875, exits: [{ share: 1 / 3 }] } };
@@ -79,11 +81,12 @@ describe("a model as files", () => {
 
 test("exits cost their network and one decision at each exit but the last", () => {
   const blueprint = builtInBlueprint("tiny");
-  const { exitMacs, fullMacs } = networkCost(blueprint, 10);
+  const classes = Array.from("0123456789");
+  const { exitMacs, fullMacs } = networkCost(blueprintStages(blueprint, 10));
   // one-hot 4, cost 1, 4 exits of 7 features, lambda; dueling has one more output
   const decision = 34 * 16 + 16 * 2 + 16;
   expect(policyMacs(4, 10, [16], true)).toBe(decision);
-  expect(exitCosts(blueprint, 10, { hidden: [16], dueling: true })).toEqual({
+  expect(exitCosts(untrainedNetwork(blueprint, classes), { hidden: [16], dueling: true })).toEqual({
     exitMacs: exitMacs.map((macs, k) => macs + [1, 2, 3, 3][k]! * decision),
     fullMacs,
   });

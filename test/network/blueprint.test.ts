@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { UserError } from "../../src/errors.ts";
 import { parseBlueprint } from "../../src/network/blueprint.ts";
 import { blueprintNames, builtInBlueprint } from "../../src/network/blueprints.ts";
-import { networkCost } from "../../src/network/cost.ts";
+import { blueprintStages } from "../../src/network/cost.ts";
 import { HEAD, stack } from "./small.ts";
 
 const stage = { layers: [{ type: "conv", channels: 4 }], head: HEAD };
@@ -126,8 +126,8 @@ describe("layers that do not fit together are named", () => {
     ],
   ])("%s%j", (place, layer, detail) => {
     const blueprint = parseBlueprint(withLayer(layer));
-    expect(() => networkCost(blueprint, 3)).toThrow(RangeError);
-    expect(() => networkCost(blueprint, 3)).toThrow(detail);
-    expect(() => networkCost(blueprint, 3)).toThrow(new RegExp(`^${place}`)); // the path once, in front
+    expect(() => blueprintStages(blueprint, 3)).toThrow(RangeError);
+    expect(() => blueprintStages(blueprint, 3)).toThrow(detail);
+    expect(() => blueprintStages(blueprint, 3)).toThrow(new RegExp(`^${place}`)); // the path once, in front
   });
 });

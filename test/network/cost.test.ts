@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parseBlueprint } from "../../src/network/blueprint.ts";
 import { blueprintNames, builtInBlueprint } from "../../src/network/blueprints.ts";
-import { networkCost } from "../../src/network/cost.ts";
+import { blueprintStages, networkCost } from "../../src/network/cost.ts";
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 const upTo = (values: readonly number[]): number[] => values.map((_, k) => sum(values.slice(0, k + 1)));
@@ -19,7 +19,7 @@ describe("classic is the published network", () => {
     return 9 * (inputs(k) * c + c * c) + 2 * c + 4 * c + (c * h + h) + 2 * h + (h * 10 + 10);
   });
   const blueprint = builtInBlueprint("classic");
-  const cost = networkCost(blueprint, 10);
+  const cost = networkCost(blueprintStages(blueprint, 10));
 
   test("its stages cost 39.5, 96.1, 152.8 and 209.4 M MACs", () => {
     expect(cost.backboneMacs).toEqual(upTo(stageMacs));
@@ -110,7 +110,7 @@ test("every kind of layer costs what it costs by hand", () => {
   });
   const stages = [16 * 8 * 36 + 16 * 8 * 36 + 16 * 8 * 9 + 16 * 64 + 16 * 64, 4 * 8 * 9 + 4 * 128 + 4 * 64 + 4 * 144];
   const parameters = [8 + 288 + 296 + 80 + 16 + 64 + 64 + 27, 72 + 16 + 128 + 32 + 64 + 144 + 360 + 18];
-  expect(networkCost(blueprint, 3)).toEqual({
+  expect(networkCost(blueprintStages(blueprint, 3))).toEqual({
     backboneMacs: upTo(stages),
     exitMacs: [stages[0]! + 24, sum(stages) + 24 + 375],
     fullMacs: sum(stages) + 375,
@@ -120,14 +120,14 @@ test("every kind of layer costs what it costs by hand", () => {
 });
 
 test("a compact network decides early: exit 1 of 4 costs less than a fifth", () => {
-  const { exitMacs } = networkCost(builtInBlueprint("compact"), 10);
+  const { exitMacs } = networkCost(blueprintStages(builtInBlueprint("compact"), 10));
   expect(exitMacs).toHaveLength(4);
   expect(exitMacs[0]!).toBeLessThan(exitMacs[3]! / 5);
 });
 
 test.each(blueprintNames)("each exit of %s costs more than the one before, also for 2 and 100 classes", (name) => {
   for (const classes of [2, 100]) {
-    const { exitMacs, parameters, fullMacs } = networkCost(builtInBlueprint(name), classes);
+    const { exitMacs, parameters, fullMacs } = networkCost(blueprintStages(builtInBlueprint(name), classes));
     for (let k = 1; k < exitMacs.length; k++) {
       expect(exitMacs[k]!).toBeGreaterThan(exitMacs[k - 1]!);
       expect(parameters[k]!).toBeGreaterThan(parameters[k - 1]!);
@@ -139,12 +139,14 @@ test.each(blueprintNames)("each exit of %s costs more than the one before, also 
 test("batch norm is not counted, on large maps and on small ones", () => {
   const stage = (size: number) =>
     networkCost(
-      parseBlueprint({
-        name: "norm",
-        input: [5, size, size],
-        stages: [0, 1].map(() => ({ layers: [{ type: "batchNorm" }], head: [{ type: "globalAveragePool" }] })),
-      }),
-      5,
+      blueprintStages(
+        parseBlueprint({
+          name: "norm",
+          input: [5, size, size],
+          stages: [0, 1].map(() => ({ layers: [{ type: "batchNorm" }], head: [{ type: "globalAveragePool" }] })),
+        }),
+        5,
+      ),
     ).exitMacs;
   expect(stage(32)).toEqual([0, 0]);
   expect(stage(2)).toEqual([0, 0]);

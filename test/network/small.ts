@@ -1,9 +1,11 @@
 /** Networks small enough to be trained and run in milliseconds. */
 import { constant, input, sizeOf, type Tensor } from "../../src/graph/tensor.ts";
 import { type Blueprint, type LayerInput, parseBlueprint } from "../../src/network/blueprint.ts";
+import { type BlueprintNetwork, blueprintTrainable } from "../../src/network/blueprint-network.ts";
 import type { LayerContext, MapOperators } from "../../src/network/layers.ts";
+import type { StagedNetwork, Trainable } from "../../src/network/staged-network.ts";
 import { buildTrainingGraph } from "../../src/network/training-graph.ts";
-import { initialValues, type NamedArray } from "../../src/network/weights.ts";
+import { initialValues, type NamedArray, type Weights } from "../../src/network/weights.ts";
 import { normal, seededRandom, uniform } from "../../src/random.ts";
 
 export const HEAD: LayerInput[] = [{ type: "globalAveragePool" }, { type: "linear", features: "classes" }];
@@ -37,6 +39,17 @@ export function plainContext(operators: MapOperators, classes = 3): LayerContext
     batchNorm: (x) => x,
     dropout: (x) => x,
   };
+}
+
+/** To be trained, for so many classes. */
+export function trainableOf(blueprint: Blueprint, classes: number): Trainable {
+  const names = Array.from({ length: classes }, (_, k) => `class ${k}`);
+  return blueprintTrainable(blueprint, names, { mean: [], std: [] });
+}
+
+/** The weights of a network that is known to be made of a blueprint. */
+export function weightsOf(network: StagedNetwork): Weights {
+  return (network as BlueprintNetwork).weights;
 }
 
 export function randomImages(count: number, seed: number): Float32Array {

@@ -4,12 +4,12 @@ import { SHIFTS, shifted } from "../../bench/policy-images.ts";
 import { judge, POLICIES, pricesFor } from "../../bench/policy-returns.ts";
 import { claims, comparisonText } from "../../bench/policy-text.ts";
 import { createSamples } from "../../src/dataset/dataset.ts";
-import { answersOf, fitAnswers, plainRule } from "../../src/policy/answers.ts";
-import { correctAnswers, returnOf } from "../../src/policy/environment.ts";
-import { prepareEpisodes } from "../../src/policy/episodes.ts";
-import { costShares } from "../../src/policy/observation.ts";
-import { prepareYardsticks } from "../../src/policy/yardsticks.ts";
+import { answersOf, fitAnswers, plainRule } from "../../src/exits/answers.ts";
+import { correctAnswers, returnOf } from "../../src/exits/environment.ts";
+import { prepareEpisodes } from "../../src/exits/episodes.ts";
+import { costShares } from "../../src/exits/observation.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
+import { prepareYardsticks } from "../../src/yardsticks/yardsticks.ts";
 import { syntheticTable } from "./synthetic.ts";
 
 const runtime = createNodeRuntime({ threads: 1 });

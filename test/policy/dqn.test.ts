@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
 import { UserError } from "../../src/errors.ts";
+import { answersOf } from "../../src/exits/answers.ts";
+import { CONTINUE, EXIT } from "../../src/exits/environment.ts";
+import { prepareEpisodes } from "../../src/exits/episodes.ts";
+import { tableSubset } from "../../src/exits/exit-table.ts";
 import { input } from "../../src/graph/tensor.ts";
 import { type Agent, decide, qValues } from "../../src/policy/agent.ts";
-import { answersOf } from "../../src/policy/answers.ts";
 import { type DqnOptions, epsilonAt, epsilonGreedy, tdTarget, trainAgent } from "../../src/policy/dqn.ts";
 import { dqnOptions } from "../../src/policy/dqn-options.ts";
-import { CONTINUE, EXIT } from "../../src/policy/environment.ts";
-import { prepareEpisodes } from "../../src/policy/episodes.ts";
-import { tableSubset } from "../../src/policy/exit-table.ts";
 import { seededRandom } from "../../src/random.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { Program } from "../../src/runtime/program.ts";

@@ -1,8 +1,8 @@
 import { beforeAll, expect, test } from "vitest";
 import { UserError } from "../../src/errors.ts";
+import { type ExitTable, tableSubset } from "../../src/exits/exit-table.ts";
 import type { Agent } from "../../src/policy/agent.ts";
 import { type DqnOptions, trainAgent } from "../../src/policy/dqn.ts";
-import { type ExitTable, tableSubset } from "../../src/policy/exit-table.ts";
 import { compareReturns, imageReturns, LEARN_ON_DEFAULTS, learnOn, splitFeedback } from "../../src/policy/feedback.ts";
 import { optimalReturn } from "../../src/policy/optimal-return.ts";
 import { initialQWeights } from "../../src/policy/q-network.ts";

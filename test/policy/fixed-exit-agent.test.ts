@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
+import { type AnswerTable, plainRule } from "../../src/exits/answers.ts";
+import { stateWidth } from "../../src/exits/observation.ts";
 import type { Agent } from "../../src/policy/agent.ts";
 import { decide } from "../../src/policy/agent.ts";
-import { type AnswerTable, plainRule } from "../../src/policy/answers.ts";
 import { dialledExitAgent, fixedExitAgent, lambdaForExit } from "../../src/policy/fixed-exit-agent.ts";
-import { stateWidth } from "../../src/policy/observation.ts";
 import { initialQWeights } from "../../src/policy/q-network.ts";
 import { normal, seededRandom } from "../../src/random.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";

@@ -1,16 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../src/errors.ts";
+import { answersOf } from "../../src/exits/answers.ts";
+import { correctAnswers } from "../../src/exits/environment.ts";
+import { lambdaGrid } from "../../src/exits/lambda-grid.ts";
 import { decide } from "../../src/policy/agent.ts";
-import { answersOf } from "../../src/policy/answers.ts";
 import { trainAgent } from "../../src/policy/dqn.ts";
-import { correctAnswers } from "../../src/policy/environment.ts";
 import {
   accuracyGivenUp,
   type LambdaPoint,
   lambdaForAccuracy,
   lambdaForBudget,
   lambdaForSavings,
-  lambdaGrid,
   lambdaPoint,
   recommendedLambda,
   sweepLambda,

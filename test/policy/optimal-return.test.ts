@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { evaluateYardsticks } from "../../src/evaluation/comparison.ts";
-import { answersOf, fitAnswers } from "../../src/policy/answers.ts";
+import { answersOf, fitAnswers } from "../../src/exits/answers.ts";
 import { learnOnTable } from "../../src/policy/learn.ts";
 import { optimalReturn } from "../../src/policy/optimal-return.ts";
-import { optimalStopping, prepareYardsticks } from "../../src/policy/yardsticks.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
+import { optimalStopping, prepareYardsticks } from "../../src/yardsticks/yardsticks.ts";
 import { COSTS, syntheticTable } from "./synthetic.ts";
 
 const runtime = createNodeRuntime({ threads: 1 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { CONTINUE, EXIT } from "../../src/policy/environment.ts";
+import { CONTINUE, EXIT } from "../../src/exits/environment.ts";
 import { createReplay, remember, sampleSlots } from "../../src/policy/replay.ts";
 import { seededRandom } from "../../src/random.ts";
 

@@ -1,4 +1,4 @@
-import type { ExitCosts, ExitTable } from "../../src/policy/exit-table.ts";
+import type { ExitCosts, ExitTable } from "../../src/exits/exit-table.ts";
 import { integer, normal, seededRandom } from "../../src/random.ts";
 
 /** MACs of the published four-exit network. */

@@ -1,6 +1,6 @@
-import type { Episodes } from "../../src/policy/episodes.ts";
-import type { ExitCosts, ExitTable } from "../../src/policy/exit-table.ts";
-import { stateWidth } from "../../src/policy/observation.ts";
+import type { Episodes } from "../../src/exits/episodes.ts";
+import type { ExitCosts, ExitTable } from "../../src/exits/exit-table.ts";
+import { stateWidth } from "../../src/exits/observation.ts";
 
 export const TINY_COSTS: ExitCosts = { exitMacs: [1, 2, 4], fullMacs: 4 };
 

@@ -1,7 +1,7 @@
 /** A report of a policy that has not learned, on made-up logits: every panel has something to draw. */
 import type { DetailedEvaluation } from "../../src/evaluation/details.ts";
 import { detailOnTable, type TableEvaluation } from "../../src/evaluation/evaluate-table.ts";
-import { stateWidth } from "../../src/policy/observation.ts";
+import { stateWidth } from "../../src/exits/observation.ts";
 import { initialQWeights } from "../../src/policy/q-network.ts";
 import type { ReportData } from "../../src/report/report-data.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";

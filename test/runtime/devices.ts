@@ -11,6 +11,7 @@ import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { Program } from "../../src/runtime/program.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { handMadeAgent, IMAGE_SIZE, modelOf, wavyPixels } from "../inference/small.ts";
+import { weightsOf } from "../network/small.ts";
 import { smallBlueprint, smallRecipe, train } from "../training/small.ts";
 
 export interface DeviceResults {
@@ -89,7 +90,7 @@ async function results(device: string): Promise<DeviceResults> {
     states: await states(device),
     locations: await locations(device),
     losses,
-    weights: [...trained.weights.values()].flatMap(({ data }) => [...data]),
+    weights: [...weightsOf(trained).values()].flatMap(({ data }) => [...data]),
     exits: answers.map(({ exit }) => exit),
     probabilities: answers.flatMap((one) => [...one.probabilities]),
   };

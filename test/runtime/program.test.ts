@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { reduceSum } from "../../src/graph/broadcast.ts";
 import { dropout } from "../../src/graph/dropout.ts";
 import { add, exp, multiply, scale, subtract } from "../../src/graph/elementwise.ts";
 import { gradients } from "../../src/graph/gradients.ts";
 import type { GraphDefinition } from "../../src/graph/onnx.ts";
 import { sgd } from "../../src/graph/optimizer.ts";
-import { reduceSum } from "../../src/graph/reduce.ts";
 import { constant, input, randomInput, scalar, variable } from "../../src/graph/tensor.ts";
 import { fillUniform, seededRandom } from "../../src/random.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";

@@ -2,10 +2,12 @@
  * The operators of a training step whose gradients were made fast, written plainly: every one composed of elementary operators,
  * so that its gradient is nobody's cleverness but the chain rule. Maps are [H, W, C, B].
  */
+
 import { BATCH_NORM_EPSILON } from "../../src/graph/batchnorm.ts";
+import { reshape } from "../../src/graph/broadcast.ts";
 import type { ConvOptions } from "../../src/graph/conv.ts";
 import { add, compare, divide, multiply, scale, sqrt, subtract } from "../../src/graph/elementwise.ts";
-import { reshape, slice, transpose } from "../../src/graph/layout.ts";
+import { slice, transpose } from "../../src/graph/layout.ts";
 import { matMul } from "../../src/graph/linear.ts";
 import { reduceMean } from "../../src/graph/reduce.ts";
 import { constant, scalar, sizeOf, stopGradient, type Tensor } from "../../src/graph/tensor.ts";

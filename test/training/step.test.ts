@@ -8,7 +8,7 @@ import { builtInRecipe, type RecipeInput, recipeNames } from "../../src/training
 import { buildTrainingStep } from "../../src/training/step.ts";
 import { runOnce } from "../graph/check.ts";
 import { STANDARD_OPERATORS } from "../graph/operators.ts";
-import { randomImages, randomWeights } from "../network/small.ts";
+import { randomImages, randomWeights, trainableOf } from "../network/small.ts";
 import { runtime, smallBlueprint, smallRecipe } from "./small.ts";
 
 const blueprint = smallBlueprint(0);
@@ -24,7 +24,9 @@ afterEach(async () => {
 });
 
 async function compile(recipe: Partial<RecipeInput>): Promise<Program> {
-  const definition: GraphDefinition = buildTrainingStep(blueprint, 4, smallRecipe(recipe), { start: weights });
+  const definition: GraphDefinition = buildTrainingStep(trainableOf(blueprint, 4), smallRecipe(recipe), {
+    start: weights,
+  });
   const program = await Program.compile(runtime, definition, { optimizeFor: "training" });
   open.push(program);
   return program;
@@ -194,7 +196,9 @@ describe("the operators of a training step are the agreed ones", () => {
   test.each(blueprintNames.flatMap((name) => recipeNames.map((recipe) => [name, recipe] as const)))(
     "%s, %s",
     (name, recipe) => {
-      const { operators } = serialize(buildTrainingStep(builtInBlueprint(name), 10, builtInRecipe(recipe)));
+      const { operators } = serialize(
+        buildTrainingStep(trainableOf(builtInBlueprint(name), 10), builtInRecipe(recipe)),
+      );
       expect(operators).toContain("Conv");
       expect(operators.filter((operator) => !STANDARD_OPERATORS.includes(operator))).toEqual([]);
     },

@@ -2,15 +2,17 @@ import { describe, expect, test } from "vitest";
 import type { Dataset } from "../../src/dataset/dataset.ts";
 import { createSamples } from "../../src/dataset/dataset.ts";
 import { UserError } from "../../src/errors.ts";
+import { answersOf, plainRule } from "../../src/exits/answers.ts";
+import { exitAccuracies } from "../../src/exits/environment.ts";
+import { computeExitTable } from "../../src/exits/exit-logits.ts";
 import type { Layer } from "../../src/network/blueprint.ts";
+import { pictureOf } from "../../src/network/staged-network.ts";
 import type { Weights } from "../../src/network/weights.ts";
-import { answersOf, plainRule } from "../../src/policy/answers.ts";
-import { exitAccuracies } from "../../src/policy/environment.ts";
-import { computeExitTable } from "../../src/policy/exit-logits.ts";
 import type { RecipeInput } from "../../src/training/recipe.ts";
 import { averageDecayAt } from "../../src/training/schedule.ts";
 import type { Checkpoint, TrainingProgress, TrainOptions } from "../../src/training/train.ts";
 import { whiteningFilters } from "../../src/training/whitening.ts";
+import { weightsOf } from "../network/small.ts";
 import { CLASSES, dataset, recorder, runtime, smallBlueprint, smallRecipe, train } from "./small.ts";
 
 /** All that a recipe can ask for. */
@@ -49,21 +51,27 @@ describe("learning", () => {
       blueprint: { ...rest, stages: [{ ...first!, layers }, ...others] },
       recipe: smallRecipe({ epochs: 3, averageDecay: 0.9, initialisation: "dirac" }),
     });
-    const filters = network.weights.get("stages.0.layers.0.weight")!;
+    const filters = weightsOf(network).get("stages.0.layers.0.weight")!;
     const { imageShape } = dataset;
-    expect(filters.data).toEqual(await whiteningFilters(dataset.train!, imageShape, network.normalisation, 6));
-    expect(network.weights.get("stages.0.layers.0.bias")!.data.some((one) => one !== 0)).toBe(true);
+    expect(filters.data).toEqual(
+      await whiteningFilters(dataset.train!, imageShape, pictureOf(network).normalisation, 6),
+    );
+    expect(
+      weightsOf(network)
+        .get("stages.0.layers.0.bias")!
+        .data.some((one) => one !== 0),
+    ).toBe(true);
   });
 
   test("kept in half precision, the weights that are multiplied are rounded to it, and nothing else is", async () => {
     const recipe = { epochs: 1, averageDecay: 0.5 };
     const exact = await train({ recipe: smallRecipe(recipe) });
     const rounded = await train({ recipe: smallRecipe({ ...recipe, weightPrecision: "float16" }) });
-    for (const [name, { data }] of exact.weights) {
+    for (const [name, { data }] of weightsOf(exact)) {
       const expected = name.endsWith(".weight") ? data.map(toHalf) : data;
-      expect(rounded.weights.get(name)!.data, name).toEqual(expected);
+      expect(weightsOf(rounded).get(name)!.data, name).toEqual(expected);
     }
-    expect(differs(exact.weights, rounded.weights)).toBe(true);
+    expect(differs(weightsOf(exact), weightsOf(rounded))).toBe(true);
   });
 
   test("32 images of noise are learned by heart at every exit", async () => {
@@ -98,10 +106,10 @@ describe("the same seed", () => {
   test("gives the same bytes; another one gives others", async () => {
     const recipe = smallRecipe({ epochs: 1, ...everything });
     const [once, again, other] = [await train({ recipe }), await train({ recipe }), await train({ recipe, seed: 2 })];
-    expect(again.weights).toEqual(once.weights);
-    for (const [name, { data }] of once.weights) {
+    expect(weightsOf(again)).toEqual(weightsOf(once));
+    for (const [name, { data }] of weightsOf(once)) {
       expect(data.every(Number.isFinite), name).toBe(true);
-      if (name !== CANCELLED) expect(other.weights.get(name)!.data, name).not.toEqual(data);
+      if (name !== CANCELLED) expect(weightsOf(other).get(name)!.data, name).not.toEqual(data);
     }
   });
 
@@ -128,7 +136,7 @@ describe("the same seed", () => {
       expect(first.checkpoints.map(({ step }) => step)).toEqual([after]);
       const second = recorder();
       const resumed = await train({ recipe, ...second.options, resumeFrom: first.checkpoints[0]! });
-      expect(resumed.weights).toEqual(uninterrupted.weights);
+      expect(weightsOf(resumed)).toEqual(weightsOf(uninterrupted));
       expect(second.checkpoints.map(({ step }) => step)).toEqual([2, 3, 4, 5, 6, 7, 8].slice(after - 1));
       // moments, statistics and averages too
       expect(second.checkpoints.at(-1)!.variables).toEqual(whole.checkpoints.at(-1)!.variables);
@@ -144,7 +152,7 @@ describe("the same seed", () => {
       expect(variables.has(left), left).toBe(true);
       const fewer = new Map([...variables].filter(([name]) => name !== left));
       const resumed = await train({ recipe, resumeFrom: { step, variables: fewer } });
-      expect(differs(resumed.weights, uninterrupted.weights), left).toBe(true);
+      expect(differs(weightsOf(resumed), weightsOf(uninterrupted)), left).toBe(true);
     }
   });
 
@@ -154,7 +162,7 @@ describe("the same seed", () => {
     const steps: number[] = [];
     const again = await train({ resumeFrom: checkpoints.at(-1)!, onProgress: ({ step }) => steps.push(step) });
     expect(steps).toEqual([]);
-    expect(again.weights).toEqual(network.weights);
+    expect(weightsOf(again)).toEqual(weightsOf(network));
   });
 });
 
@@ -180,7 +188,7 @@ describe("checkpoints", () => {
         if (step === steps) controller.abort();
       },
     });
-    expect(network.weights).toEqual((await train()).weights);
+    expect(weightsOf(network)).toEqual(weightsOf(await train()));
   });
 });
 
@@ -191,8 +199,8 @@ describe("progress", () => {
     const network = await train({
       recipe: smallRecipe({ epochs: 3, learningRate: 0.1, validateEvery: 2 }),
       onProgress: (line) => lines.push(line),
-      validate: async ({ weights }) => {
-        looks.push(weights);
+      validate: async (network) => {
+        looks.push(weightsOf(network));
         return [0.25, 0.5];
       },
     });
@@ -214,7 +222,7 @@ describe("progress", () => {
     expect(lines[7]!.validationAccuracy).toEqual([0.25, 0.5]);
     expect(looks).toHaveLength(2);
     expect(differs(looks[0]!, looks[1]!)).toBe(true); // copies of their moment
-    expect(looks[1]).toEqual(network.weights);
+    expect(looks[1]).toEqual(weightsOf(network));
   });
 
   test("the network knows where it comes from", async () => {
@@ -236,7 +244,7 @@ describe("progress", () => {
     const channel = (c: number): number[] =>
       [...dataset.train!.pixels].filter((_, i) => Math.floor(i / 64) % 2 === c).map((value) => value / 255);
     const mean = channel(1).reduce((a, b) => a + b) / channel(1).length;
-    expect(network.normalisation.mean[1]).toBeCloseTo(mean, 9);
+    expect(pictureOf(network).normalisation.mean[1]).toBeCloseTo(mean, 9);
   });
 });
 
@@ -253,9 +261,9 @@ describe("the weights that are kept", () => {
     const network = await train({ recipe: smallRecipe({ averageDecay: 0.4 }), ...options });
     const last = checkpoints.at(-1)!;
     const byName = (weights: Weights) => Object.fromEntries(weights);
-    expect(byName(network.weights)).toEqual(byName(keptFrom(last, ".average")));
-    expect(differs(network.weights, keptFrom(last, ""))).toBe(true);
-    expect([...network.weights.keys()]).toContain("stages.0.layers.1.variance");
+    expect(byName(weightsOf(network))).toEqual(byName(keptFrom(last, ".average")));
+    expect(differs(weightsOf(network), keptFrom(last, ""))).toBe(true);
+    expect([...weightsOf(network).keys()]).toContain("stages.0.layers.1.variance");
     // average <- decay average + (1 - decay) value, in float64
     for (const name of ["stages.1.layers.0.weight", "stages.0.layers.1.mean"])
       for (let i = 1; i < checkpoints.length; i++) {
@@ -273,7 +281,7 @@ describe("the weights that are kept", () => {
     const network = await train(options);
     const { variables } = checkpoints.at(-1)!;
     expect([...variables.keys()].filter((name) => name.endsWith(".average"))).toEqual([]);
-    for (const [name, weight] of network.weights) expect(weight, name).toEqual(variables.get(name));
+    for (const [name, weight] of weightsOf(network)) expect(weight, name).toEqual(variables.get(name));
   });
 });
 

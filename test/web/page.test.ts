@@ -8,8 +8,8 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { drawShapesParts } from "../../src/dataset/shapes.ts";
 import type { Classification } from "../../src/inference/adaptive-classifier.ts";
-import { AdaptiveClassifier } from "../../src/load-classifier.ts";
 import { type RunningServer, serve } from "../../src/server/serve.ts";
+import { AdaptiveClassifier } from "../../src/story/classifier.ts";
 import { CHROMIUM, launchChromium } from "./chromium.ts";
 
 const SHAPES = new URL("../../models/shapes", import.meta.url).pathname;

@@ -1,5 +1,6 @@
 /** What the test drives in the browser: the package as a page imports it. */
 import { createSamples } from "../../src/dataset/dataset.ts";
+import type { BlueprintNetwork } from "../../src/network/blueprint-network.ts";
 import { integer, seededRandom } from "../../src/random.ts";
 import {
   AdaptiveClassifier,
@@ -51,7 +52,7 @@ async function trainSmall(options: WebRuntimeOptions) {
   const head = [{ type: "globalAveragePool" as const }, { type: "linear" as const, features: "classes" as const }];
   const layers = [{ type: "conv" as const, channels: 8 }, { type: "batchNorm" as const }, { type: "relu" as const }];
   const losses: number[] = [];
-  const { weights } = await trainNetwork({
+  const trained = await trainNetwork({
     runtime: await createWebRuntime(options),
     data: {
       name: "noise",
@@ -73,7 +74,7 @@ async function trainSmall(options: WebRuntimeOptions) {
     seed: 1,
     onProgress: ({ loss }) => losses.push(loss),
   });
-  return { losses, weights: [...weights.values()].flatMap(({ data }) => [...data]) };
+  return { losses, weights: [...(trained as BlueprintNetwork).weights.values()].flatMap(({ data }) => [...data]) };
 }
 
 Object.assign(globalThis, { earlyexitTest: { classifyAll, classifyFile, trainSmall } });

@@ -1,5 +1,5 @@
 /** Computes beside the page, so that the page answers meanwhile: holds one model, or trains one. */
-import { AdaptiveClassifier, readImage, UserError } from "earlyexit/web";
+import { AdaptiveClassifier, pictureOf, readImage, UserError } from "earlyexit/web";
 import type { ModelFacts, ModelSource, Numbered, Replies, Reply, Request } from "./protocol.ts";
 import { THREADS } from "./threads.ts";
 import { type TrainingNews, trainHere } from "./train/training.ts";
@@ -38,10 +38,10 @@ async function load(source: ModelSource): Promise<ModelFacts> {
   classifier = next;
   const { network, policy, costs } = next;
   return {
-    name: network.blueprint.name,
+    name: network.name,
     dataset: network.provenance.dataset.name,
     classes: network.classes,
-    imageShape: network.blueprint.input,
+    imageShape: pictureOf(network).shape,
     costs,
     lambda: policy.lambda,
     calibration: policy.calibration,
@@ -60,7 +60,7 @@ async function read({ network }: AdaptiveClassifier, image: Blob): Promise<Uint8
       throw new UserError(
         `this picture has ${width} x ${height} pixels; at most ${MOST_PIXELS / 1e6} million can be read here.`,
       );
-    return await readImage(bitmap, network.blueprint.input);
+    return await readImage(bitmap, pictureOf(network).shape);
   } finally {
     bitmap.close();
   }

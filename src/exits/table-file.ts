@@ -1,0 +1,111 @@
+/**
+ * An exit table that was made elsewhere, say by a network in PyTorch: a safetensors file with `logits` [N, E, K] (float16, float32 or
+ * float64), `labels` [N] (int32 or int64) and, unless they are given otherwise, `costs` [E] of any of these types. Other arrays are not read.
+ * Letters: N images, E exits, K classes.
+ */
+import { UserError } from "../errors.ts";
+import { decodeSafetensors, type StoredArray } from "../files/safetensors.ts";
+import type { ExitCosts, ExitTable } from "./exit-table.ts";
+
+export interface TableFile {
+  readonly table: ExitTable;
+  /** [E] increasing; null where the file has none */
+  readonly costs: readonly number[] | null;
+}
+
+/** Exits and classes are kept in one and two bytes. */
+const MOST_EXITS = 256;
+const MOST_CLASSES = 65_536;
+
+/**
+ * @param where the file's name, for messages
+ * @throws {UserError} naming the first thing that is not as expected: shapes, types, a label out of range, a logit that is no
+ *   number, costs that do not rise
+ */
+export function decodeTableFile(bytes: Uint8Array, where: string): TableFile {
+  const arrays = decodeSafetensors(bytes, where, ["logits", "labels", "costs"]);
+  const logits = arrayOf(arrays, "logits", "float32 [N, E, K]", where);
+  const [count, exits, classes] = logits.shape as [number, number, number];
+  if (logits.shape.length !== 3 || logits.data instanceof Int32Array)
+    throw new UserError(`${where}: logits float32 [N, E, K] expected, found ${describe(logits)}; write them so`);
+  if (count < 1 || exits < 2 || exits > MOST_EXITS || classes < 2 || classes > MOST_CLASSES)
+    throw new UserError(
+      `${where}: logits of at least 1 image, 2 to ${MOST_EXITS} exits and 2 to ${MOST_CLASSES} classes expected, ` +
+        `found [${logits.shape}]; the order is images, exits, classes`,
+    );
+  const wrong = logits.data.findIndex((value) => !Number.isFinite(value));
+  if (wrong >= 0)
+    throw new UserError(
+      `${where}: finite logits expected, found ${logits.data[wrong]} ${place(wrong, exits, classes)}; ` +
+        "find out why the network gave that",
+    );
+  const labels = labelsOf(arrays, count, classes, where);
+  const stored = arrays.get("costs");
+  if (stored && (stored.shape.length !== 1 || stored.shape[0] !== exits))
+    throw new UserError(
+      `${where}: costs [${exits}], one per exit, expected, found [${stored.shape}]; give one per exit`,
+    );
+  return {
+    table: { logits: Float32Array.from(logits.data), labels, count, exits, classes },
+    costs: stored ? increasingCosts([...stored.data], `${where}: costs`) : null,
+  };
+}
+
+/**
+ * Costs in any unit, checked. What a user without early exit would pay is then the last one: nobody else knows better.
+ *
+ * @throws {UserError} if there are not as many as exits
+ */
+export function costsOf(list: readonly number[], exits: number, where: string): ExitCosts {
+  if (list.length !== exits)
+    throw new UserError(`${where}: ${exits} costs, one per exit, expected, found ${list.length}; give one per exit`);
+  return { exitMacs: list, fullMacs: list.at(-1)! };
+}
+
+/** @throws {UserError} unless it is a list of numbers above 0, each larger than the one before */
+export function increasingCosts(list: unknown, where: string): number[] {
+  const isRising = (value: unknown, k: number, all: unknown[]): boolean =>
+    typeof value === "number" && Number.isFinite(value) && value > (k === 0 ? 0 : (all[k - 1] as number));
+  if (!Array.isArray(list) || list.length < 2 || !list.every(isRising))
+    throw new UserError(
+      `${where}: at least 2 numbers above 0, each larger than the one before, expected (what it costs to leave at each exit), ` +
+        `found ${JSON.stringify(list)?.slice(0, 80)}; costs count everything up to and including the exit`,
+    );
+  return list as number[];
+}
+
+function arrayOf(arrays: ReadonlyMap<string, StoredArray>, name: string, expected: string, where: string): StoredArray {
+  const found = arrays.get(name);
+  if (found) return found;
+  const names = [...arrays.keys()].slice(0, 8).join(", ") || "nothing";
+  throw new UserError(`${where}: ${name} ${expected} expected, found only ${names}; write it under that name`);
+}
+
+function labelsOf(
+  arrays: ReadonlyMap<string, StoredArray>,
+  count: number,
+  classes: number,
+  where: string,
+): Uint16Array {
+  const stored = arrayOf(arrays, "labels", `int32 or int64 [${count}]`, where);
+  if (stored.shape.length !== 1 || stored.shape[0] !== count || stored.data instanceof Float32Array)
+    throw new UserError(
+      `${where}: labels int32 or int64 [${count}], one per image, expected, found ${describe(stored)}; give one per image`,
+    );
+  return Uint16Array.from(stored.data, (label, i) => {
+    if (Number.isInteger(label) && label >= 0 && label < classes) return label;
+    throw new UserError(
+      `${where}: labels of 0 to ${classes - 1} expected (logits have ${classes} classes), found ${label} at image ${i}; count from 0`,
+    );
+  });
+}
+
+function describe({ shape, data }: StoredArray): string {
+  const type = data instanceof Float32Array ? "float32" : data instanceof Int32Array ? "int32" : "64 bits";
+  return `${type} [${shape}]`;
+}
+
+function place(at: number, exits: number, classes: number): string {
+  const [image, exit] = [Math.floor(at / (exits * classes)), Math.floor(at / classes) % exits];
+  return `at image ${image}, exit ${exit + 1}, class ${at % classes}`;
+}
