@@ -1,9 +1,9 @@
 /** What the page and its worker say to each other: plain data. */
-import type { Classification, ExitCosts, ImageShape, LambdaPoint, Model } from "earlyexit/web";
+import type { Classification, ExitCosts, ImageShape, LambdaPoint } from "earlyexit/web";
 import type { TrainingChoice, TrainingNews, TrainingResult } from "./train/training.ts";
 
 /** Where a model comes from: the address of its folder, or the page itself, which has just trained it. */
-export type ModelSource = { readonly address: string } | { readonly model: Model };
+export type ModelSource = { readonly address: string } | { readonly files: ReadonlyMap<string, Uint8Array> };
 
 /** What the page knows of a model. */
 export interface ModelFacts {

@@ -1,5 +1,5 @@
 /** Computes beside the page, so that the page answers meanwhile: holds one model, or trains one. */
-import { AdaptiveClassifier, pictureOf, readImage, UserError } from "earlyexit/web";
+import { AdaptiveClassifier, pictureOf, readImage, readModel, UserError } from "earlyexit/web";
 import type { ModelFacts, ModelSource, Numbered, Replies, Reply, Request } from "./protocol.ts";
 import { THREADS } from "./threads.ts";
 import { type TrainingNews, trainHere } from "./train/training.ts";
@@ -33,7 +33,10 @@ async function load(source: ModelSource): Promise<ModelFacts> {
   const options = { threads: THREADS };
   const next = await ("address" in source
     ? AdaptiveClassifier.load(source.address, options)
-    : AdaptiveClassifier.create(source.model, options));
+    : AdaptiveClassifier.create(
+        await readModel(async (name) => source.files.get(name) ?? null, "trained here"),
+        options,
+      ));
   await classifier?.close();
   classifier = next;
   const { network, policy, costs } = next;

@@ -38,7 +38,7 @@ export function TrainPage({ onTry }: TrainPageProps) {
         {status}
       </p>
       {result && (
-        <button type="button" class="main" onClick={() => onTry({ model: result.model })}>
+        <button type="button" class="main" onClick={() => onTry({ files: result.files })}>
           Try this network
         </button>
       )}

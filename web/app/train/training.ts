@@ -4,7 +4,7 @@ import {
   createWebRuntime,
   evaluateInDetail,
   learnPolicy,
-  type Model,
+  modelFiles,
   shapesDataset,
   trainNetwork,
 } from "earlyexit/web";
@@ -23,7 +23,8 @@ export type TrainingNews =
   | { readonly kind: "line"; readonly line: RunLine };
 
 export interface TrainingResult {
-  readonly model: Model;
+  /** What a model folder would hold, by name. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
   readonly evaluation: Evaluation;
 }
 
@@ -69,5 +70,5 @@ export async function trainHere(choice: TrainingChoice, tell: (news: TrainingNew
   });
   phase("evaluating on pictures that it has never seen");
   const { figures, details } = await evaluateInDetail({ network, policy, data, runtime: nearby, seed: SEED });
-  return { model: { network, policy, figures }, evaluation: { ...figures, ...details } };
+  return { files: modelFiles({ network, policy, figures }), evaluation: { ...figures, ...details } };
 }
