@@ -231,7 +231,8 @@ function valueInfo(name: string, { shape, type }: Tensor, anyBatch: boolean): Va
         ? { case: "dimParam" as const, value: BATCH_DIMENSION }
         : { case: "dimValue" as const, value: BigInt(size) },
   }));
-  return create(ValueInfoSchema, { name, type: { tensorType: { elemType: DATA_TYPE[type], shape: { dim } } } });
+  const tensorType = { elemType: DATA_TYPE[type], shape: { dim } };
+  return create(ValueInfoSchema, { name, type: { value: { case: "tensorType", value: tensorType } } });
 }
 
 function attributeMessage(name: string, value: Exclude<Attributes[string], { graph: unknown }>): Attribute {
