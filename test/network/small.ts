@@ -1,5 +1,6 @@
 /** Networks small enough to be trained and run in milliseconds. */
 import { constant, input, sizeOf, type Tensor } from "../../src/graph/tensor.ts";
+import type { Model } from "../../src/model/model.ts";
 import { type Blueprint, type LayerInput, parseBlueprint } from "../../src/network/blueprint.ts";
 import { type BlueprintNetwork, blueprintTrainable } from "../../src/network/blueprint-network.ts";
 import type { LayerContext, MapOperators } from "../../src/network/layers.ts";
@@ -50,6 +51,16 @@ export function trainableOf(blueprint: Blueprint, classes: number): Trainable {
 /** The weights of a network that is known to be made of a blueprint. */
 export function weightsOf(network: StagedNetwork): Weights {
   return (network as BlueprintNetwork).weights;
+}
+
+/** A network as plain data, to be compared: what it computes follows from this. */
+export function plainNetwork({ sha256, classes, provenance, description, stages, inputs }: StagedNetwork) {
+  return { sha256, classes, provenance, description, stages, inputs };
+}
+
+/** The same of a model. */
+export function plainModel({ network, ...others }: Model) {
+  return { ...others, network: plainNetwork(network) };
 }
 
 export function randomImages(count: number, seed: number): Float32Array {
