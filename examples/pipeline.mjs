@@ -22,7 +22,7 @@ await saveModel(folder, { network, policy, figures });
 const classifier = await AdaptiveClassifier.load(folder, { lambda: 0.05 });
 const [picture] = await classifier.classifyPixels(data.test.pixels.subarray(0, 3 * 32 * 32));
 console.log(
-  `the first test picture: ${picture.label} at exit ${picture.exit + 1}; it is a ${data.classes[data.test.labels[0]]}`,
+  `the first test picture: ${picture.label} at exit ${picture.exit}; it is a ${data.classes[data.test.labels[0]]}`,
 );
 classifier.lambda = 0.5; // the dial: cheaper from now on
 await classifier.close();

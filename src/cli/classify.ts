@@ -27,11 +27,10 @@ export function classifyCommand() {
         const results = [];
         for (const image of images) {
           const result = await classifier.classify(image);
-          const trace = result.trace.map((one) => ({ ...one, probabilities: Array.from(one.probabilities) }));
-          results.push({ image, ...result, probabilities: Array.from(result.probabilities), trace });
+          results.push({ image, ...result });
           if (!flags.json)
             process.stdout.write(
-              `${image}: ${result.label} (${formatPercent(result.confidence)}), exit ${result.exit + 1} of ${network.stages.length}, ` +
+              `${image}: ${result.label} (${formatPercent(result.confidence)}), exit ${result.exit} of ${network.stages.length}, ` +
                 `${formatMacs(result.costMacs)}, ${result.latencyMs.toFixed(1)} ms\n`,
             );
         }

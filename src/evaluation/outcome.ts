@@ -14,7 +14,7 @@ export interface Summary {
   readonly costMacs: number;
   /** 1 - mean cost / full cost; negative if the exits cost more than they spare */
   readonly savings: number;
-  /** mean of (E - 1 - exit) / (E - 1), exit 0..E-1: the published proxy, which counts exit 1 as free; 0 if there is one exit */
+  /** mean of (E - exit) / (E - 1), exit 1..E: the published proxy, which counts exit 1 as free; 0 if there is one exit */
   readonly depthSavings: number;
   /** accuracy in percent x savings */
   readonly effectiveness: number;
@@ -40,7 +40,7 @@ export function outcomeKinds(exits: Uint8Array, correct: Uint8Array, exitCount: 
     );
   return Uint16Array.from(exits, (exit, i) => {
     if (exit >= exitCount)
-      throw new RangeError(`evaluation: exits of 0..${exitCount - 1} expected, found ${exit} at image ${i}`);
+      throw new RangeError(`evaluation: exits of 1..${exitCount} expected, found ${exit + 1} at image ${i}`);
     return 2 * exit + correct[i * exitCount + exit]!;
   });
 }

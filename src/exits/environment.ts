@@ -64,7 +64,7 @@ export function step(
 ): Outcome {
   if (action === EXIT) return { correctness: correct[image * shares.length + exit]!, costShare: 0, terminal: true };
   if (!mayContinue(exit, shares.length))
-    throw new RangeError(`step: action exit expected at the last exit (${exit}), found continue; mask it`);
+    throw new RangeError(`step: action exit expected at the last exit (${exit + 1}), found continue; mask it`);
   return { correctness: 0, costShare: shares[exit + 1]! - shares[exit]!, terminal: false };
 }
 

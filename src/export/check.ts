@@ -42,8 +42,9 @@ export interface CheckOptions {
 
 /** What a classifier says of one picture, as far as it is compared. */
 interface Expected {
+  /** 1..E */
   readonly exit: number;
-  readonly probabilities: Float32Array;
+  readonly probabilities: readonly number[];
   readonly trace: readonly { readonly qExit: number | null; readonly qContinue: number | null }[];
 }
 
@@ -101,15 +102,15 @@ export function compareAnswers(
   for (const [i, { exit, probabilities, trace }] of expected.entries()) {
     const where = `export: picture ${i} at lambda ${lambda}:`;
     const answer = found[i];
-    if (!answer) throw disagreement(where, `exit ${exit + 1}`, "none"); // what is no number leaves nowhere
-    exits[answer.exit]!++;
-    if (answer.cost !== undefined && answer.cost !== Math.round(costs.exitMacs[answer.exit]!))
-      throw disagreement(where, `cost ${Math.round(costs.exitMacs[answer.exit]!)}`, String(answer.cost));
+    if (!answer) throw disagreement(where, `exit ${exit}`, "none"); // what is no number leaves nowhere
+    exits[answer.exit - 1]!++;
+    const cost = Math.round(costs.exitMacs[answer.exit - 1]!);
+    if (answer.cost !== undefined && answer.cost !== cost)
+      throw disagreement(where, `cost ${cost}`, String(answer.cost));
     if (answer.exit !== exit) {
-      const { qExit, qContinue } = trace[Math.min(exit, answer.exit)]!;
+      const { qExit, qContinue } = trace[Math.min(exit, answer.exit) - 1]!;
       const gap = Math.abs(qExit! - qContinue!);
-      if (!(gap <= TOLERANCE))
-        throw disagreement(where, `exit ${exit + 1}`, `${answer.exit + 1} (Q-values ${gap} apart)`);
+      if (!(gap <= TOLERANCE)) throw disagreement(where, `exit ${exit}`, `${answer.exit} (Q-values ${gap} apart)`);
       different++;
       continue;
     }

@@ -13,7 +13,7 @@ export interface Answer {
   readonly classIndex: number;
   /** [K] */
   readonly probabilities: Float32Array;
-  /** 0..E-1 */
+  /** 1..E */
   readonly exit: number;
   /** Absent where the files do not say it. */
   readonly cost?: number;
@@ -35,7 +35,7 @@ export async function runOneFile([file]: readonly OpenFile[], pixels: Uint8Array
     const results = await session.run({ image, lambda: runtime.tensor(Float32Array.of(lambda), []) });
     const whole = (name: string): number => Number((results[name]!.data as BigInt64Array)[0]);
     const probabilities = floats(results.probabilities!).slice();
-    answers.push({ classIndex: whole("class"), probabilities, exit: whole("exit") - 1, cost: whole("cost") });
+    answers.push({ classIndex: whole("class"), probabilities, exit: whole("exit"), cost: whole("cost") });
   }
   return answers;
 }
@@ -73,7 +73,7 @@ async function runBatch(
 ): Promise<(Answer | undefined)[]> {
   const answers = new Array<Answer | undefined>(shape[0]!).fill(undefined);
   let given: Record<string, OnnxValue> = {};
-  for (const [exit, { description, session, runtime }] of files.entries()) {
+  for (const [stage, { description, session, runtime }] of files.entries()) {
     const known = {
       ...given,
       image: runtime.tensor(images, shape),
@@ -90,7 +90,7 @@ async function runBatch(
     leaves.forEach((leave, row) => {
       if (answers[row] || leave !== 1) return;
       const own = probabilities.slice(row * classes, (row + 1) * classes);
-      answers[row] = { classIndex: own.indexOf(Math.max(...own)), probabilities: own, exit };
+      answers[row] = { classIndex: own.indexOf(Math.max(...own)), probabilities: own, exit: stage + 1 };
     });
   }
   return answers;

@@ -260,7 +260,9 @@ export class AdaptiveClassifier<Image> {
   async #runSingle(single: Program, x: Float32Array, lambda: number): Promise<Answer> {
     const { answers } = await single.run(firstFeeds(x, 1, lambda));
     const path = readPath(answers!, this.imagesComputed.length, this.network.classes.length);
-    for (const { exit } of path) this.imagesComputed[exit]! += 1;
+    path.forEach((_, stage) => {
+      this.imagesComputed[stage]! += 1;
+    });
     return this.#answerAt(path.at(-1)!, path);
   }
 
@@ -307,7 +309,7 @@ export class AdaptiveClassifier<Image> {
       confidence,
       exit,
       stoppedBy: stoppedBy(last),
-      costMacs: this.costs.exitMacs[exit]!,
+      costMacs: this.costs.exitMacs[exit - 1]!,
       trace,
     };
   }

@@ -6,12 +6,12 @@ import type { Values } from "../runtime/program.ts";
 
 /** What happened at one exit on the way. */
 export interface ExitTrace {
-  /** 0..E-1 */
+  /** 1..E */
   readonly exit: number;
   /** The answer so far: index of the class. */
   readonly classIndex: number;
   /** [K] of this exit, in which the exits before have a say, see `AnswerRule` */
-  readonly probabilities: Float32Array;
+  readonly probabilities: readonly number[];
   /** Top-1 probability. */
   readonly confidence: number;
   /** Top-1 minus top-2 probability. */
@@ -34,9 +34,9 @@ export interface Classification {
   readonly label: string;
   readonly classIndex: number;
   /** [K] at the exit taken */
-  readonly probabilities: Float32Array;
+  readonly probabilities: readonly number[];
   readonly confidence: number;
-  /** The exit taken, 0..E-1. */
+  /** The exit taken, 1..E. */
   readonly exit: number;
   readonly stoppedBy: StoppedBy;
   /** MACs spent, heads passed and decisions included. */
@@ -48,7 +48,7 @@ export interface Classification {
 
 /** Which stage gave an answer. */
 export interface AnsweringStage {
-  /** 0..E-1 */
+  /** 0..E-1: stages are counted from 0 in here; `readTrace` makes of it the number that is told. */
   readonly exit: number;
   readonly isLast: boolean;
   /** K */
@@ -68,15 +68,16 @@ export function answerWidth({ exit, isLast, classes }: AnsweringStage): number {
  * @throws {Error} if the network gave something that is not a number
  */
 export function readTrace(answers: Float32Array, from: number, stage: AnsweringStage, isLate: boolean): ExitTrace {
-  const { exit, isLast, classes } = stage;
+  const { isLast, classes } = stage;
+  const exit = stage.exit + 1;
   const q = from + answerWidth(stage) - ACTIONS;
   const qContinue = isLast ? null : answers[q]!;
   const qExit = isLast ? null : answers[q + 1]!;
-  const probabilities = answers.slice(from, from + classes).map(Math.exp);
-  const classIndex = largest(probabilities, 0, classes);
+  const probabilities = Array.from(answers.slice(from, from + classes).map(Math.exp));
+  const classIndex = largest(answers, from, classes);
   const confidence = probabilities[classIndex]!;
   if (!Number.isFinite(qExit ?? confidence))
-    throw new Error(`classifier: finite numbers expected, found ${qExit ?? confidence} at exit ${exit + 1}`);
+    throw new Error(`classifier: finite numbers expected, found ${qExit ?? confidence} at exit ${exit}`);
   let [second, entropy] = [0, 0];
   for (const [c, p] of probabilities.entries()) {
     if (c !== classIndex) second = Math.max(second, p);

@@ -339,7 +339,7 @@ function tally({ samples, order }: ChosenImages, batch: number, exits: number) {
       for (const [i, { exit, classIndex }] of answers.entries()) {
         const position = round * batch + i;
         if (position >= order.length) return;
-        counts[exit]! += 1;
+        counts[exit - 1]! += 1;
         if (classIndex === samples.labels[order[position]!]) right++;
       }
     },

@@ -188,7 +188,12 @@ describe("the main job", () => {
       expect(line).toMatch(/: \w+ \([\d.]+%\), exit [1-4] of 4, [\d.]+ M MACs, [\d.]+ ms$/);
     expect(lines[3]).toContain("always one of circle,");
     const json = await earlyexit("classify", "--model", run, files[0]!, "--json");
-    expect(JSON.parse(json.stdout).images[0].label).toBe(lines[0]!.split(": ")[1]!.split(" ")[0]);
+    const [told] = JSON.parse(json.stdout).images;
+    expect(told.label).toBe(lines[0]!.split(": ")[1]!.split(" ")[0]);
+    expect(told.exit).toBe(Number(/exit (\d) of 4/.exec(lines[0]!)![1]));
+    expect(told.trace.map(({ exit }: { exit: number }) => exit)).toEqual([1, 2, 3, 4].slice(0, told.exit));
+    for (const { probabilities } of [told, ...told.trace])
+      expect(probabilities.reduce((a: number, b: number) => a + b)).toBeCloseTo(1, 5); // a list
   });
 });
 

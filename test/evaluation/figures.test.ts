@@ -77,7 +77,7 @@ describe("evaluateExits", () => {
 
   test("says what does not fit", () => {
     expect(() => evaluateExits({ ...decisions, exits: Uint8Array.of(0, 1, 3, 0) })).toThrow(
-      "evaluation: exits of 0..2 expected, found 3 at image 2",
+      "evaluation: exits of 1..3 expected, found 4 at image 2",
     );
     expect(() => evaluateExits({ ...decisions, exits: Uint8Array.of(0) })).toThrow(
       "evaluation: one exit for each of at least 1 image expected, found 1 for 4 images",

@@ -21,7 +21,7 @@ test("continue costs lambda times the difference of cost shares", () => {
 
 test("continue is not allowed at the last exit", () => {
   expect([0, 1, 2].map((exit) => mayContinue(exit, 3))).toEqual([1, 1, 0]);
-  expect(() => step(CORRECT, SHARES, 0, 2, CONTINUE)).toThrow("exit expected at the last exit (2), found continue");
+  expect(() => step(CORRECT, SHARES, 0, 2, CONTINUE)).toThrow("exit expected at the last exit (3), found continue");
 });
 
 test("a policy's return by hand", () => {

@@ -155,9 +155,9 @@ describe("the comparison", () => {
     { qExit: 0.5, qContinue: 0.5 + gap },
     { qExit: null, qContinue: null },
   ];
-  const expected = (gap: number) => [{ exit: 1, probabilities: Float32Array.of(0.25, 0.75), trace: trace(gap) }];
-  const found = { classIndex: 1, probabilities: Float32Array.of(0.25, 0.75), exit: 1, cost: 20 };
-  const earlier = { classIndex: 0, probabilities: Float32Array.of(0.9, 0.1), exit: 0, cost: 10 };
+  const expected = (gap: number) => [{ exit: 2, probabilities: [0.25, 0.75], trace: trace(gap) }];
+  const found = { classIndex: 1, probabilities: Float32Array.of(0.25, 0.75), exit: 2, cost: 20 };
+  const earlier = { classIndex: 0, probabilities: Float32Array.of(0.9, 0.1), exit: 1, cost: 10 };
 
   test("takes another decision at a near tie only", () => {
     expect(compareAnswers(expected(0.2), [found], manifest, 0.1)).toMatchObject({ different: 0, exits: [0, 1] });

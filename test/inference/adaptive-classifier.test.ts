@@ -45,7 +45,8 @@ async function create(agent: Agent, lambda?: number): Promise<AdaptiveClassifier
 }
 
 const image = (i: number): Uint8Array => pixels.subarray(i * IMAGE_SIZE, (i + 1) * IMAGE_SIZE);
-const exitsOf = (results: readonly Classification[]): number[] => results.map(({ exit }) => exit);
+/** [N] 0..E-1, as `decide` counts them. */
+const exitsOf = (results: readonly Classification[]): number[] => results.map(({ exit }) => exit - 1);
 const row = (i: number, exit: number): number[] => [...table.logits.subarray((i * EXITS + exit) * K).subarray(0, K)];
 
 /** p_k from the definition: in proportion to exp(z_k / T_k) p_{k-1}^w_k. */
@@ -76,8 +77,8 @@ describe("where images leave", () => {
     const reached = [0, 1, 2].map((k) => exits.filter((exit) => exit >= k).length);
     expect(classifier.imagesComputed).toEqual(reached);
     for (const { trace, exit } of results) {
-      expect(trace.map((one) => one.exit)).toEqual([0, 1, 2].slice(0, exit + 1));
-      expect(trace.map(({ exited }) => exited)).toEqual([...Array(exit).fill(false), true]);
+      expect(trace.map((one) => one.exit)).toEqual([1, 2, 3].slice(0, exit));
+      expect(trace.map(({ exited }) => exited)).toEqual([...Array(exit - 1).fill(false), true]);
     }
     await classifier.classifyPixels(pixels);
     expect(classifier.imagesComputed).toEqual(reached.map((count) => 2 * count)); // since the start
@@ -218,12 +219,12 @@ describe("the trace", () => {
     expect(Math.max(...exitsOf(results))).toBe(EXITS - 1);
     for (const [i, { trace }] of results.entries())
       for (const found of trace) {
-        const expected = expectedTrace(i, found.exit, agent, lambda);
+        const expected = expectedTrace(i, found.exit - 1, agent, lambda);
         expect(found.confidence).toBeCloseTo(expected.confidence, TOLERANCE);
         expect(found.margin).toBeCloseTo(expected.margin, TOLERANCE);
         expect(found.entropy).toBeCloseTo(expected.entropy, TOLERANCE);
         expect(found.classIndex).toBe(expected.top);
-        if (found.exit === EXITS - 1) {
+        if (found.exit === EXITS) {
           expect(found).toMatchObject({ qExit: null, qContinue: null, exited: true }); // nothing to decide
           continue;
         }
@@ -241,13 +242,28 @@ describe("the trace", () => {
     for (const result of await classifier.classifyPixels(pixels)) {
       const last = result.trace.at(-1)!;
       expect(result).toMatchObject({ exit: last.exit, classIndex: last.classIndex, confidence: last.confidence });
-      expect(result.costMacs).toBe(costs[result.exit]);
+      expect(result.costMacs).toBe(costs[result.exit - 1]);
       expect(result.probabilities).toHaveLength(K);
       expect(result.probabilities.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
       expect(result.probabilities[last.classIndex]).toBeCloseTo(last.confidence, 5);
       expect(result.latencyMs).toBeGreaterThan(0);
     }
   });
+});
+
+test("what another program reads: exits are 1..E and probabilities are lists, in JSON as in memory", async () => {
+  const classifier = await create(mixed);
+  const results = await classifier.classifyPixels(pixels);
+  const told = JSON.parse(JSON.stringify(results)) as Classification[];
+  expect(told).toEqual(results);
+  expect(new Set(told.map(({ exit }) => exit))).toEqual(new Set([1, 2, 3]));
+  for (const { exit, probabilities, trace, costMacs } of told) {
+    expect(Array.isArray(probabilities)).toBe(true);
+    expect(trace.map((one) => [one.exit, Array.isArray(one.probabilities)])).toEqual(
+      [1, 2, 3].slice(0, exit).map((one) => [one, true]),
+    );
+    expect(costMacs).toBe(classifier.costs.exitMacs[exit - 1]);
+  }
 });
 
 describe("the dial", () => {
@@ -268,10 +284,10 @@ describe("the dial", () => {
   test("starts at the model's recommended lambda and may be turned", async () => {
     const classifier = await create(dialAgent());
     expect(classifier.lambda).toBe(0.1);
-    expect((await classifier.classify(image(0))).exit).toBe(EXITS - 1);
+    expect((await classifier.classify(image(0))).exit).toBe(EXITS);
     classifier.lambda = 1;
     expect(classifier.lambda).toBe(1);
-    expect((await classifier.classify(image(0))).exit).toBe(0);
+    expect((await classifier.classify(image(0))).exit).toBe(1);
     expect((await create(dialAgent(), 0.5)).lambda).toBe(0.5);
   });
 
@@ -352,7 +368,7 @@ describe("a lazy classifier", () => {
     const exits = exitsOf(await (await create(mixed)).classifyPixels(pixels));
     for (const exit of [0, 2, 1]) {
       const { exit: taken } = await classifier.classify(image(exits.indexOf(exit)));
-      expect(taken).toBe(exit);
+      expect(taken).toBe(exit + 1);
       expect(sessions()).toBe(exit === 0 ? 1 : 3);
     }
   });

@@ -51,7 +51,7 @@ test("a picture is the same as a path, as a file's bytes, as RGBA, as pixels and
   const tensor = normalise(pixels, normalisationTable(pictureOf(model.network).normalisation), TINY_SIDE ** 2);
   const images = [path, readFileSync(path), picture, { pixels }, { tensor }];
   const [first, ...others] = await classifier.classifyBatch(images);
-  expect(first!.exit).toBeGreaterThan(0);
+  expect(first!.exit).toBeGreaterThan(1);
   for (const other of others) {
     expect({ ...other, latencyMs: 0, probabilities: null, trace: null }).toEqual({
       ...first,

@@ -56,7 +56,7 @@ describe("a deadline", () => {
       const bound = await classifier.classify(image(i), { deadlineMs: 60_000 });
       expect(bound.exit).toBe(free.exit);
       expect(bound.stoppedBy).toBe(free.stoppedBy);
-      expect(free.stoppedBy).toBe(free.exit === EXITS - 1 ? "last exit" : "policy");
+      expect(free.stoppedBy).toBe(free.exit === EXITS ? "last exit" : "policy");
     }
   });
 
@@ -66,31 +66,31 @@ describe("a deadline", () => {
     const before = [...classifier.imagesComputed];
     const late = await classifier.classify(image(0), { deadlineMs: 110 });
     expect(late.stoppedBy).toBe("deadline");
-    expect(late.exit).toBe(1);
+    expect(late.exit).toBe(2);
     expect(late.costMacs).toBe(classifier.policy.costs.exitMacs[1]);
     expect(late.trace.map(({ exited }) => exited)).toEqual([false, true]);
     expect(late.trace[1]!.qContinue!).toBeGreaterThan(late.trace[1]!.qExit!); // the agent would have gone on
     expect(late.label).toBe(CLASSES[late.trace[1]!.classIndex]);
     expect(classifier.imagesComputed.map((count, k) => count - before[k]!)).toEqual([1, 1, 0]);
     expect(await classifier.classify(image(0), { deadlineMs: 5000 })).toMatchObject({
-      exit: 2,
+      exit: 3,
       stoppedBy: "last exit",
     });
   });
 
   test("the first stage always runs", async () => {
     const classifier = await create(onward, [20, 0, 0]);
-    expect(await classifier.classify(image(0), { deadlineMs: 0 })).toMatchObject({ exit: 0, stoppedBy: "deadline" });
+    expect(await classifier.classify(image(0), { deadlineMs: 0 })).toMatchObject({ exit: 1, stoppedBy: "deadline" });
   });
 
   test("a stage that has become slower is begun in time only", async () => {
     const delays = [0, 0, 0];
     const classifier = await create(onward, delays);
     await classifier.prepareStages();
-    expect((await classifier.classify(image(0), { deadlineMs: 1000 })).exit).toBe(2);
+    expect((await classifier.classify(image(0), { deadlineMs: 1000 })).exit).toBe(3);
     delays[2] = 120;
     for (let i = 0; i < 2; i++) await classifier.classify(image(i), { deadlineMs: 60_000 }); // 2 of 10 times are long: more than 5%
-    expect(await classifier.classify(image(0), { deadlineMs: 110 })).toMatchObject({ exit: 1, stoppedBy: "deadline" });
+    expect(await classifier.classify(image(0), { deadlineMs: 110 })).toMatchObject({ exit: 2, stoppedBy: "deadline" });
   });
 
   test("the time that a call waits for the one before it counts", async () => {
@@ -98,17 +98,17 @@ describe("a deadline", () => {
     await classifier.prepareStages();
     const first = classifier.classify(image(0));
     const second = classifier.classify(image(1), { deadlineMs: 60 }); // 40 of waiting, 40 of its own
-    expect((await first).exit).toBe(2);
-    expect(await second).toMatchObject({ exit: 0, stoppedBy: "deadline" });
+    expect((await first).exit).toBe(3);
+    expect(await second).toMatchObject({ exit: 1, stoppedBy: "deadline" });
   });
 
   test("whose first call makes the sessions of the stages itself is answered, and the next one in time", async () => {
     const classifier = await create(onward);
     expect(await classifier.classify(image(0), { deadlineMs: 0.001 })).toMatchObject({
-      exit: 0,
+      exit: 1,
       stoppedBy: "deadline",
     });
-    expect((await classifier.classify(image(0), { deadlineMs: 5000 })).exit).toBe(2);
+    expect((await classifier.classify(image(0), { deadlineMs: 5000 })).exit).toBe(3);
   });
 
   test("is at least 0", async () => {
@@ -136,7 +136,7 @@ describe("a signal", () => {
     await expect(call).rejects.toThrow("gone");
     expect(classifier.imagesComputed[0]).toBe(2);
     expect(classifier.imagesComputed[2]).toBe(0);
-    expect((await classifier.classify(image(2))).exit).toBe(2);
+    expect((await classifier.classify(image(2))).exit).toBe(3);
   });
 });
 
@@ -188,7 +188,7 @@ describe("the dial in MACs", () => {
     const classifier = await AdaptiveClassifier.create<never>(runtime, priced, decode);
     open.push(classifier);
     const { exit, costMacs } = await classifier.classify(image(0));
-    expect(costMacs).toBe(model.policy.costs.exitMacs[exit]);
+    expect(costMacs).toBe(model.policy.costs.exitMacs[exit - 1]);
   });
 
   test("is not turned twice", async () => {
@@ -203,8 +203,8 @@ test("an image that cannot be read is the trouble of its own call", async () => 
   const fine = classifier.classify(image(0));
   const broken = classifier.classify("no decoder" as never);
   await expect(broken).rejects.toThrow("no decoder expected");
-  expect((await fine).exit).toBe(2);
-  expect((await classifier.classify(image(1))).exit).toBe(2);
+  expect((await fine).exit).toBe(3);
+  expect((await classifier.classify(image(1))).exit).toBe(3);
 });
 
 describe("closing", () => {
@@ -215,7 +215,7 @@ describe("closing", () => {
     expect(classifier.close()).toBe(closing);
     await expect(classifier.classify(image(1))).rejects.toThrow(TypeError);
     await closing;
-    expect((await underWay).exit).toBe(2);
+    expect((await underWay).exit).toBe(3);
     await expect(classifier.prepareStages()).rejects.toThrow(TypeError);
     await expect(classifier.classifyBatch([image(1)])).rejects.toThrow(
       "classifier: an open one expected, found a closed one; load it again",

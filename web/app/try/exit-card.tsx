@@ -2,8 +2,8 @@ import type { ExitTrace } from "earlyexit/web";
 import { percent } from "../../panels/text.ts";
 
 interface ExitCardProps {
+  /** 1..E */
   readonly exit: number;
-  readonly title: string;
   readonly costText: string;
   readonly classes: readonly string[];
   /** null where nothing was computed */
@@ -14,11 +14,11 @@ interface ExitCardProps {
 const TOP = 3;
 
 /** What is known at one exit: the likeliest classes, what the agent expects, what it decides. */
-export function ExitCard({ exit, title, costText, classes, trace, state }: ExitCardProps) {
+export function ExitCard({ exit, costText, classes, trace, state }: ExitCardProps) {
   return (
-    <article class="exit-card" aria-labelledby={`exit-${exit}`} style={{ "--colour": `var(--ee-exit-${exit + 1})` }}>
+    <article class="exit-card" aria-labelledby={`exit-${exit}`} style={{ "--colour": `var(--ee-exit-${exit})` }}>
       <h3 id={`exit-${exit}`}>
-        {title} <small>{costText}</small>
+        Exit {exit} <small>{costText}</small>
       </h3>
       {trace ? (
         <Computed trace={trace} classes={classes} />
@@ -64,7 +64,7 @@ function decisionOf({ exited, qExit }: ExitTrace): string {
   return qExit === null ? "The last exit: no choice left." : "The agent leaves here.";
 }
 
-function topClasses(probabilities: Float32Array): { index: number; share: number }[] {
+function topClasses(probabilities: readonly number[]): { index: number; share: number }[] {
   return Array.from(probabilities, (share, index) => ({ index, share }))
     .sort((a, b) => b.share - a.share)
     .slice(0, TOP);

@@ -41,7 +41,7 @@ function Said({ image, answer, fullMacs, exits }: SaidProps) {
     saved >= 0 ? `${percent(saved)} of the full network saved` : `${percent(-saved)} more than the full network`;
   return (
     <>
-      <strong>{label}</strong> ({percent(confidence)}), exit <strong>{exit + 1}</strong> of {exits}
+      <strong>{label}</strong> ({percent(confidence)}), exit <strong>{exit}</strong> of {exits}
       {alone && `, ${latencyMs.toFixed(latencyMs < 10 ? 1 : 0)} ms`}, {cost(costMacs, "MACs")}: {compared}.
       {image.truth !== null && ` It is a ${image.truth}${image.truth === label ? "" : ": wrong"}.`}
     </>

@@ -22,7 +22,7 @@ export function Road({ facts, image, answer }: RoadProps) {
       {exits.map((macs, exit) => {
         const trace = exit < shown ? (answer?.trace[exit] ?? null) : null;
         const isHere = image !== null && exit === Math.max(0, shown - 1);
-        const isTaken = isThere && answer.exit === exit;
+        const isTaken = isThere && answer.exit === exit + 1;
         const state = isTaken ? "taken" : trace ? "computed" : isThere ? "spared" : "ahead";
         return (
           <li key={exit} class={state}>
@@ -40,8 +40,7 @@ export function Road({ facts, image, answer }: RoadProps) {
             </div>
             <div class="ramp" aria-hidden="true" />
             <ExitCard
-              exit={exit}
-              title={`Exit ${exit + 1}`}
+              exit={exit + 1}
               costText={cost(macs, "MACs")}
               classes={facts.classes}
               trace={trace}

@@ -30,7 +30,7 @@ export function Strip({ facts, images, answers, selectedId, onSelect }: StripPro
       <p class="note">{summaryOf(answered, facts)}</p>
       <div class="exits">
         {facts.costs.exitMacs.map((_, exit) => {
-          const here = answered.filter(({ answer }) => answer.exit === exit);
+          const here = answered.filter(({ answer }) => answer.exit === exit + 1);
           return (
             <div class="group" key={exit} style={{ "--colour": `var(--ee-exit-${exit + 1})` }}>
               <h4>
