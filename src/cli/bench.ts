@@ -11,6 +11,7 @@ import { blueprintNames } from "../network/blueprints.ts";
 import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
 import { benchText } from "../report/bench-text.ts";
 import {
+  asTrained,
   dataOption,
   datasetOption,
   deviceOption,
@@ -48,7 +49,7 @@ export function benchCommand() {
       const progress = createProgress();
       const model = await loadModel(flags.model);
       const { network } = model;
-      const data = await openData(sourceFor(flags, network), network.provenance.seed, progress, true);
+      const data = await openData(sourceFor(flags, network), progress, { ...asTrained(network), testOnly: true });
       checkImages(network, data);
       const runtime = runtimeOf(flags);
       const figures = await benchmark(runtime, model, data.test, nodeMeters(), {

@@ -12,7 +12,7 @@ export function dataCommand() {
     .addOption(dataOption())
     .addOption(datasetOption())
     .action(async (flags) => {
-      const data = await openData(sourceOf(flags) ?? "shapes", 1, createProgress());
+      const data = await openData(sourceOf(flags) ?? "shapes", createProgress(), { seed: 1 });
       const splits = { train: data.train, validation: data.validation, test: data.test };
       const rows = Object.entries(splits).flatMap(([name, split]) =>
         split ? [[name, String(split.count), split.sha256]] : [],

@@ -10,6 +10,7 @@ import { reportText } from "../report/text.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Bound, evaluate, evaluateTable, pointWithin } from "../story/node.ts";
 import {
+  asTrained,
   dataOption,
   datasetOption,
   deviceOption,
@@ -18,6 +19,7 @@ import {
   openData,
   runtimeOf,
   seedOption,
+  skipBrokenOption,
   sourceFor,
   threadsOption,
 } from "./options.ts";
@@ -31,6 +33,7 @@ export function evaluateCommand() {
     .option("--table <file>", "in place of images: safetensors with their logits [N, E, K] and labels [N]")
     .addOption(dataOption())
     .addOption(datasetOption())
+    .addOption(skipBrokenOption())
     .addOption(
       new Option("--split <name>", "which images").choices(["test", "validation"] as const).default("test" as const),
     )
@@ -85,7 +88,11 @@ export function evaluateCommand() {
       const model = await loadModel(flags.model);
       const lambda = flags.lambda ?? lambdaMeeting(boundOf(flags), model.policy, progress);
       const testOnly = flags.split === "test";
-      const data = await openData(sourceFor(flags, model.network), model.network.provenance.seed, progress, testOnly);
+      const data = await openData(sourceFor(flags, model.network), progress, {
+        ...asTrained(model.network),
+        testOnly,
+        skipBroken: flags.skipBroken ?? false,
+      });
       const figures = await evaluate({
         ...model,
         data,

@@ -4,7 +4,7 @@ import { exportModel } from "../export/export.ts";
 import { loadModel } from "../model/model-folder.ts";
 import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
 import { formatCount, formatLambda } from "../report/format.ts";
-import { dataOption, datasetOption, number, openData, sourceOf } from "./options.ts";
+import { asTrained, dataOption, datasetOption, number, openData, sourceOf } from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
 
 export function exportCommand() {
@@ -64,7 +64,7 @@ async function picturesOf(
 ): Promise<Uint8Array | null> {
   const source = sourceOf(flags);
   if (!source) return null;
-  const { name, imageShape, test } = await openData(source, network.provenance.seed, progress, true);
+  const { name, imageShape, test } = await openData(source, progress, { ...asTrained(network), testOnly: true });
   const [expected, found] = [pictureOf(network).shape.join("x"), imageShape.join("x")];
   if (expected !== found)
     throw new UserError(

@@ -27,6 +27,7 @@ import {
 import { VERSION } from "../version.ts";
 import { abortOnInterrupt } from "./interrupt.ts";
 import {
+  asTrained,
   dataOption,
   datasetOption,
   jsonOption,
@@ -35,6 +36,7 @@ import {
   openData,
   readJson,
   seedOption,
+  skipBrokenOption,
   sourceFor,
 } from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
@@ -75,6 +77,7 @@ function learnOptions() {
     )
     .addOption(dataOption())
     .addOption(datasetOption())
+    .addOption(skipBrokenOption())
     .addOption(
       new Option(
         "--lambda <x>",
@@ -129,7 +132,7 @@ async function learnNetwork(flags: LearnFlags, progress: Progress): Promise<void
   const { network } = await loadModel(folder);
   const cost = await costChoice(flags, network.stages.length);
   const source = sourceFor(flags, network);
-  const data = await openData(source, network.provenance.seed, progress);
+  const data = await openData(source, progress, { ...asTrained(network), skipBroken: flags.skipBroken ?? false });
   const policy = await abortOnInterrupt(progress, (signal) =>
     learnPolicy({ network, data, cost, runtime: createNodeRuntime(), signal, ...learning(flags, progress, folder) }),
   );
@@ -266,7 +269,7 @@ async function readFeedback(
   if (source.endsWith(TABLE)) return (await readTableFile(source)).table;
   if (!network)
     throw new UserError(`feedback: a ${TABLE} file expected (there is no network here), found ${source}; give a table`);
-  const data = await openData(source, network.provenance.seed, progress);
+  const data = await openData(source, progress, asTrained(network));
   if (data.classes.join() !== network.classes.join())
     throw new UserError(
       `feedback: images of the classes ${network.classes.join(", ")} expected, found ${data.classes.join(", ")}; give images of the same classes`,

@@ -2,9 +2,9 @@
 import { readFile } from "node:fs/promises";
 import { Option } from "@commander-js/extra-typings";
 import type { Dataset } from "../dataset/dataset.ts";
-import { openDataset } from "../dataset/open.ts";
+import { type OpenOptions, openDataset } from "../dataset/open.ts";
 import { UserError } from "../errors.ts";
-import type { StagedNetwork } from "../network/staged-network.ts";
+import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Progress } from "./progress.ts";
@@ -22,7 +22,13 @@ export function number(name: string, from: number, to: number, whole = false): (
 }
 
 export const dataOption = () =>
-  new Option("--data <path>", "images: a folder or .tar.gz in the CIFAR-10 or CIFAR-100 binary layout");
+  new Option(
+    "--data <path>",
+    "pictures: a folder or archive of <class>/.. or train/<class>/.. and test/<class>/.., or CIFAR-10 or CIFAR-100 (binary version)",
+  );
+export const sizeOption = () =>
+  new Option("--size <s>", "scale pictures to SxS pixels (default 64)").argParser(number("size", 8, 1024, true));
+export const skipBrokenOption = () => new Option("--skip-broken", "leave out pictures that cannot be read");
 export const datasetOption = () =>
   new Option("--dataset <name>", "shapes (built in, drawn) or cifar10 (downloaded once)")
     .choices(["shapes", "cifar10"] as const)
@@ -42,13 +48,17 @@ export function runtimeOf({ device, threads }: { device: string; threads?: numbe
 }
 
 /** Opens what `--data` or `--dataset` names, with a progress line for a download. */
-export async function openData(source: string, seed: number, progress: Progress, testOnly = false): Promise<Dataset> {
+export async function openData(
+  source: string,
+  progress: Progress,
+  options: Omit<OpenOptions, "onProgress" | "onPicture">,
+): Promise<Dataset> {
   const name = source === "shapes" || source === "cifar10" ? source : `images in ${source}`;
   progress.note(`reading ${name}`);
   const data = await openDataset(source, {
-    seed,
-    testOnly,
+    ...options,
     onProgress: ({ received, total }) => progress.download(received, total),
+    onPicture: (done, total) => progress.counting("decode", done, total),
   });
   const { train, validation, test } = data;
   const parts = [
@@ -82,6 +92,11 @@ export function sourceFor(
   throw new UserError(
     `data: the images of ${name}, which the network was trained on, expected, found no --data; give --data PATH or --dataset NAME`,
   );
+}
+
+/** How the images of a network are to be opened: scaled, split and labelled as for its training. */
+export function asTrained(network: StagedNetwork): Pick<OpenOptions, "seed" | "size" | "classes"> {
+  return { seed: network.provenance.seed, size: pictureOf(network).shape, classes: network.classes };
 }
 
 /** What to type next, with the images named again where the model folder does not say where they are. */

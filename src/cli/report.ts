@@ -7,7 +7,7 @@ import type { Model } from "../model/model.ts";
 import { EVALUATION, loadModel, readFileIfThere } from "../model/model-folder.ts";
 import { exampleExits, type ReportParts, saveEvaluation, writeReport } from "../report/run-report.ts";
 import { evaluateInDetail } from "../story/node.ts";
-import { dataOption, datasetOption, openData, readJson, runtimeOf, sourceOf } from "./options.ts";
+import { asTrained, dataOption, datasetOption, openData, readJson, runtimeOf, sourceOf } from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
 
 export function reportCommand() {
@@ -69,13 +69,13 @@ async function imagesOf(
   given: string | undefined,
   progress: Progress,
 ): Promise<Dataset | string> {
-  const { dataset, seed } = network.provenance;
+  const { dataset } = network.provenance;
   const advice = `give the images of ${dataset.name} by --data PATH or --dataset NAME`;
   const source = given ?? (await sourceOfRun(run, dataset.name));
   if (source === null) return `No example pictures: the run does not say where its images are; ${advice}.`;
   let data: Dataset;
   try {
-    data = await openData(source, seed, progress, true);
+    data = await openData(source, progress, { ...asTrained(network), testOnly: true });
   } catch (error) {
     if (given !== undefined || !(error instanceof UserError)) throw error;
     return `No example pictures: ${error.message}; ${advice}.`;

@@ -15,6 +15,8 @@ const configSchema = z.strictObject({
   /** A name, or a whole recipe. */
   recipe: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(),
   epochs: z.number().positive().optional(),
+  size: z.int().min(8).max(1024).optional(),
+  skipBroken: z.boolean().optional(),
   seed: z.int().min(0).optional(),
 });
 
@@ -24,6 +26,9 @@ export interface RunConfig {
   readonly blueprint: Blueprint;
   readonly recipe: Recipe;
   readonly seed: number;
+  /** Pixels that pictures are scaled to, in height and width; null: what `openDataset` takes. */
+  readonly size: number | null;
+  readonly skipBroken: boolean;
 }
 
 export interface RunFlags {
@@ -33,6 +38,8 @@ export interface RunFlags {
   readonly recipe?: string | undefined;
   readonly epochs?: number | undefined;
   readonly seed?: number | undefined;
+  readonly size?: number | undefined;
+  readonly skipBroken?: boolean | undefined;
 }
 
 /** The drawn set needs a small network and few epochs: a first run takes two minutes. */
@@ -55,6 +62,8 @@ export async function resolveRunConfig(flags: RunFlags): Promise<RunConfig> {
     blueprint: await resolveBlueprint(flags.blueprint ?? file.blueprint ?? defaults.blueprint),
     recipe: epochs === undefined ? recipe : { ...recipe, epochs },
     seed: flags.seed ?? file.seed ?? 1,
+    size: flags.size ?? file.size ?? null,
+    skipBroken: flags.skipBroken ?? file.skipBroken ?? false,
   };
 }
 

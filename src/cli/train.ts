@@ -20,6 +20,8 @@ import {
   openData,
   runtimeOf,
   seedOption,
+  sizeOption,
+  skipBrokenOption,
   sourceOf,
   threadsOption,
 } from "./options.ts";
@@ -32,6 +34,8 @@ export function trainingOptions(command: Command) {
     .option("--config <file>", "JSON file with data, blueprint, recipe, epochs, seed; options win over it")
     .addOption(dataOption())
     .addOption(datasetOption())
+    .addOption(sizeOption())
+    .addOption(skipBrokenOption())
     .option("--blueprint <name>", `${blueprintNames.join(", ")} or a JSON file (default compact; tiny for shapes)`)
     .option("--recipe <name>", `${recipeNames.join(", ")} or a JSON file (default standard; quick for shapes)`)
     .addOption(
@@ -60,7 +64,11 @@ export interface Trained {
 export async function trainInFolder(flags: TrainingFlags, progress: Progress, signal: AbortSignal): Promise<Trained> {
   const config = await resolveRunConfig({ ...flags, source: sourceOf(flags) });
   const runtime = runtimeOf(flags);
-  const data = await openData(config.data, config.seed, progress);
+  const data = await openData(config.data, progress, {
+    seed: config.seed,
+    ...(config.size ? { size: config.size } : {}),
+    skipBroken: config.skipBroken,
+  });
   const base = `runs/${data.name}-${config.blueprint.name}`;
   const path = flags.out ?? (flags.resume ? base : freeFolder(base));
   const folder = await openRunFolder(path, config, flags.resume ?? false);

@@ -69,6 +69,7 @@ async function readCifar(layout: CifarLayout, files: SourceFiles, testOnly: bool
     imageShape: IMAGE_SHAPE,
     classes: readClassNames(layout, await files.read(folder + layout.namesFile)),
     training: trainingNames.length === 0 ? null : await readBatches(layout, files, trainingNames),
+    validation: null,
     test: await readBatches(layout, files, [folder + layout.testFile]),
   };
 }

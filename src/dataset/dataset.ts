@@ -42,13 +42,16 @@ export interface Images {
 
 const canShare = typeof SharedArrayBuffer !== "undefined";
 
-/** What every reader returns; `openDataset` splits `training` into train and validation. */
+/** What every reader returns; `openDataset` takes from `training` the splits that are missing. */
 export interface DatasetParts {
   readonly name: string;
   readonly imageShape: ImageShape;
   readonly classes: readonly string[];
   readonly training: Images | null;
-  readonly test: Images;
+  /** null: to be taken from `training` */
+  readonly validation: Images | null;
+  /** null: to be taken from `training` */
+  readonly test: Images | null;
 }
 
 /**
@@ -84,15 +87,24 @@ export function subset(images: Images, indices: Uint32Array): Samples {
   return createSamples(pixels, labels);
 }
 
+/** Of the training part where there is no test part. */
+const TEST_FRACTION = 0.1;
+
 /**
- * The dataset with its training part split into train and validation.
+ * The dataset with the splits that it lacks taken from its training part, stratified: validation, and test where there is none.
  *
- * @throws {UserError} if one of the two would be empty
+ * @throws {UserError} if one of them would be empty
  */
 export function splitParts(parts: DatasetParts, validationFraction: number, seed: number): Dataset {
-  const { name, imageShape, classes, training } = parts;
-  const test = createSamples(parts.test.pixels, parts.test.labels);
-  if (training === null) return { name, imageShape, classes, train: null, validation: null, test };
+  const { name, imageShape, classes } = parts;
+  const { training, test } = parts.test ? { ...parts, test: parts.test } : takeTest(parts, seed);
+  const samples = createSamples(test.pixels, test.labels);
+  const known = parts.validation && createSamples(parts.validation.pixels, parts.validation.labels);
+  if (training === null) return { name, imageShape, classes, train: null, validation: known, test: samples };
+  if (known) {
+    const train = createSamples(training.pixels, training.labels);
+    return { name, imageShape, classes, train, validation: known, test: samples };
+  }
   const { kept, taken } = stratifiedSplit(training.labels, validationFraction, seed);
   if (kept.length === 0 || taken.length === 0) {
     throw new UserError(
@@ -101,7 +113,16 @@ export function splitParts(parts: DatasetParts, validationFraction: number, seed
     );
   }
   const [train, validation] = [subset(training, kept), subset(training, taken)];
-  return { name, imageShape, classes, train, validation, test };
+  return { name, imageShape, classes, train, validation, test: samples };
+}
+
+function takeTest({ name, training }: DatasetParts, seed: number): { training: Images; test: Images } {
+  const found = training ? `${training.labels.length} to train` : "none to train";
+  const error = () => new UserError(`${name}: expected images to test on, found none, and ${found}; add some to test/`);
+  if (training === null) throw error();
+  const { kept, taken } = stratifiedSplit(training.labels, TEST_FRACTION, seed + 1); // not the order that validation is taken in
+  if (kept.length === 0 || taken.length === 0) throw error();
+  return { training: subset(training, kept), test: subset(training, taken) };
 }
 
 /** Zeroed bytes, which every worker can read without a copy where memory can be shared. */

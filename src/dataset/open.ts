@@ -1,14 +1,26 @@
 import { UserError } from "../errors.ts";
 import { cifar10Layout, cifar100Layout } from "./cifar.ts";
-import { type Dataset, type DatasetParts, splitParts } from "./dataset.ts";
+import { type Dataset, type DatasetParts, type ImageShape, splitParts } from "./dataset.ts";
 import { type DownloadProgress, defaultCacheFolder, downloadCifar10 } from "./download.ts";
 import type { Layout } from "./layout.ts";
+import { isPictureName, readPictures } from "./pictures.ts";
 import { drawShapesParts } from "./shapes.ts";
 import { openSourceFiles } from "./source-files.ts";
 
 const LAYOUTS: readonly Layout[] = [cifar10Layout, cifar100Layout];
 
+/** What pictures are scaled to where nobody says. */
+const DEFAULT_SIZE = 64;
+
 export interface OpenOptions {
+  /** Pictures are scaled to so many pixels in height and width, or to [C, H, W]; default 64 in colour. A set of fixed size keeps it. */
+  readonly size?: number | ImageShape;
+  /** [K] names in the order of the labels, where it is known already; default: those found, sorted. Where other classes are found, those found. */
+  readonly classes?: readonly string[];
+  /** Leaves out pictures that cannot be read; default: an error names them. */
+  readonly skipBroken?: boolean;
+  /** Told while pictures are decoded. */
+  readonly onPicture?: (done: number, total: number) => void;
   /** Share of the training part that becomes the validation split, 0 < x < 1; default 0.1. */
   readonly validationFraction?: number;
   /** Decides which training images go to validation; default 1. The test split never depends on it. */
@@ -37,20 +49,28 @@ export async function openDataset(source: string, options: OpenOptions = {}): Pr
 
 async function readParts(source: string, testOnly: boolean, options: OpenOptions): Promise<DatasetParts> {
   if (source === "shapes") return drawShapesParts(testOnly ? { trainCount: 0 } : {});
-  if (source !== "cifar10") return readPath(source, testOnly);
+  if (source !== "cifar10") return readPath(source, testOnly, options);
   const { cacheFolder = defaultCacheFolder(), onProgress = () => {} } = options;
-  return readPath(await downloadCifar10({ cacheFolder, onProgress }), testOnly);
+  return readPath(await downloadCifar10({ cacheFolder, onProgress }), testOnly, options);
 }
 
-async function readPath(path: string, testOnly: boolean): Promise<DatasetParts> {
+async function readPath(path: string, testOnly: boolean, options: OpenOptions): Promise<DatasetParts> {
   const isWantedBy = (layout: Layout) => (name: string) => layout.isWanted(name, testOnly);
-  const files = await openSourceFiles(path, (name) => LAYOUTS.some((layout) => isWantedBy(layout)(name)));
+  const isWanted = (name: string) => isPictureName(name) || LAYOUTS.some((layout) => isWantedBy(layout)(name));
+  const files = await openSourceFiles(path, isWanted);
   const fitting = LAYOUTS.filter((layout) => files.names.some(isWantedBy(layout)));
   if (fitting.length === 1) return fitting[0]!.read(files, testOnly);
   const expected = LAYOUTS.map((layout) => layout.expects).join(" or ");
   if (fitting.length > 1) {
     throw new UserError(`data: expected either ${expected} in ${path}, found files of both; give the path of one`);
   }
+  if (files.names.some(isPictureName)) {
+    const { size = DEFAULT_SIZE, skipBroken = false, classes = null, onPicture = () => {} } = options;
+    const shape: ImageShape = typeof size === "number" ? [3, size, size] : size;
+    return readPictures(files, { shape, classes, testOnly, skipBroken, onProgress: onPicture });
+  }
   const found = files.names.length === 0 ? "nothing" : files.names.slice(0, 8).join(", ");
-  throw new UserError(`data: expected ${expected} in ${path}, found ${found}; give the folder that holds the files`);
+  throw new UserError(
+    `data: expected pictures, or ${expected} in ${path}, found ${found}; give the folder that holds the files`,
+  );
 }

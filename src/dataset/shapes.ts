@@ -33,6 +33,7 @@ export function drawShapesParts({ seed = 1, trainCount = 10_000, testCount = 200
     imageShape: IMAGE_SHAPE,
     classes: SHAPE_CLASSES,
     training: trainCount === 0 ? null : drawImages(seed, TRAINING, trainCount),
+    validation: null,
     test: drawImages(seed, TEST, testCount),
   };
 }

@@ -7,8 +7,10 @@ import { UserError } from "../errors.ts";
 export interface SourceFiles {
   /** As the user gave it. */
   readonly path: string;
-  /** Relative paths with "/"; the source itself and its folders, one level deep. Sorted. */
+  /** Relative paths with "/", at any depth, sorted; without what is passed over. */
   readonly names: readonly string[];
+  /** Files and folders that nobody put there as data: hidden ones, `Thumbs.db` and the like. */
+  readonly passedOver: number;
   /** The bytes of one of `names`; of an archive, one that was wanted when it was opened. */
   read(name: string): Promise<Uint8Array>;
 }
@@ -32,14 +34,31 @@ export async function openSourceFiles(path: string, isWanted: (name: string) => 
   );
 }
 
+/** Deeper folders are not looked into: links that lead back would never end. */
+const DEEPEST = 32;
+
+/** Hidden files, and what systems leave behind. */
+function isPassedOver(name: string): boolean {
+  return name.startsWith(".") || /^(__MACOSX|Thumbs\.db|ehthumbs\.db|desktop\.ini|Icon\r)$/i.test(name);
+}
+
 async function openFolder(path: string): Promise<SourceFiles> {
   const names: string[] = [];
-  for (const entry of await readdir(path, { withFileTypes: true }).catch(unreadable(path))) {
-    const inner = entry.isFile() ? null : await readdir(join(path, entry.name)).catch(() => null); // null: not a folder
-    if (inner === null) names.push(entry.name);
-    else names.push(...inner.map((name) => `${entry.name}/${name}`));
-  }
-  return { path, names: names.sort(), read: (name) => readFile(join(path, name)).catch(unreadable(join(path, name))) };
+  let passedOver = 0;
+  const visit = async (folder: string, depth: number): Promise<void> => {
+    const entries = await readdir(join(path, folder), { withFileTypes: true }).catch(unreadable(join(path, folder)));
+    for (const entry of entries) {
+      const name = folder === "" ? entry.name : `${folder}/${entry.name}`;
+      const kind = entry.isSymbolicLink() ? await stat(join(path, name)).catch(() => null) : entry;
+      if (isPassedOver(entry.name)) passedOver++;
+      else if (kind?.isDirectory() && depth < DEEPEST) await visit(name, depth + 1);
+      else if (kind?.isFile()) names.push(name);
+      else passedOver++; // a link to nothing, a pipe, a device
+    }
+  };
+  await visit("", 0);
+  const read = (name: string) => readFile(join(path, name)).catch(unreadable(join(path, name)));
+  return { path, names: names.sort(), passedOver, read };
 }
 
 function unreadable(path: string): (cause: Error) => never {
@@ -50,12 +69,17 @@ function unreadable(path: string): (cause: Error) => never {
 
 async function openArchive(path: string, isWanted: (name: string) => boolean): Promise<SourceFiles> {
   const files = new Map<string, Uint8Array | null>(); // null: there, but not wanted
+  let passedOver = 0;
   await list({
     file: path,
     strict: true, // a damaged archive is an error, not a warning
     onReadEntry(entry) {
       if (entry.type === "Directory") return;
       const name = entry.path.replace(/^\.\//, "");
+      if (name.split("/").some(isPassedOver)) {
+        passedOver++;
+        return;
+      }
       files.set(name, isWanted(name) ? collect(entry) : null);
     },
   }).catch((cause: Error) => {
@@ -65,6 +89,7 @@ async function openArchive(path: string, isWanted: (name: string) => boolean): P
   return {
     path,
     names: [...files.keys()].sort(),
+    passedOver,
     async read(name) {
       const bytes = files.get(name);
       if (bytes == null) throw new RangeError(`archive: expected a file that was kept, found ${name}`);

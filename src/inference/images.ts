@@ -1,14 +1,7 @@
 /** Images as numbers: what needs no decoder, and the way from there to the network's input. */
 import type { ImageShape } from "../dataset/dataset.ts";
+import { type ImageDataLike, imageDataPixels } from "../dataset/scale.ts";
 import { show, sizeOf } from "../graph/tensor.ts";
-
-/** What a canvas gives: the browser's `ImageData`, or the same from anywhere else. */
-export interface ImageDataLike {
-  /** [height, width, 4] red, green, blue, opacity, 0..255 */
-  readonly data: Uint8Array | Uint8ClampedArray;
-  readonly width: number;
-  readonly height: number;
-}
 
 /** An image that is numbers already: of any size, or in the network's own shape. */
 export type RawImage =
@@ -42,78 +35,6 @@ function checked<T extends Uint8Array | Float32Array>(
   throw new RangeError(
     `classifier: ${name} as ${size} values ${show(shape)} in a ${Type.name} expected, found ${values?.length} in a ${values?.constructor.name}`,
   );
-}
-
-/**
- * RGBA to [C, H, W] bytes: laid on white, scaled until it covers H x W, cut in the middle. Every pixel is the plain average of
- * the area that it covers; an image that is H x W already keeps its pixels. Grey is 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601).
- *
- * @throws {RangeError} if C is neither 3 nor 1 (grey), or there are not 4 values for every pixel
- */
-export function imageDataPixels({ data, width, height }: ImageDataLike, shape: ImageShape): Uint8Array {
-  const [channels, rows, columns] = shape;
-  if (channels !== 3 && channels !== 1)
-    throw new RangeError(`classifier: a network that reads 3 or 1 channels expected for RGBA, found ${channels}`);
-  if (!(width > 0 && height > 0) || data.length !== 4 * width * height)
-    throw new RangeError(`classifier: ${width}x${height}x4 bytes of RGBA expected, found ${data.length}`);
-  const scale = Math.min(width / columns, height / rows); // pixels of the source per pixel of the result
-  const across = coverage((width - columns * scale) / 2, scale, columns, width);
-  const down = coverage((height - rows * scale) / 2, scale, rows, height);
-  const pixels = new Uint8Array(sizeOf(shape));
-  const area = rows * columns;
-  for (let y = 0; y < rows; y++)
-    for (let x = 0; x < columns; x++) {
-      const [red, green, blue] = average(data, width, down[y]!, across[x]!);
-      const at = y * columns + x;
-      if (channels === 1) pixels[at] = Math.round(0.299 * red + 0.587 * green + 0.114 * blue);
-      else {
-        pixels[at] = Math.round(red);
-        pixels[area + at] = Math.round(green);
-        pixels[2 * area + at] = Math.round(blue);
-      }
-    }
-  return pixels;
-}
-
-/** Source positions under one result position, along one axis, and how much of each it covers. */
-interface Coverage {
-  readonly first: number;
-  /** sum to 1 */
-  readonly weights: readonly number[];
-}
-
-function coverage(start: number, scale: number, count: number, limit: number): Coverage[] {
-  return Array.from({ length: count }, (_, i) => {
-    const [from, to] = [start + i * scale, start + (i + 1) * scale];
-    const first = Math.min(Math.floor(from + 1e-9), limit - 1); // start and scale are quotients
-    const last = Math.max(Math.min(Math.ceil(to - 1e-9), limit), first + 1);
-    const parts = Array.from({ length: last - first }, (_, j) =>
-      Math.max(0, Math.min(to, first + j + 1) - Math.max(from, first + j)),
-    );
-    const sum = parts.reduce((a, b) => a + b);
-    return { first, weights: parts.map((part) => part / sum) };
-  });
-}
-
-/** The mean colour, 0..255, of one rectangle of the source on white. */
-function average(
-  data: Uint8Array | Uint8ClampedArray,
-  width: number,
-  down: Coverage,
-  across: Coverage,
-): [red: number, green: number, blue: number] {
-  let [red, green, blue] = [0, 0, 0];
-  for (const [i, weightDown] of down.weights.entries())
-    for (const [j, weightAcross] of across.weights.entries()) {
-      const at = 4 * ((down.first + i) * width + across.first + j);
-      const weight = weightDown * weightAcross;
-      const opacity = data[at + 3]! / 255;
-      const white = 255 * (1 - opacity);
-      red += weight * (opacity * data[at]! + white);
-      green += weight * (opacity * data[at + 1]! + white);
-      blue += weight * (opacity * data[at + 2]! + white);
-    }
-  return [red, green, blue];
 }
 
 /**

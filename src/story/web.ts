@@ -1,9 +1,9 @@
 /** The classifier that stops, as a page loads it. */
 import type { ImageShape } from "../dataset/dataset.ts";
+import { type ImageDataLike, imageDataPixels } from "../dataset/scale.ts";
 import { UserError } from "../errors.ts";
 import { AdaptiveClassifier as Classifier, type StartOptions } from "../inference/adaptive-classifier.ts";
 import { fetchModel } from "../inference/fetch-model.ts";
-import { type ImageDataLike, imageDataPixels } from "../inference/images.ts";
 import type { Model } from "../model/model.ts";
 import { createWebRuntime, type WebRuntimeOptions } from "../runtime/web.ts";
 

@@ -40,7 +40,14 @@ describe("subset", () => {
 
 test("a training part too small for a validation split is the user's mistake", () => {
   const images = { pixels, labels: Uint16Array.of(0, 1, 1, 1, 0) };
-  const parts = { name: "few", imageShape: [1, 2, 2] as const, classes: ["a", "b"], training: images, test: images };
+  const parts = {
+    name: "few",
+    imageShape: [1, 2, 2] as const,
+    classes: ["a", "b"],
+    training: images,
+    validation: null,
+    test: images,
+  };
   expect(() => splitParts(parts, 0.01, 1)).toThrow(UserError);
   expect(splitParts(parts, 0.4, 1).validation?.count).toBe(2);
 });

@@ -88,7 +88,7 @@ describe("readImage", () => {
       const error: unknown = await readImage(image, shape).catch((caught: unknown) => caught);
       expect(error).toBeInstanceOf(UserError);
       expect((error as UserError).message).toMatch(
-        /^image: expected a JPEG, PNG or WebP image, found .*; check the file$/,
+        /^image: expected a picture \(JPEG, PNG, WebP, AVIF, GIF or TIFF\), found .*; check the file$/,
       );
     }
   });

@@ -153,10 +153,10 @@ describe("what the user is told", () => {
   test("of a path with nothing, or nothing known, or too much", async () => {
     expect(await mistake("no/such/folder")).toContain("expected a folder or .tar.gz at no/such/folder, found nothing");
     expect(await mistake(join(folderOf({ "a.jpg": "x" }), "a.jpg"))).toContain("found the file");
-    const unknown = await mistake(folderOf({ "notes.txt": "x", "pictures/a.bmp": "x" }));
+    const unknown = await mistake(folderOf({ "notes.txt": "x", "pictures/a.csv": "x" }));
     expect(unknown).toContain("CIFAR-10, binary version");
     expect(unknown).toContain("CIFAR-100, binary version");
-    expect(unknown).toContain("found notes.txt, pictures/a.bmp");
+    expect(unknown).toContain("found notes.txt, pictures/a.csv");
     expect(await mistake(temporaryFolder())).toContain("found nothing");
     expect(await mistake(folderOf({ ...cifar10Files(), ...cifar100Files() }))).toContain("found files of both");
     const twice = { ...cifar10Files(), ...inFolder("copy", cifar10Files()) };

@@ -1,13 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { normalisationTable } from "../../src/dataset/augmentation.ts";
 import { normalise } from "../../src/dataset/batches.ts";
-import {
-  type ImageDataLike,
-  imageDataPixels,
-  isRawImage,
-  rawNumbers,
-  writeImages,
-} from "../../src/inference/images.ts";
+import { type ImageDataLike, imageDataPixels } from "../../src/dataset/scale.ts";
+import { isRawImage, rawNumbers, writeImages } from "../../src/inference/images.ts";
 import { wavyPicture } from "./tiny-model.ts";
 
 /** [H, W] colours as RGBA; a colour is [R, G, B] or [R, G, B, opacity]. */
@@ -47,7 +42,7 @@ describe("a picture of RGBA becomes planes", () => {
     ]);
     expect([...imageDataPixels(wide, [1, 2, 2])]).toEqual([50, 60, 70, 80]);
     const high = picture([[grey(9)], [grey(100)], [grey(9)]]);
-    expect([...imageDataPixels(high, [1, 2, 2])]).toEqual([100, 100, 100, 100]); // 1 x 1 stretched
+    expect([...imageDataPixels(high, [1, 2, 2])]).toEqual([77, 77, 77, 77]); // between two centres: (3 * 100 + 9) / 4
   });
 
   test("on white, with the weights of ITU-R BT.601 for grey", () => {
@@ -74,7 +69,7 @@ describe("a picture of RGBA becomes planes", () => {
   test("or is refused", () => {
     expect(() => imageDataPixels(wavyPicture(2, 2, 1), [2, 2, 2])).toThrow("reads 3 or 1 channels expected");
     expect(() => imageDataPixels({ data: new Uint8Array(15), width: 2, height: 2 }, [3, 2, 2])).toThrow(
-      "classifier: 2x2x4 bytes of RGBA expected, found 15",
+      "picture: 2x2x4 bytes of RGBA expected, found 15",
     );
     expect(() => imageDataPixels({ data: new Uint8Array(0), width: 0, height: 2 }, [3, 2, 2])).toThrow(RangeError);
   });

@@ -8,7 +8,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { normalisationTable } from "../../src/dataset/augmentation.ts";
 import { normalise } from "../../src/dataset/batches.ts";
-import { imageDataPixels } from "../../src/inference/images.ts";
+import { imageDataPixels } from "../../src/dataset/scale.ts";
 import { saveModel } from "../../src/model/model-folder.ts";
 import { pictureOf } from "../../src/network/staged-network.ts";
 import { AdaptiveClassifier } from "../../src/story/classifier.ts";

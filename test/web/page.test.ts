@@ -30,7 +30,8 @@ describe.skipIf(!CHROMIUM)("the page", { timeout: 2 * PATIENCE }, () => {
   let browser: Browser;
 
   beforeAll(async () => {
-    const { test: drawn, classes } = drawShapesParts({ seed: 77, trainCount: 0, testCount: 20 });
+    const { test, classes } = drawShapesParts({ seed: 77, trainCount: 0, testCount: 20 });
+    const drawn = test!;
     const size = 3 * 32 * 32;
     for (const i of drawn.labels.keys()) {
       files.push(join(folder, `${String(i).padStart(2, "0")}-${classes[drawn.labels[i]!]}.png`));
