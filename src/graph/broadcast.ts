@@ -22,7 +22,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
     throw new RangeError(`reshape: ${sizeOf(x.shape)} values in ${show(x.shape)} expected, found ${show(shape)}`);
   if (sameShape(x.shape, shape)) return x;
   const target = shape.map((size, i) => (i === 0 && size === x.shape[0] ? 0 : size));
-  const y = node("Reshape", [x, integers(target)], {}, shape);
+  const y = node("Reshape", [x, integers(target)], {}, shape, x.type);
   return differentiable(y, [x], (dy) => [reshape(dy, x.shape)]);
 }
 
@@ -33,7 +33,7 @@ export function expand(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return x;
   const stretched = shape.flatMap((size, i) => (x.shape[i] === 1 && size !== 1 ? [i] : []));
   const target = shape.map((size, i) => (size === x.shape[i] ? 1 : size));
-  const y = node("Expand", [x, integers(target)], {}, shape);
+  const y = node("Expand", [x, integers(target)], {}, shape, x.type);
   return differentiable(y, [x], (dy) => [reduceSum(dy, stretched, true)]);
 }
 
@@ -47,7 +47,7 @@ export function reduce(operator: string, x: Tensor, axes: readonly number[], kee
   const shape = keepAxes
     ? x.shape.map((size, i) => (run.includes(i) ? 1 : size))
     : x.shape.filter((_, i) => !run.includes(i));
-  const y = node(operator, [x, integers(run)], { keepdims: keepAxes ? 1 : 0 }, shape);
+  const y = node(operator, [x, integers(run)], { keepdims: keepAxes ? 1 : 0 }, shape, x.type);
   return rest.length === 0 ? y : reduce(operator, y, rest, keepAxes);
 }
 

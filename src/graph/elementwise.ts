@@ -1,12 +1,22 @@
 import { unbroadcast } from "./broadcast.ts";
-import { broadcastShape, differentiable, type ElementType, node, scalar, type Tensor } from "./tensor.ts";
+import { DATA_TYPES } from "./elements.ts";
+import {
+  broadcastShape,
+  checkSameType,
+  differentiable,
+  type ElementType,
+  node,
+  scalar,
+  type Tensor,
+} from "./tensor.ts";
 
-function binary(operator: string, a: Tensor, b: Tensor, type: ElementType = "float32"): Tensor {
+function binary(operator: string, a: Tensor, b: Tensor, type: ElementType = a.type): Tensor {
+  checkSameType(operator, a, b);
   return node(operator, [a, b], {}, broadcastShape(operator, a.shape, b.shape), type);
 }
 
 function unary(operator: string, x: Tensor): Tensor {
-  return node(operator, [x], {}, x.shape);
+  return node(operator, [x], {}, x.shape, x.type);
 }
 
 export function add(a: Tensor, b: Tensor): Tensor {
@@ -37,7 +47,7 @@ export function divide(a: Tensor, b: Tensor): Tensor {
 }
 
 export function scale(x: Tensor, factor: number): Tensor {
-  return multiply(x, scalar(factor));
+  return multiply(x, scalar(factor, x.type));
 }
 
 export function negate(x: Tensor): Tensor {
@@ -108,5 +118,10 @@ export function compare(a: Tensor, operator: "Equal" | "Greater" | "GreaterOrEqu
 }
 
 export function toFloat(x: Tensor): Tensor {
-  return node("Cast", [x], { to: 1 }, x.shape);
+  return cast(x, "float32");
+}
+
+/** The same values as elements of another type. No gradient. */
+export function cast(x: Tensor, type: ElementType): Tensor {
+  return node("Cast", [x], { to: DATA_TYPES[type] }, x.shape, type);
 }

@@ -25,7 +25,7 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions = {}): Te
     group: groups,
   };
   const shape = [batch, out, Math.ceil(height / stride), Math.ceil(width / stride)];
-  return node("Conv", bias ? [x, weight, bias] : [x, weight], attributes, shape);
+  return node("Conv", bias ? [x, weight, bias] : [x, weight], attributes, shape, x.type);
 }
 
 /**
@@ -64,7 +64,7 @@ function pool(name: "maxPool" | "averagePool", x: Tensor, size: number): Tensor 
   checkPool(name, x, [height, width], size);
   const operator = name === "maxPool" ? "MaxPool" : "AveragePool";
   const shape = [batch, channels, height / size, width / size];
-  return node(operator, [x], { kernel_shape: [size, size], strides: [size, size] }, shape);
+  return node(operator, [x], { kernel_shape: [size, size], strides: [size, size] }, shape, x.type);
 }
 
 /** [B, C, H, W] -> [B, C] */
@@ -80,5 +80,5 @@ export function globalMaxPool(x: Tensor): Tensor {
 /** By name and not as a reduction, so that the runtime need not take the map out of its own layout first. */
 function globalPool(operator: string, x: Tensor): Tensor {
   const [batch, channels] = x.shape as [number, number];
-  return reshape(node(operator, [x], {}, [batch, channels, 1, 1]), [batch, channels]);
+  return reshape(node(operator, [x], {}, [batch, channels, 1, 1], x.type), [batch, channels]);
 }

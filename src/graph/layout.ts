@@ -1,6 +1,6 @@
 /** Operators that move values and compute nothing: transpose, concat, slice, pad (reshape and expand: `broadcast.ts`). */
 
-import { differentiable, integers, node, normalizeAxis, scalar, show, type Tensor } from "./tensor.ts";
+import { checkSameType, differentiable, integers, node, normalizeAxis, scalar, show, type Tensor } from "./tensor.ts";
 
 /** Axis i of the result is axis `order[i]` of x. */
 export function transpose(x: Tensor, order: readonly number[]): Tensor {
@@ -19,6 +19,7 @@ export function transpose(x: Tensor, order: readonly number[]): Tensor {
 
 export function concat(parts: readonly Tensor[], axis: number): Tensor {
   const first = parts[0]!;
+  for (const part of parts) checkSameType("concat", first, part);
   const along = normalizeAxis("concat", axis, first.shape.length);
   for (const part of parts)
     if (
@@ -30,7 +31,7 @@ export function concat(parts: readonly Tensor[], axis: number): Tensor {
       );
   const sizes = parts.map((part) => part.shape[along]!);
   const shape = first.shape.map((size, i) => (i === along ? sizes.reduce((a, b) => a + b) : size));
-  return differentiable(node("Concat", parts, { axis: along }, shape), parts, (dy) => {
+  return differentiable(node("Concat", parts, { axis: along }, shape, first.type), parts, (dy) => {
     const starts = sizes.map((_, i) => sizes.slice(0, i).reduce((a, b) => a + b, 0));
     return sizes.map((size, i) => slice(dy, along, starts[i]!, starts[i]! + size));
   });
@@ -43,7 +44,7 @@ export function slice(x: Tensor, axis: number, from: number, to: number): Tensor
   if (!(from >= 0 && from < to && to <= size))
     throw new RangeError(`slice: 0 <= from < to <= ${size} expected, found ${from} and ${to}`);
   const shape = x.shape.map((full, i) => (i === along ? to - from : full));
-  const y = node("Slice", [x, integers([from]), integers([to]), integers([along])], {}, shape);
+  const y = node("Slice", [x, integers([from]), integers([to]), integers([along])], {}, shape, x.type);
   return differentiable(y, [x], (dy) => {
     const before = x.shape.map((_, i) => (i === along ? from : 0));
     const after = x.shape.map((_, i) => (i === along ? size - to : 0));
@@ -58,5 +59,5 @@ export function pad(x: Tensor, before: readonly number[], after: readonly number
       `pad: ${x.shape.length} sizes before and after expected, found ${show(before)} and ${show(after)}`,
     );
   const shape = x.shape.map((size, i) => size + before[i]! + after[i]!);
-  return node("Pad", [x, integers([...before, ...after]), scalar(0)], { mode: "constant" }, shape);
+  return node("Pad", [x, integers([...before, ...after]), scalar(0, x.type)], { mode: "constant" }, shape, x.type);
 }

@@ -13,7 +13,7 @@ export function matMul(a: Tensor, b: Tensor): Tensor {
   if (a.shape.length < 2 || b.shape.length < 2 || k !== rows)
     throw new RangeError(`matMul: [..., M, K] and [..., K, N] expected, found ${show(a.shape)} and ${show(b.shape)}`);
   const lead = broadcastShape("matMul", a.shape.slice(0, -2), b.shape.slice(0, -2));
-  return differentiable(node("MatMul", [a, b], {}, [...lead, m, n]), [a, b], (dy) => {
+  return differentiable(node("MatMul", [a, b], {}, [...lead, m, n], a.type), [a, b], (dy) => {
     const da = matMul(dy, swapLast(b));
     if (b.shape.length === 2) {
       const flat = (x: Tensor): Tensor => reshape(x, [sizeOf(x.shape) / x.shape.at(-1)!, x.shape.at(-1)!]);
@@ -42,7 +42,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
     throw new RangeError(`linear: x [B, ${inputs}] expected for weight ${show(weight.shape)}, found ${show(x.shape)}`);
   if (bias && !sameShape(bias.shape, [out]))
     throw new RangeError(`linear: bias [${out}] expected, found ${show(bias.shape)}`);
-  const y = node("Gemm", bias ? [x, weight, bias] : [x, weight], { transB: 1 }, [x.shape[0]!, out]);
+  const y = node("Gemm", bias ? [x, weight, bias] : [x, weight], { transB: 1 }, [x.shape[0]!, out], x.type);
   return differentiable(y, bias ? [x, weight, bias] : [x, weight], (dy) => [
     matMul(dy, weight), // [B, in]
     matMul(transpose(dy, [1, 0]), x), // [out, in]

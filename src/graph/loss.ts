@@ -11,7 +11,7 @@ function checkSame(where: string, a: Tensor, b: Tensor): void {
 /** x - log(sum(exp(x))) over the last axis, safe from overflow; dx = dy - exp(y) sum(dy) */
 export function logSoftmax(x: Tensor): Tensor {
   const last = [x.shape.length - 1];
-  const y = node("LogSoftmax", [x], { axis: -1 }, x.shape);
+  const y = node("LogSoftmax", [x], { axis: -1 }, x.shape, x.type);
   return differentiable(y, [x], (dy) => [subtract(dy, multiply(exp(y), reduceSum(dy, last, true)))]);
 }
 

@@ -1,23 +1,22 @@
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { bytesOf, isTypedArray, type TensorData } from "./elements.ts";
 import {
   type Attribute,
   AttributeSchema,
+  type Graph,
   GraphSchema,
   ModelSchema,
   type Node,
   NodeSchema,
   type Tensor as OnnxTensor,
-  TensorSchema,
-  type ValueInfo,
-  ValueInfoSchema,
 } from "./onnx_pb.ts";
+import { ATTRIBUTE_TYPES, constantMessage, plainAttribute, valueInfo } from "./onnx-messages.ts";
 import type { Update } from "./optimizer.ts";
-import type { Attributes, ElementType, Source, Tensor, Variable } from "./tensor.ts";
+import type { Body, Attribute as GivenAttribute, Source, Tensor, Variable } from "./tensor.ts";
 
 /** Version of the standard operator set. Opset 20 is in ONNX Runtime since 1.17. */
 export const OPSET = 20;
 const IR_VERSION = 9;
-const BATCH_DIMENSION = "B";
 
 export interface GraphDefinition {
   /** What a run returns. */
@@ -26,15 +25,19 @@ export interface GraphDefinition {
   readonly updates?: readonly Update[];
   /** The first axis of every input and output may have any size: the graph's own first sizes are examples. */
   readonly anyBatch?: boolean;
+  /** With `anyBatch`: which axis of an input or output is the batch where it is not the first, by name; null where none is. */
+  readonly batchAxes?: Readonly<Record<string, number | null>>;
   /** Texts that the file carries along, by name: readable from any language, without effect. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Version of the operator set of each domain but the standard's; default 1. */
+  readonly opsets?: Readonly<Record<string, number>>;
 }
 
 export interface SerializedGraph {
   readonly bytes: Uint8Array;
   readonly inputs: readonly Tensor[];
   readonly variables: readonly Variable[];
-  /** The standard operators that occur, in bodies too, sorted. */
+  /** The operators that occur, in bodies too, sorted; those that are not of the standard with their domain, `domain.Operator`. */
   readonly operators: readonly string[];
 }
 
@@ -45,7 +48,7 @@ export function nextName(variable: Variable): string {
 
 /** @throws {RangeError} if two inputs, variables or outputs share a name, or if a graph for any batch changes variables */
 export function serialize(definition: GraphDefinition): SerializedGraph {
-  const { outputs, updates = [], anyBatch = false, metadata = {} } = definition;
+  const { outputs, updates = [], anyBatch = false, metadata = {}, opsets = {} } = definition;
   if (anyBatch && updates.length > 0)
     throw new RangeError(`graph: no updates expected with anyBatch, found ${updates.length}`);
   const results: [string, Tensor][] = [
@@ -57,20 +60,28 @@ export function serialize(definition: GraphDefinition): SerializedGraph {
   const model = create(ModelSchema, {
     irVersion: BigInt(IR_VERSION),
     producerName: "earlyexit",
-    opsetImport: [{ domain: "", version: BigInt(OPSET) }],
+    opsetImport: [
+      { domain: "", version: BigInt(OPSET) },
+      ...[...writer.domains].sort().map((domain) => ({ domain, version: BigInt(opsets[domain] ?? 1) })),
+    ],
     metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
     graph: {
       name: "earlyexit",
       node: writer.nodes,
       initializer: writer.constants,
       input: [
-        ...inputs.map((tensor) => valueInfo(sourceName(tensor), tensor, anyBatch)),
-        ...variables.map((tensor) => valueInfo(sourceName(tensor), tensor, false)),
+        ...inputs.map((tensor) => valueInfo(sourceName(tensor), tensor, batchAxis(definition, sourceName(tensor)))),
+        ...variables.map((tensor) => valueInfo(sourceName(tensor), tensor, null)),
       ],
-      output: results.map(([name, tensor]) => valueInfo(name, tensor, anyBatch)),
+      output: results.map(([name, tensor]) => valueInfo(name, tensor, batchAxis(definition, name))),
     },
   });
   return { bytes: toBinary(ModelSchema, model), inputs, variables, operators: [...writer.operators].sort() };
+}
+
+/** Which axis of this input or output may have any size; null where none may. */
+export function batchAxis({ anyBatch = false, batchAxes = {} }: GraphDefinition, name: string): number | null {
+  return anyBatch ? (batchAxes[name] === undefined ? 0 : batchAxes[name]) : null;
 }
 
 /**
@@ -82,10 +93,11 @@ export function serialize(definition: GraphDefinition): SerializedGraph {
 class GraphWriter {
   readonly nodes: Node[] = [];
   readonly constants: OnnxTensor[] = [];
-  /** Of the outermost graph, as the next four: one list for the whole file. */
+  /** Of the outermost graph, as the next five: one list for the whole file. */
   readonly inputs: Tensor[] = [];
   readonly variables: Variable[] = [];
   readonly operators = new Set<string>();
+  readonly domains = new Set<string>();
   readonly #taken = new Map<string, object>();
   readonly #count = { nodes: 0, constants: 0 };
   readonly #anyBatch: boolean;
@@ -101,10 +113,12 @@ class GraphWriter {
     anyBatch: boolean,
     updates: readonly Update[] = [],
     outer: GraphWriter | null = null,
+    bodyInputs: readonly Tensor[] = [],
   ) {
     this.#anyBatch = anyBatch;
     this.#outer = outer;
     this.#root = outer ? outer.#root : this;
+    for (const { source } of bodyInputs) this.#takeInput(source);
     for (const { variable } of updates) this.#claim(variable.source.name, variable.source);
     for (const result of results) this.#claim(result[0], result);
     for (const [name, { source, index }] of results) {
@@ -117,6 +131,12 @@ class GraphWriter {
       this.#push({ opType: "Identity", name, input: [computed], output: [name] });
       this.#root.#count.nodes++;
     }
+  }
+
+  #takeInput(source: Source): void {
+    if (source.kind !== "input") throw new TypeError("graph: inputs of a body made by `input` expected");
+    this.#claim(source.name, source);
+    this.#named.set(source, source.name);
   }
 
   /** Writes what the tensor needs, unless it is there already, and returns its name in the file. */
@@ -158,30 +178,47 @@ class GraphWriter {
   }
 
   #writeNode(source: Extract<Source, { kind: "node" }>): string {
-    const { operator, outputCount } = source;
+    const { operator, domain, outputCount } = source;
     const input = source.inputs.map((one) => (one ? this.#name(one) : ""));
     const name = `${operator}_${this.#root.#count.nodes++}`; // counted before its bodies, whose nodes have names too
     const output = Array.from({ length: outputCount }, (_, i) => this.#outputName(source, name, i));
-    const attribute = Object.entries(source.attributes).map(([key, value]) =>
-      typeof value === "object" && "graph" in value
-        ? this.#body(`${name}.${key}`, key, value.graph)
-        : attributeMessage(key, value),
-    );
-    this.#push({ opType: operator, name, input, output, attribute });
+    const attribute = Object.entries(source.attributes).map(([key, value]) => this.#attribute(name, key, value));
+    this.#push({ opType: operator, name, input, output, attribute, ...(domain ? { domain } : {}) });
     return name;
   }
 
-  #push(node: MessageInitShape<typeof NodeSchema> & { readonly opType: string }): void {
+  #push(node: MessageInitShape<typeof NodeSchema> & { readonly opType: string; readonly domain?: string }): void {
+    const { opType, domain } = node;
     this.nodes.push(create(NodeSchema, node));
-    this.#root.operators.add(node.opType);
+    this.#root.operators.add(domain ? `${domain}.${opType}` : opType);
+    if (domain) this.#root.domains.add(domain);
   }
 
-  #body(name: string, key: string, returned: readonly Tensor[]): Attribute {
+  #attribute(node: string, name: string, value: GivenAttribute): Attribute {
+    const type = ATTRIBUTE_TYPES;
+    const body = `${node}.${name}`;
+    if (typeof value === "object" && "graph" in value)
+      return create(AttributeSchema, { name, type: type.graph, g: this.#body(body, value) });
+    if (typeof value === "object" && "graphs" in value)
+      return create(AttributeSchema, {
+        name,
+        type: type.graphs,
+        graphs: value.graphs.map((one, i) => this.#body(`${body}.${i}`, one)),
+      });
+    return plainAttribute(name, value);
+  }
+
+  #body(name: string, { graph: returned, inputs = [] }: Body): Graph {
     const results = returned.map((tensor, i): [string, Tensor] => [`${name}:${i}`, tensor]);
-    const { nodes, constants } = new GraphWriter(results, this.#anyBatch, [], this);
-    const output = results.map(([result, tensor]) => valueInfo(result, tensor, this.#anyBatch));
-    const g = create(GraphSchema, { name, node: nodes, initializer: constants, output });
-    return create(AttributeSchema, { name: key, type: ATTRIBUTE_TYPE.graph, g });
+    const { nodes, constants } = new GraphWriter(results, this.#anyBatch, [], this, inputs);
+    const first = this.#anyBatch ? 0 : null;
+    return create(GraphSchema, {
+      name,
+      node: nodes,
+      initializer: constants,
+      input: inputs.map((tensor) => valueInfo(sourceName(tensor), tensor, first)),
+      output: results.map(([result, tensor]) => valueInfo(result, tensor, first)),
+    });
   }
 
   #claim(name: string, owner: object): void {
@@ -192,20 +229,15 @@ class GraphWriter {
   }
 
   /** Small constants are shared. */
-  #writeConstant(data: Float32Array | Int32Array | BigInt64Array, tensor: Tensor): string {
-    const key = data.length <= 16 ? `${tensor.type} ${tensor.shape} ${data}` : "";
+  #writeConstant(data: TensorData, tensor: Tensor): string {
+    const { type, shape } = tensor;
+    const content = isTypedArray(data) ? bytesOf(data) : JSON.stringify(data); // 0 and -0 are equal, but not the same
+    const key = data.length <= 16 ? `${type} ${shape} ${content}` : "";
     const known = this.#sharedConstant(key);
     if (known !== undefined) return known;
     const name = `constant_${this.#root.#count.constants++}`;
     if (key) this.#constantNames.set(key, name);
-    this.constants.push(
-      create(TensorSchema, {
-        name,
-        dims: tensor.shape.map(BigInt),
-        dataType: DATA_TYPE[tensor.type],
-        rawData: new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength),
-      }),
-    );
+    this.constants.push(constantMessage(data, tensor, name));
     return name;
   }
 
@@ -215,31 +247,7 @@ class GraphWriter {
   }
 }
 
-/** Numbers that the ONNX format gives to element types and attribute types. */
-const DATA_TYPE: Readonly<Record<ElementType, number>> = { float32: 1, int32: 6, int64: 7, bool: 9 };
-const ATTRIBUTE_TYPE = { float: 1, integer: 2, string: 3, graph: 5, integers: 7 };
-
 function sourceName({ source }: Tensor): string {
   if (source.kind !== "input" && source.kind !== "variable") throw new TypeError("graph: an input expected");
   return source.name;
-}
-
-function valueInfo(name: string, { shape, type }: Tensor, anyBatch: boolean): ValueInfo {
-  const dim = shape.map((size, axis) => ({
-    value:
-      anyBatch && axis === 0
-        ? { case: "dimParam" as const, value: BATCH_DIMENSION }
-        : { case: "dimValue" as const, value: BigInt(size) },
-  }));
-  const tensorType = { elemType: DATA_TYPE[type], shape: { dim } };
-  return create(ValueInfoSchema, { name, type: { value: { case: "tensorType", value: tensorType } } });
-}
-
-function attributeMessage(name: string, value: Exclude<Attributes[string], { graph: unknown }>): Attribute {
-  if (typeof value === "string")
-    return create(AttributeSchema, { name, type: ATTRIBUTE_TYPE.string, s: new TextEncoder().encode(value) });
-  if (typeof value === "number")
-    return create(AttributeSchema, { name, type: ATTRIBUTE_TYPE.integer, i: BigInt(value) });
-  if ("float" in value) return create(AttributeSchema, { name, type: ATTRIBUTE_TYPE.float, f: value.float });
-  return create(AttributeSchema, { name, type: ATTRIBUTE_TYPE.integers, ints: value.map(BigInt) });
 }

@@ -4,15 +4,34 @@
  *
  * Letters for shapes: B batch, C channels, H, W, K classes, O output channels, G groups.
  */
+import { type ElementType, elementsOf, holds, type TensorData, typeOf } from "./elements.ts";
+
+export type { ElementType, TensorData } from "./elements.ts";
 export type Shape = readonly number[];
-export type ElementType = "float32" | "int32" | "int64" | "bool";
-/** A plain number is an integer attribute; `graph` is a body (see `If` of the ONNX standard), given by what it returns. */
-export type Attributes = Readonly<
-  Record<
-    string,
-    number | { readonly float: number } | string | readonly number[] | { readonly graph: readonly Tensor[] }
-  >
->;
+
+/** Attributes of a node. Plain numbers are integers, as bigint where they may lie beyond 2^53; the other kinds are named. */
+export type Attribute =
+  | number
+  | bigint
+  | string
+  | readonly (number | bigint)[]
+  | { readonly float: number }
+  | { readonly floats: readonly number[] }
+  | { readonly strings: readonly string[] }
+  /** constants */
+  | { readonly tensor: Tensor }
+  | { readonly tensors: readonly Tensor[] }
+  | Body
+  | { readonly graphs: readonly Body[] };
+export type Attributes = Readonly<Record<string, Attribute>>;
+
+/** A graph inside a node (see `If` and `Loop` of the ONNX standard). It may use whatever the graphs around it have computed. */
+export interface Body {
+  /** What it returns. */
+  readonly graph: readonly Tensor[];
+  /** What its node feeds it, made by `input`; none for `If`. */
+  readonly inputs?: readonly Tensor[];
+}
 
 /** Where a tensor comes from. */
 export type Source =
@@ -21,10 +40,12 @@ export type Source =
   /** kept by the runtime from one run to the next, for example a weight */
   | { readonly kind: "variable"; readonly name: string; readonly initial: () => Float32Array }
   /** stored in the ONNX model */
-  | { readonly kind: "constant"; readonly data: Float32Array | Int32Array | BigInt64Array }
+  | { readonly kind: "constant"; readonly data: TensorData }
   | {
       readonly kind: "node";
       readonly operator: string;
+      /** "" is the standard's. */
+      readonly domain: string;
       readonly inputs: readonly (Tensor | null)[];
       readonly attributes: Attributes;
       readonly outputCount: number;
@@ -73,31 +94,48 @@ export function variable(name: string, shape: Shape, initial: Float32Array | (()
   return { shape, type: "float32", source: { kind: "variable", name, initial: make }, index: 0 };
 }
 
-export function constant(data: Float32Array | readonly number[], shape: Shape = [data.length]): Tensor {
-  const values = data instanceof Float32Array ? data : Float32Array.from(data);
-  if (values.length !== sizeOf(shape))
-    throw new RangeError(`constant: ${show(shape)} expects ${sizeOf(shape)} values, found ${values.length}`);
-  return { shape, type: "float32", source: { kind: "constant", data: values }, index: 0 };
+/**
+ * @param data plain numbers are rounded to elements of the type
+ * @param type default: float32 for numbers, else what the array says (`typeOf`)
+ * @throws {RangeError} if the shape expects another count
+ * @throws {TypeError} if the array cannot hold the type
+ */
+export function constant(data: TensorData | readonly number[], shape?: Shape, type?: ElementType): Tensor {
+  const isPlain = (values: TensorData | readonly number[]): values is readonly number[] =>
+    Array.isArray(values) && type !== "string" && typeof values[0] !== "string";
+  const values: TensorData = isPlain(data) ? elementsOf(data, type ?? "float32") : data;
+  const elements = type ?? typeOf(values);
+  const sizes = shape ?? [values.length];
+  if (values.length !== sizeOf(sizes))
+    throw new RangeError(`constant: ${show(sizes)} expects ${sizeOf(sizes)} values, found ${values.length}`);
+  if (!holds(values, elements))
+    throw new TypeError(`constant: an array of ${elements} expected, found ${values.constructor.name}`);
+  return { shape: sizes, type: elements, source: { kind: "constant", data: values }, index: 0 };
 }
 
-export function scalar(value: number): Tensor {
-  return constant([value], []);
+export function scalar(value: number, type: ElementType = "float32"): Tensor {
+  return constant([value], [], type);
 }
 
 /** Whole numbers for the operators that take shapes, axes or indices as tensors. */
 export function integers(values: readonly number[], shape: Shape = [values.length]): Tensor {
-  return { shape, type: "int64", source: { kind: "constant", data: BigInt64Array.from(values, BigInt) }, index: 0 };
+  return constant(values, shape, "int64");
 }
 
-/** One ONNX node with one output. No gradient: see `differentiable`. An input that is left out is null. */
+/**
+ * One ONNX node with one output. No gradient: see `differentiable`. An input that is left out is null.
+ *
+ * @param domain of the operator; "" is the standard's, "com.microsoft" that of ONNX Runtime
+ */
 export function node(
   operator: string,
   inputs: readonly (Tensor | null)[],
   attributes: Attributes,
   shape: Shape,
   type: ElementType = "float32",
+  domain = "",
 ): Tensor {
-  return nodes(operator, inputs, attributes, [{ shape, type }])[0]!;
+  return nodes(operator, inputs, attributes, [{ shape, type }], domain)[0]!;
 }
 
 /** One ONNX node with several outputs. */
@@ -106,8 +144,9 @@ export function nodes(
   inputs: readonly (Tensor | null)[],
   attributes: Attributes,
   results: readonly { shape: Shape; type: ElementType }[],
+  domain = "",
 ): Tensor[] {
-  const source: Source = { kind: "node", operator, inputs, attributes, outputCount: results.length };
+  const source: Source = { kind: "node", operator, domain, inputs, attributes, outputCount: results.length };
   return results.map(({ shape, type }, index) => ({ shape, type, source, index }));
 }
 
@@ -147,6 +186,12 @@ export function broadcastShape(where: string, a: Shape, b: Shape): Shape {
       throw new RangeError(`${where}: shapes that broadcast expected, found ${show(a)} and ${show(b)}`);
     return Math.max(left, right);
   });
+}
+
+/** @throws {RangeError} if the elements of the two are not of one type */
+export function checkSameType(where: string, a: Tensor, b: Tensor): void {
+  if (a.type !== b.type)
+    throw new RangeError(`${where}: elements of one type expected, found ${a.type} and ${b.type}; cast one of them`);
 }
 
 /** Axis -1 is the last one. */

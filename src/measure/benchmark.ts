@@ -257,7 +257,7 @@ function singleContestants(
  * @returns the contestant, and what turns its times, one for each round, into the mean time of each exit
  */
 export function mixedExits(
-  program: Pick<Program, "run">,
+  program: { run(feeds: Values): Promise<Values> },
   policy: LearnedPolicy,
   rounds: number,
   toInput: (pixels: Uint8Array) => Float32Array,

@@ -7,16 +7,13 @@
  */
 
 import { exitAnswer, featureColumn, featuresOfAnswer } from "../exits/observation.ts";
-import { compare, relu } from "../graph/elementwise.ts";
+import { cast, compare, relu } from "../graph/elementwise.ts";
 import { concat, slice } from "../graph/layout.ts";
 import { linear } from "../graph/linear.ts";
 import { constant, node, type Tensor } from "../graph/tensor.ts";
 import type { NamedArray } from "../network/weights.ts";
 import type { Agent } from "./agent.ts";
 import { ACTIONS } from "./q-network.ts";
-
-/** The number that the ONNX format gives to truth values. */
-const BOOL = 9;
 
 export interface StageInputs {
   readonly exit: number;
@@ -60,7 +57,7 @@ export function stageDecision(agent: Agent, stage: StageInputs): StageDecision {
   }, seenByNow);
   const exitNow = compare(slice(q, 1, 1, 2), "GreaterOrEqual", slice(q, 1, 0, 1));
   const smallest = node("ArgMin", [q], { axis: 1, keepdims: 0 }, [q.shape[0]!], "int64"); // at a tie the first: `continue`
-  const goesOn = node("Cast", [smallest], { to: BOOL }, smallest.shape, "bool");
+  const goesOn = cast(smallest, "bool");
   return { probabilities, answer, seenByNow, q, exitNow, goesOn, topClass };
 }
 

@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { InferenceSession, listSupportedBackends, Tensor } from "onnxruntime-node";
 import { UserError } from "../errors.ts";
-import { type Device, type Runtime, residentOutputs, type SessionOptions } from "./runtime.ts";
+import { type Device, type Runtime, residentOutputs, type SessionOptions, tensorMaker } from "./runtime.ts";
 
 const NODE_DEVICES = ["cpu", "webgpu", "cuda"] as const;
 
@@ -25,7 +25,7 @@ export function createNodeRuntime({
     device,
     threads,
     createSession: (model, options) => createSession(device, model, { threads, ...options }),
-    tensor: (data, shape) => new Tensor("float32", data, shape),
+    tensor: tensorMaker(Tensor),
   };
 }
 

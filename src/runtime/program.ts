@@ -1,23 +1,27 @@
-import type { InferenceSession, OnnxValue } from "onnxruntime-common";
-import { type GraphDefinition, nextName, type SerializedGraph, serialize } from "../graph/onnx.ts";
+import type { InferenceSession, OnnxValue, Tensor as OrtTensor } from "onnxruntime-common";
+import { type ElementType, holds, type TensorData } from "../graph/elements.ts";
+import { batchAxis, type GraphDefinition, nextName, type SerializedGraph, serialize } from "../graph/onnx.ts";
 import type { Update } from "../graph/optimizer.ts";
 import { type Shape, show, sizeOf, type Tensor, type Variable } from "../graph/tensor.ts";
 import { fillUniform, seededRandom } from "../random.ts";
-import type { Runtime, SessionOptions } from "./runtime.ts";
+import { dataOf, type Runtime, type SessionOptions } from "./runtime.ts";
 
 export interface ProgramOptions extends Omit<SessionOptions, "resident"> {
   /** Seeds the random inputs (dropout); default 0. */
   readonly seed?: number;
 }
 
+/** Most graphs take and give floats; `AnyValues` are those of the others. */
 export type Values = Record<string, Float32Array>;
+export type AnyValues = Record<string, TensorData>;
 
 /** An input that the caller feeds. */
 interface Fed {
   readonly name: string;
   readonly shape: Shape;
-  /** Its shape without the first axis, and how many values that is; null where the batch is fixed. */
-  readonly perImage: { readonly shape: Shape; readonly size: number } | null;
+  readonly type: ElementType;
+  /** The axis that may have any size, and how many values there are per unit of it; null where the batch is fixed. */
+  readonly batch: { readonly axis: number; readonly size: number } | null;
 }
 
 /**
@@ -88,28 +92,33 @@ export class Program {
    * One run: reads the inputs and the variables, changes the variables, returns the outputs.
    *
    * @param step decides the random inputs, together with the seed
+   * @typeParam Results what the caller knows of the outputs, for example `{ class: BigInt64Array }`; default: all are floats
    * @throws {RangeError} if an input is missing or has the wrong size
+   * @throws {TypeError} if an input is an array of another type
    */
-  async run(feeds: Readonly<Record<string, Float32Array>>, step = 0): Promise<Values> {
+  async run<Results extends AnyValues = Values>(feeds: Readonly<AnyValues>, step = 0): Promise<Results> {
     for (const one of this.#inputs) this.#feeds[one.name] = this.#feed(one, feeds[one.name]);
     this.#random.forEach(({ values }, i) => {
       fillUniform(seededRandom(this.#seed, step, i), values);
     });
     const results = await this.#session.run(this.#feeds);
     for (const { variable } of this.#updates) this.#set(variable.source.name, results[nextName(variable)]!);
-    const values: Values = {};
-    for (const name of this.#outputNames) values[name] = results[name]!.data as Float32Array;
-    return values;
+    const values: AnyValues = {};
+    for (const name of this.#outputNames) values[name] = dataOf(results[name] as OrtTensor);
+    return values as Results;
   }
 
-  #feed({ name, shape, perImage }: Fed, data: Float32Array | undefined): OnnxValue {
-    const expected = perImage ? perImage.size : sizeOf(shape);
-    if (!data || (perImage ? data.length % expected !== 0 : data.length !== expected))
+  #feed({ name, shape, type, batch }: Fed, data: TensorData | undefined): OnnxValue {
+    const expected = batch ? batch.size : sizeOf(shape);
+    if (!data || (batch ? data.length % expected !== 0 : data.length !== expected))
       throw new RangeError(
-        `program: input ${name} expects ${perImage ? `a multiple of ${expected}` : expected} values ` +
+        `program: input ${name} expects ${batch ? `a multiple of ${expected}` : expected} values ` +
           `(${show(shape)}), found ${data ? data.length : "nothing"}`,
       );
-    return this.#runtime.tensor(data, perImage ? [data.length / expected, ...perImage.shape] : shape);
+    if (!holds(data, type))
+      throw new TypeError(`program: input ${name} expects an array of ${type}, found ${data.constructor.name}`);
+    const sizes = batch ? shape.map((size, axis) => (axis === batch.axis ? data.length / expected : size)) : shape;
+    return this.#runtime.tensor(data, sizes, type);
   }
 
   /**
@@ -194,11 +203,12 @@ function isResident({ location }: OnnxValue): boolean {
   return location === "gpu-buffer";
 }
 
-function fed(tensor: Tensor, { anyBatch }: GraphDefinition): Fed {
-  const { shape } = tensor;
-  const rest = shape.slice(1);
-  const perImage = anyBatch && shape.length > 0 ? { shape: rest, size: sizeOf(rest) } : null;
-  return { name: nameOf(tensor), shape, perImage };
+function fed(tensor: Tensor, definition: GraphDefinition): Fed {
+  const { shape, type } = tensor;
+  const name = nameOf(tensor);
+  const axis = batchAxis(definition, name);
+  const isFixed = axis === null || axis >= shape.length;
+  return { name, shape, type, batch: isFixed ? null : { axis, size: sizeOf(shape.filter((_, i) => i !== axis)) } };
 }
 
 function isRandom(tensor: Tensor): boolean {

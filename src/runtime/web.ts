@@ -1,5 +1,5 @@
 import { UserError } from "../errors.ts";
-import { type Runtime, residentOutputs } from "./runtime.ts";
+import { type Runtime, residentOutputs, tensorMaker } from "./runtime.ts";
 
 const WEB_DEVICES = ["wasm", "webgpu"] as const;
 /** More threads than this gain nothing on the small images of these networks. */
@@ -63,7 +63,7 @@ export async function createWebRuntime(options: WebRuntimeOptions = {}): Promise
         // Idle threads of one session would otherwise spin against those of the next one.
         extra: { session: { force_spinning_stop: "1" } },
       }),
-    tensor: (data, shape) => new ort.Tensor("float32", data, shape),
+    tensor: tensorMaker(ort.Tensor),
   };
 }
 
