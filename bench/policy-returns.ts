@@ -19,7 +19,8 @@ import { lambdaPoint } from "../src/policy/lambda-calibration.ts";
 import type { Runtime } from "../src/runtime/runtime.ts";
 import { solveStopping, stoppingExits } from "../src/yardsticks/optimal-stopping.ts";
 import { columnMeans, pairedBootstrap } from "../src/yardsticks/paired-bootstrap.ts";
-import { prepareYardsticks, type YardstickProblem, yardsticksFor } from "../src/yardsticks/yardsticks.ts";
+import { prepareYardsticks, type YardstickProblem } from "../src/yardsticks/yardstick.ts";
+import { yardsticksFor } from "../src/yardsticks/yardsticks.ts";
 
 const SAVINGS = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8] as const;
 /** In place of those that no price leads to: early exits that are as good as the last one are taken for nothing. */

@@ -1,7 +1,7 @@
 import type { AnswerTable } from "../exits/answers.ts";
 import { correctAnswers } from "../exits/environment.ts";
 import type { ExitCosts } from "../exits/exit-table.ts";
-import type { Yardstick } from "../yardsticks/yardsticks.ts";
+import type { Yardstick } from "../yardsticks/yardstick.ts";
 import { outcomeKinds, returnAt, type Summary, summarise, tallyOutcomes } from "./outcome.ts";
 
 /** What a yardstick reaches. */

@@ -6,7 +6,8 @@ import { lambdaGrid, lambdaGridWith } from "../exits/lambda-grid.ts";
 import { greedyExits, qValues } from "../policy/agent.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { type YardstickProblem, yardsticksFor } from "../yardsticks/yardsticks.ts";
+import type { YardstickProblem } from "../yardsticks/yardstick.ts";
+import { yardsticksFor } from "../yardsticks/yardsticks.ts";
 import { type TradeOffPoint, tradeOffCurve } from "./comparison.ts";
 import type { EvaluationFigures } from "./figures.ts";
 

@@ -10,22 +10,14 @@ import { checkLambda, decide } from "../policy/agent.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { VERSION } from "../version.ts";
-import { prepareYardsticks, type Yardstick, yardsticksFor } from "../yardsticks/yardsticks.ts";
+import { prepareYardsticks, type Yardstick } from "../yardsticks/yardstick.ts";
+import { YARDSTICK_NAMES, yardsticksFor } from "../yardsticks/yardsticks.ts";
 import { evaluateYardsticks } from "./comparison.ts";
 import { type EvaluationDetails, evaluationDetails } from "./details.ts";
 import { type EvaluationFigures, evaluateExits } from "./figures.ts";
 
 /** Who can decide in `evaluate`, besides `exit:K` (always leave at exit K, 1..E). */
-export const POLICY_NAMES = [
-  "dqn",
-  "optimal",
-  "oracle",
-  "patience",
-  "random",
-  "threshold:confidence",
-  "threshold:margin",
-  "threshold:entropy",
-] as const;
+export const POLICY_NAMES = ["dqn", ...YARDSTICK_NAMES] as const;
 
 export interface TableEvaluation {
   readonly policy: LearnedPolicy;

@@ -9,7 +9,7 @@ import { correctAnswers, returnOf } from "../../src/exits/environment.ts";
 import { prepareEpisodes } from "../../src/exits/episodes.ts";
 import { costShares } from "../../src/exits/observation.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
-import { prepareYardsticks } from "../../src/yardsticks/yardsticks.ts";
+import { prepareYardsticks } from "../../src/yardsticks/yardstick.ts";
 import { syntheticTable } from "./synthetic.ts";
 
 const runtime = createNodeRuntime({ threads: 1 });

@@ -4,7 +4,8 @@ import { answersOf, fitAnswers } from "../../src/exits/answers.ts";
 import { learnOnTable } from "../../src/policy/learn.ts";
 import { optimalReturn } from "../../src/policy/optimal-return.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
-import { optimalStopping, prepareYardsticks } from "../../src/yardsticks/yardsticks.ts";
+import { prepareYardsticks } from "../../src/yardsticks/yardstick.ts";
+import { optimalStopping } from "../../src/yardsticks/yardsticks.ts";
 import { COSTS, syntheticTable } from "./synthetic.ts";
 
 const runtime = createNodeRuntime({ threads: 1 });

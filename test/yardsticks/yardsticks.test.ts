@@ -7,14 +7,14 @@ import { costShares } from "../../src/exits/observation.ts";
 import { decide } from "../../src/policy/agent.ts";
 import { trainAgent } from "../../src/policy/dqn.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
+import { patienceExits } from "../../src/yardsticks/patience.ts";
+import { prepareYardsticks, type YardstickProblem } from "../../src/yardsticks/yardstick.ts";
 import {
   fixedExit,
   optimalStopping,
   oracleExits,
-  patienceExits,
-  prepareYardsticks,
   randomExit,
-  type YardstickProblem,
+  YARDSTICK_NAMES,
   yardsticksFor,
 } from "../../src/yardsticks/yardsticks.ts";
 import { COSTS, syntheticTable } from "../policy/synthetic.ts";
@@ -49,6 +49,11 @@ test("there is every yardstick, by name", async () => {
     "optimal",
     "oracle",
   ]);
+});
+
+test("`--policy` takes the names of all that there are", () => {
+  const names = yardsticksFor(problem, 0.1).map(({ name }) => name);
+  expect(names.filter((name) => !name.startsWith("exit:")).sort()).toEqual([...YARDSTICK_NAMES].sort());
 });
 
 const solved = new Map<number, Promise<Map<string, number>>>();
