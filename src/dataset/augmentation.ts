@@ -1,5 +1,6 @@
 import { integer, type Random, seededRandom } from "../random.ts";
 import type { ImageShape, Samples } from "./dataset.ts";
+import { type Colour, photoWriter, type Zoom } from "./photo-augmentation.ts";
 
 const FLIP = 0x666c6970; // keep these random numbers apart from those of other purposes with the same seed
 const CROP = 0x63726f70;
@@ -20,6 +21,10 @@ export interface Augmentation {
   readonly flip: boolean;
   /** Side in pixels of a square filled with the mean; 0 turns it off; at most H and W. */
   readonly cutout: number;
+  /** In place of the shift by `padding`: a random part of the image, scaled to H x W. */
+  readonly zoom?: Zoom | undefined;
+  /** Brightness, contrast and saturation at random. */
+  readonly colour?: Colour | undefined;
 }
 
 export const NO_AUGMENTATION: Augmentation = { padding: 0, flip: false, cutout: 0 };
@@ -86,10 +91,18 @@ export function writeAugmented(
 ): void {
   const [channels, height, width] = imageShape;
   const size = channels * height * width;
+  const writePhoto = augmentation.zoom || augmentation.colour ? photoWriter(imageShape, table, augmentation) : null;
   const rows = new Int32Array(height); // offset of the source row, for every row
   const columns = new Int32Array(width);
   for (const [position, index] of indices.entries()) {
     const random = seededRandom(seed, CROP, epoch, index);
+    const source = samples.pixels.subarray(index * size, (index + 1) * size);
+    const target = out.subarray(position * size, (position + 1) * size);
+    if (writePhoto) {
+      writePhoto(target, source, random, augmentation.flip && isFlipped(seed, epoch, index));
+      if (augmentation.cutout > 0) cutOut(target, imageShape, augmentation.cutout, random);
+      continue;
+    }
     sourcePositions(rows, shift(random, augmentation.padding), false, width);
     sourcePositions(
       columns,
@@ -97,8 +110,6 @@ export function writeAugmented(
       augmentation.flip && isFlipped(seed, epoch, index),
       1,
     );
-    const source = samples.pixels.subarray(index * size, (index + 1) * size);
-    const target = out.subarray(position * size, (position + 1) * size);
     copyNormalised(target, source, rows, columns, table);
     if (augmentation.cutout > 0) cutOut(target, imageShape, augmentation.cutout, random);
   }

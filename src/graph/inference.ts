@@ -49,12 +49,12 @@ export function batchNorm(
   return add(multiply(x, reshape(slope, stretched)), reshape(offset, stretched));
 }
 
-/** [B, C, H, W] -> [B, C, H / size, W / size] */
+/** [B, C, H, W] -> [B, C, floor(H / size), floor(W / size)] */
 export function maxPool(x: Tensor, size = 2): Tensor {
   return pool("maxPool", x, size);
 }
 
-/** [B, C, H, W] -> [B, C, H / size, W / size] */
+/** [B, C, H, W] -> [B, C, floor(H / size), floor(W / size)] */
 export function averagePool(x: Tensor, size = 2): Tensor {
   return pool("averagePool", x, size);
 }
@@ -63,7 +63,7 @@ function pool(name: "maxPool" | "averagePool", x: Tensor, size: number): Tensor 
   const [batch, channels, height, width] = x.shape as [number, number, number, number];
   checkPool(name, x, [height, width], size);
   const operator = name === "maxPool" ? "MaxPool" : "AveragePool";
-  const shape = [batch, channels, height / size, width / size];
+  const shape = [batch, channels, Math.floor(height / size), Math.floor(width / size)];
   return node(operator, [x], { kernel_shape: [size, size], strides: [size, size] }, shape, x.type);
 }
 

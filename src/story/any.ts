@@ -56,7 +56,7 @@ export function trainNetwork(options: TrainNetworkOptions): Promise<StagedNetwor
     runtime,
     dataset: data,
     seed,
-    blueprint: typeof blueprint === "string" ? builtInBlueprint(blueprint) : parseBlueprint(blueprint),
+    blueprint: typeof blueprint === "string" ? builtInBlueprint(blueprint, data.imageShape) : parseBlueprint(blueprint),
     recipe: typeof recipe === "string" ? builtInRecipe(recipe) : parseRecipe(recipe),
     ...(validation
       ? { validate: async (network) => headAccuracies(await computeExitTable(runtime, network, validation)) }

@@ -79,6 +79,27 @@ export const recipeSchema = z.strictObject({
       flip: z.boolean().default(true),
       /** Side of the square that is blanked out; 0 is none. */
       cutout: z.int().min(0).default(0),
+      /** In place of `padding`: a random part of the image becomes the whole, see `Zoom`. */
+      zoom: z
+        .strictObject({
+          area: z
+            .tuple([positive.max(4), positive.max(4)])
+            .refine(([from, to]) => from <= to, "smallest before largest"),
+          stretch: z
+            .number()
+            .min(1)
+            .max(4)
+            .default(4 / 3),
+        })
+        .optional(),
+      /** See `Colour`. */
+      colour: z
+        .strictObject({
+          brightness: share.default(0.2),
+          contrast: share.default(0.2),
+          saturation: share.default(0.2),
+        })
+        .optional(),
     })
     .prefault({}),
   /** The network that is kept is an exponential moving average of the weights with this decay per step; null keeps the last one. */

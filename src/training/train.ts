@@ -1,5 +1,5 @@
 import { f16round } from "@petamoriken/float16";
-import { channelStatistics, type Normalisation } from "../dataset/augmentation.ts";
+import type { Normalisation } from "../dataset/augmentation.ts";
 import { type BatchOptions, type BatchSource, inlineBatches, stepsPerEpoch } from "../dataset/batches.ts";
 import type { Dataset, Samples } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
@@ -14,8 +14,8 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { VERSION } from "../version.ts";
 import type { Recipe } from "./recipe.ts";
 import { averageDecayAt, exitWeightsAt, learningRateAt } from "./schedule.ts";
+import { startOf, type Trained } from "./start.ts";
 import { buildTrainingStep } from "./step.ts";
-import { startingWeights } from "./whitening.ts";
 
 /** One line of `metrics.jsonl`. */
 export interface TrainingProgress {
@@ -49,6 +49,8 @@ export interface TrainOptions {
   readonly dataset: Dataset;
   readonly recipe: Recipe;
   readonly seed: number;
+  /** A network to start from, see `startOf`. */
+  readonly from?: Trained | undefined;
   /** Where batches come from; default: computed in this thread. `workerBatches` computes them beside the steps. */
   readonly batches?: (options: BatchOptions) => BatchSource;
   /** [E] accuracy of the network as it stands, on the validation split; called every `recipe.validateEvery` epochs. */
@@ -71,11 +73,10 @@ export interface TrainOptions {
 export async function trainNetwork(options: TrainOptions): Promise<StagedNetwork> {
   const { runtime, blueprint, dataset, recipe, seed, resumeFrom, signal, checkpointEvery = 200 } = options;
   const train = checkedTrainSplit(blueprint, dataset, recipe);
-  const normalisation = channelStatistics(train, dataset.imageShape);
+  const { weights: start, normalisation } = await startOf(blueprint, dataset, train, options.from);
   const perEpoch = stepsPerEpoch(train.count, recipe.batchSize);
   const steps = Math.round(recipe.epochs * perEpoch);
   const firstStep = resumeFrom?.step ?? 0;
-  const start = await startingWeights(blueprint, train, dataset.imageShape, normalisation);
   const trainable = blueprintTrainable(blueprint, dataset.classes, normalisation);
   const definition = buildTrainingStep(trainable, recipe, { seed, start });
   const program = await Program.compile(runtime, definition, { seed, optimizeFor: "training" });

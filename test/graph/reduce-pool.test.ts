@@ -90,6 +90,9 @@ test("without axes, everything is reduced to a scalar", async () => {
 describe.each([
   { x: [2, 3, 4, 6], size: 2 },
   { x: [1, 2, 3, 6], size: 3 },
+  { x: [2, 2, 5, 7], size: 2 },
+  { x: [1, 2, 4, 3], size: 2 },
+  { x: [1, 2, 5, 8], size: 3 },
 ])("pooling of $x by $size", ({ x, size }) => {
   const [ofLargest, ofMeans] = [largest, mean].map((f) => (x?: Dense) => pool(x!, size, f)) as [Pool, Pool];
 

@@ -151,7 +151,7 @@ export function matMul(a: Dense, b: Dense): Dense {
 /** The `size` x `size` squares of x [B, C, H, W], each made one number. */
 export function pool(x: Dense, size: number, f: (values: number[]) => number): Dense {
   const [batch, channels, height, width] = x.shape as [number, number, number, number];
-  return dense([batch, channels, height / size, width / size], (b, c, i, j) =>
+  return dense([batch, channels, Math.floor(height / size), Math.floor(width / size)], (b, c, i, j) =>
     f(
       Array.from({ length: size * size }, (_, n) =>
         at(x, b!, c!, i! * size + Math.floor(n / size), j! * size + (n % size)),

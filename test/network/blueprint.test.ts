@@ -72,9 +72,9 @@ describe("what a person writes", () => {
   });
 
   test("an unknown name is refused with the names that there are", () => {
-    expect(() => builtInBlueprint("resnet")).toThrow(UserError);
-    expect(() => builtInBlueprint("resnet")).toThrow(
-      `blueprint: ${blueprintNames.join(", ")} or a JSON file expected, found resnet`,
+    expect(() => builtInBlueprint("vgg")).toThrow(UserError);
+    expect(() => builtInBlueprint("vgg")).toThrow(
+      `blueprint: ${blueprintNames.join(", ")} or a JSON file expected, found vgg`,
     );
   });
 });
@@ -83,8 +83,8 @@ describe("layers that do not fit together are named", () => {
   test.each([
     ["stages.1.layers.1: conv2d: ", { type: "conv", channels: 6, groups: 3 }, "in 3 groups expects 3 input channels"],
     ["stages.1.layers.1: conv2d: ", { type: "conv", channels: 3, groups: 2 }, "multiple of 2 output channels"],
-    ["stages.1.layers.1: maxPool: ", { type: "maxPool", size: 3 }, "[1, 4, 8, 8]"], // after a relu, where the order changes
-    ["stages.1.layers.1: averagePool: ", { type: "averagePool", size: 5 }, "multiples of 5"],
+    ["stages.1.layers.1: maxPool: ", { type: "maxPool", size: 9 }, "[1, 4, 8, 8]"], // after a relu, where the order changes
+    ["stages.1.layers.1: averagePool: ", { type: "averagePool", size: 9 }, "at least 9"],
     ["stages.1.layers.1: linear: ", { type: "linear", features: 2 }, "found [1, 4, 8, 8]"],
     [
       "stages.1.layers.1: residual: ",
