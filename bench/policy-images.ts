@@ -16,9 +16,9 @@ export const SHIFTS: Readonly<Record<string, Shift>> = {
 
 /** The same pictures and labels, each picture changed. */
 export function shifted({ pixels, labels, count }: Samples, shape: ImageShape, shift: Shift): Samples {
-  const size = pixels.length / count;
-  const changed = new Uint8ClampedArray(pixels.length); // rounds, and keeps within 0..255
-  for (let i = 0; i < count; i++) changed.set(shift(pixels.subarray(i * size, (i + 1) * size), shape, i), i * size);
+  const size = pixels.imageBytes;
+  const changed = new Uint8ClampedArray(size * count); // rounds, and keeps within 0..255
+  for (let i = 0; i < count; i++) changed.set(shift(pixels.read(i, i + 1), shape, i), i * size);
   return createSamples(new Uint8Array(changed.buffer), labels);
 }
 

@@ -1,4 +1,5 @@
 import { Command, Option } from "@commander-js/extra-typings";
+import { allPixels } from "../dataset/pixels.ts";
 import { UserError } from "../errors.ts";
 import { exportModel } from "../export/export.ts";
 import { loadModel } from "../model/model-folder.ts";
@@ -70,5 +71,5 @@ async function picturesOf(
     throw new UserError(
       `export: ${expected} images expected, found ${found} in ${name}; give images of the model's size`,
     );
-  return test.pixels;
+  return allPixels(test.pixels);
 }

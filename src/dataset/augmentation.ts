@@ -1,6 +1,7 @@
 import { integer, type Random, seededRandom } from "../random.ts";
 import type { ImageShape, Samples } from "./dataset.ts";
 import { type Colour, photoWriter, type Zoom } from "./photo-augmentation.ts";
+import { pixelChunks } from "./pixels.ts";
 
 const FLIP = 0x666c6970; // keep these random numbers apart from those of other purposes with the same seed
 const CROP = 0x63726f70;
@@ -36,9 +37,9 @@ export const NO_AUGMENTATION: Augmentation = { padding: 0, flip: false, cutout: 
 export function channelStatistics(samples: Samples, [channels, height, width]: ImageShape): Normalisation {
   const counts = new Float64Array(channels * 256); // [C, 256]
   const area = height * width;
-  for (let plane = 0; plane < samples.count * channels; plane++) {
-    const row = (plane % channels) * 256;
-    for (const value of samples.pixels.subarray(plane * area, (plane + 1) * area)) counts[row + value]! += 1;
+  for (const chunk of pixelChunks(samples.pixels)) {
+    for (let from = 0, row = 0; from < chunk.length; from += area, row = (row + 256) % counts.length)
+      for (let i = from; i < from + area; i++) counts[row + chunk[i]!]! += 1;
   }
   const mean: number[] = [];
   const std: number[] = [];
@@ -96,7 +97,7 @@ export function writeAugmented(
   const columns = new Int32Array(width);
   for (const [position, index] of indices.entries()) {
     const random = seededRandom(seed, CROP, epoch, index);
-    const source = samples.pixels.subarray(index * size, (index + 1) * size);
+    const source = samples.pixels.read(index, index + 1);
     const target = out.subarray(position * size, (position + 1) * size);
     if (writePhoto) {
       writePhoto(target, source, random, augmentation.flip && isFlipped(seed, epoch, index));

@@ -143,11 +143,10 @@ export function* evaluationBatches(
     throw new RangeError(`evaluationBatches: expected a batch size of at least 1, found ${batchSize}`);
   }
   const table = normalisationTable(normalisation);
-  const size = samples.pixels.length / samples.count;
-  const area = size / normalisation.mean.length;
+  const area = samples.pixels.imageBytes / normalisation.mean.length;
   for (let first = 0; first < samples.count; first += batchSize) {
     const end = Math.min(first + batchSize, samples.count);
-    const images = normalise(samples.pixels.subarray(first * size, end * size), table, area);
+    const images = normalise(samples.pixels.read(first, end), table, area);
     yield { images, labels: samples.labels.subarray(first, end), first, count: end - first };
   }
 }

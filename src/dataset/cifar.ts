@@ -1,6 +1,7 @@
 import { UserError } from "../errors.ts";
-import { type DatasetParts, type ImageShape, type Images, sharedBytes } from "./dataset.ts";
+import type { DatasetParts, ImageShape, Images } from "./dataset.ts";
 import type { Layout } from "./layout.ts";
+import { memoryPixels, sharedBytes } from "./pixels.ts";
 import type { SourceFiles } from "./source-files.ts";
 
 /**
@@ -138,7 +139,7 @@ async function readBatches(layout: CifarLayout, files: SourceFiles, names: reado
       position++;
     }
   }
-  return { pixels, labels };
+  return { pixels: memoryPixels(pixels, PIXEL_BYTES), labels };
 }
 
 function checkLength(layout: CifarLayout, name: string, length: number, recordBytes: number): void {

@@ -1,14 +1,12 @@
 import { UserError } from "../errors.ts";
-import { sha256 } from "../files/sha256.ts";
+import { sha256Of } from "../files/sha256.ts";
+import { memoryPixels, type PixelSource, pixelChunks } from "./pixels.ts";
 import { stratifiedSplit } from "./split.ts";
 
 /** Images with labels, one split of a dataset. Letters: N images, C channels, H, W, K classes. */
 export interface Samples {
-  /**
-   * [N, C, H, W] bytes 0..255. Lies on a SharedArrayBuffer, so that a worker reads it without a copy; on a page that is not
-   * cross-origin isolated there is no such thing, and no worker that reads.
-   */
-  readonly pixels: Uint8Array;
+  /** [N, C, H, W] bytes 0..255, in memory or in a file */
+  readonly pixels: PixelSource;
   /** [N] class indices 0..K-1 */
   readonly labels: Uint16Array;
   readonly count: number;
@@ -35,12 +33,10 @@ export interface Dataset {
 /** Images as a reader found them: not split yet, nothing hashed. */
 export interface Images {
   /** [N, C, H, W] bytes 0..255 */
-  readonly pixels: Uint8Array;
+  readonly pixels: PixelSource;
   /** [N] class indices 0..K-1 */
   readonly labels: Uint16Array;
 }
-
-const canShare = typeof SharedArrayBuffer !== "undefined";
 
 /** What every reader returns; `openDataset` takes from `training` the splits that are missing. */
 export interface DatasetParts {
@@ -57,34 +53,34 @@ export interface DatasetParts {
 /**
  * N images with their SHA-256.
  *
- * @param pixels [N, C, H, W] bytes; copied, but for those that lie on a SharedArrayBuffer
+ * @param pixels [N, C, H, W] bytes (copied, but for those that lie on a SharedArrayBuffer), or where they are
  * @param labels [N]
+ * @param sha256 where it is known already
  * @throws {RangeError} if the pixels are not the same whole number of bytes for every label
  */
-export function createSamples(pixels: Uint8Array, labels: Uint16Array): Samples {
-  imageSize(pixels, labels.length);
-  const kept = canShare && pixels.buffer instanceof SharedArrayBuffer ? pixels : copyOf(pixels);
-  return { pixels: kept, labels, count: labels.length, sha256: hash(kept, labels) };
+export function createSamples(pixels: Uint8Array | PixelSource, labels: Uint16Array, sha256?: string): Samples {
+  const count = labels.length;
+  const source = pixels instanceof Uint8Array ? memoryPixels(pixels, imageSize(pixels, count)) : pixels;
+  if (source.count !== count)
+    throw new RangeError(`samples: expected one label for each of ${source.count} images, found ${count}`);
+  return { pixels: source, labels, count, sha256: sha256 ?? hash(source, labels) };
 }
 
 /**
- * The images at `indices`, in that order, as samples of their own (a copy).
+ * The images at `indices`, in that order, as samples of their own.
  *
  * @param indices each in 0..N-1; may repeat
  * @throws {RangeError} if an index is not in 0..N-1
  */
-export function subset(images: Images, indices: Uint32Array): Samples {
-  const size = imageSize(images.pixels, images.labels.length);
-  const pixels = sharedBytes(indices.length * size);
-  const labels = new Uint16Array(indices.length);
-  for (const [row, index] of indices.entries()) {
-    if (index >= images.labels.length) {
-      throw new RangeError(`subset: expected indices below ${images.labels.length}, found ${index}`);
-    }
-    pixels.set(images.pixels.subarray(index * size, (index + 1) * size), row * size);
-    labels[row] = images.labels[index]!;
+export function subset({ pixels, labels }: Images, indices: Uint32Array): Samples {
+  for (const index of indices) {
+    if (index < labels.length) continue;
+    throw new RangeError(`subset: expected indices below ${labels.length}, found ${index}`);
   }
-  return createSamples(pixels, labels);
+  return createSamples(
+    pixels.select(indices),
+    Uint16Array.from(indices, (index) => labels[index]!),
+  );
 }
 
 /** Of the training part where there is no test part. */
@@ -125,17 +121,6 @@ function takeTest({ name, training }: DatasetParts, seed: number): { training: I
   return { training: subset(training, kept), test: subset(training, taken) };
 }
 
-/** Zeroed bytes, which every worker can read without a copy where memory can be shared. */
-export function sharedBytes(length: number): Uint8Array {
-  return new Uint8Array(canShare ? new SharedArrayBuffer(length) : new ArrayBuffer(length));
-}
-
-function copyOf(bytes: Uint8Array): Uint8Array {
-  const copy = sharedBytes(bytes.length);
-  copy.set(bytes);
-  return copy;
-}
-
 function imageSize(pixels: Uint8Array, count: number): number {
   const size = count === 0 ? 0 : pixels.length / count;
   if (!Number.isInteger(size) || (count === 0 && pixels.length > 0)) {
@@ -144,9 +129,14 @@ function imageSize(pixels: Uint8Array, count: number): number {
   return size;
 }
 
-function hash(pixels: Uint8Array, labels: Uint16Array): string {
+function hash(pixels: PixelSource, labels: Uint16Array): string {
   const littleEndian = new Uint8Array(labels.length * 2);
   const view = new DataView(littleEndian.buffer);
   for (const [i, label] of labels.entries()) view.setUint16(i * 2, label, true);
-  return sha256(littleEndian, pixels);
+  return sha256Of(labelsFirst());
+
+  function* labelsFirst() {
+    yield littleEndian;
+    yield* pixelChunks(pixels);
+  }
 }

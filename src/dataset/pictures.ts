@@ -1,10 +1,11 @@
 /** Pictures in files, of any size and format, as images of one shape. */
 import { availableParallelism } from "node:os";
 import { UserError } from "../errors.ts";
-import { type DatasetParts, type ImageShape, type Images, sharedBytes } from "./dataset.ts";
+import type { DatasetParts, ImageShape, Images } from "./dataset.ts";
 import { decodePicture } from "./image-file.ts";
 import { hasPictureName } from "./image-format.ts";
 import { type LabelledFile, labelsFromFolders } from "./picture-folders.ts";
+import { memoryPixels, sharedBytes } from "./pixels.ts";
 import type { SourceFiles } from "./source-files.ts";
 
 /** How many are named when some cannot be read. */
@@ -41,9 +42,10 @@ export async function readPictures(files: SourceFiles, options: PictureOptions):
   const part = (...splits: LabelledFile["split"][]): Images | null => {
     const rows = wanted.flatMap(({ name, split }, row) => (splits.includes(split) && !lost.has(name) ? [row] : []));
     if (rows.length === 0) return null;
-    const own = sharedBytes(rows.length * size);
-    for (const [i, row] of rows.entries()) own.set(pixels.subarray(row * size, (row + 1) * size), i * size);
-    return { pixels: own, labels: Uint16Array.from(rows, (row) => classes.indexOf(wanted[row]!.className)) };
+    return {
+      pixels: memoryPixels(pixels, size).select(Uint32Array.from(rows)),
+      labels: Uint16Array.from(rows, (row) => classes.indexOf(wanted[row]!.className)),
+    };
   };
   return {
     name: datasetName(files.path),

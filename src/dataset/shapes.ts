@@ -1,5 +1,6 @@
 import { seededRandom, uniform } from "../random.ts";
-import { type Dataset, type DatasetParts, type ImageShape, type Images, sharedBytes, splitParts } from "./dataset.ts";
+import { type Dataset, type DatasetParts, type ImageShape, type Images, splitParts } from "./dataset.ts";
+import { memoryPixels, sharedBytes } from "./pixels.ts";
 import { drawShape, SHAPE_CLASSES, SIDE } from "./shape-drawing.ts";
 
 const SHAPES = 0x73686170; // keeps these random numbers apart from those of other purposes with the same seed
@@ -47,5 +48,5 @@ function drawImages(seed: number, part: number, count: number): Images {
     const difficulty = Math.max(0, 2 * uniform(random) - 1); // half are 0, the others uniform up to 1
     pixels.set(drawShape(label, difficulty, random), i * 3 * SIDE * SIDE);
   }
-  return { pixels, labels };
+  return { pixels: memoryPixels(pixels, 3 * SIDE * SIDE), labels };
 }

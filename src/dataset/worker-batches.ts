@@ -1,8 +1,15 @@
 import { createRequire } from "node:module";
 import { Worker } from "node:worker_threads";
 import { type Batch, type BatchOptions, type BatchSource, checkBatchOptions } from "./batches.ts";
+import type { Samples } from "./dataset.ts";
+import type { PixelPlace } from "./pixels.ts";
 
 const AHEAD = 3; // batches asked for before they are needed: one being written and two ready
+
+/** The options as a worker is told them: the pixels stay where they are. */
+export interface PlacedOptions extends Omit<BatchOptions, "samples"> {
+  readonly samples: Omit<Samples, "pixels"> & { readonly pixels: PixelPlace };
+}
 
 /** What the worker is asked for: the batch of `step`, written over `reuse` where there is one. */
 export interface BatchRequest {
@@ -18,7 +25,10 @@ export interface BatchRequest {
 export function workerBatches(options: BatchOptions): BatchSource {
   checkBatchOptions(options); // the worker checks too, but an error from here points at the caller
   const worker = new Worker(createRequire(import.meta.url).resolve("#batch-worker"), {
-    workerData: options,
+    workerData: {
+      ...options,
+      samples: { ...options.samples, pixels: options.samples.pixels.place },
+    } satisfies PlacedOptions,
     execArgv: [], // flags such as --input-type, meant for the program's own entry, would stop the worker
   });
   const free: Batch[] = [];

@@ -15,6 +15,11 @@ interface Hash {
  * there it is a library's. Both give the same.
  */
 export function sha256(...parts: readonly Uint8Array[]): string {
+  return sha256Of(parts);
+}
+
+/** The same over parts that come one by one. */
+export function sha256Of(parts: Iterable<Uint8Array>): string {
   const node = (globalThis as Host).process?.getBuiltinModule?.("node:crypto");
   if (!node) return sha256Portable(...parts);
   const hash = node.createHash("sha256");

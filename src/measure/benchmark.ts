@@ -319,12 +319,12 @@ interface ChosenImages {
 }
 
 function batchPixels({ samples, order }: ChosenImages, batch: number): (round: number) => Uint8Array {
-  const size = samples.pixels.length / samples.count;
+  const size = samples.pixels.imageBytes;
   const pixels = new Uint8Array(batch * size);
   return (round) => {
     for (let i = 0; i < batch; i++) {
       const image = order[(round * batch + i) % order.length]!;
-      pixels.set(samples.pixels.subarray(image * size, (image + 1) * size), i * size);
+      pixels.set(samples.pixels.read(image, image + 1), i * size);
     }
     return pixels;
   };

@@ -50,19 +50,19 @@ async function examplePicture(
   const from = (image * answers.exits + exit) * answers.classes;
   const logProbabilities = answers.logProbabilities.subarray(from, from + answers.classes);
   return {
-    png: await pngAddress(samples.pixels, image, imageShape),
+    png: await pngAddress(samples.pixels.read(image, image + 1), imageShape),
     label: classes[samples.labels[image]!]!,
     answer: classes[logProbabilities.indexOf(Math.max(...logProbabilities))]!,
     confidence,
   };
 }
 
-/** One of [N, C, H, W] bytes as a PNG in a data URL. */
-async function pngAddress(pixels: Uint8Array, image: number, [channels, height, width]: ImageShape): Promise<string> {
+/** [C, H, W] bytes as a PNG in a data URL. */
+async function pngAddress(pixels: Uint8Array, [channels, height, width]: ImageShape): Promise<string> {
   const size = height * width;
   const interleaved = Buffer.alloc(size * channels);
   for (let c = 0; c < channels; c++)
-    for (let i = 0; i < size; i++) interleaved[i * channels + c] = pixels[(image * channels + c) * size + i]!;
+    for (let i = 0; i < size; i++) interleaved[i * channels + c] = pixels[c * size + i]!;
   const png = await sharp(interleaved, { raw: { width, height, channels: channels as 1 | 3 } })
     .resize(LARGEST_SIDE, LARGEST_SIDE, { fit: "inside", withoutEnlargement: true })
     .png({ compressionLevel: 9 })

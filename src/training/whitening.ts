@@ -73,12 +73,13 @@ function patchMoments(
   const images = Math.min(IMAGES, samples.count);
   let patches = 0;
   for (let image = 0; image < images; image++) {
+    const pixels = samples.pixels.read(image, image + 1);
     for (let top = 0; top + 3 <= height; top += 2) {
       for (let left = 0; left + 3 <= width; left += 2) {
         for (let i = 0; i < size; i++) {
           const c = Math.floor(i / 9);
-          const at = ((image * channels + c) * height + top + (Math.floor(i / 3) % 3)) * width + left + (i % 3);
-          patch[i] = table[c * 256 + samples.pixels[at]!]!;
+          const at = (c * height + top + (Math.floor(i / 3) % 3)) * width + left + (i % 3);
+          patch[i] = table[c * 256 + pixels[at]!]!;
         }
         for (let a = 0; a < size; a++) for (let b = 0; b <= a; b++) sums[a * size + b]! += patch[a]! * patch[b]!;
         patches++;

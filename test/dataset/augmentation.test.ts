@@ -9,6 +9,7 @@ import {
   writeAugmented,
 } from "../../src/dataset/augmentation.ts";
 import { createSamples, type ImageShape } from "../../src/dataset/dataset.ts";
+import { allPixels } from "../../src/dataset/pixels.ts";
 import { integer, seededRandom } from "../../src/random.ts";
 
 const shape: ImageShape = [2, 5, 6];
@@ -38,7 +39,7 @@ function reflected(i: number, c: number, y: number, x: number): number {
   if (y >= height) return reflected(i, c, 2 * (height - 1) - y, x);
   if (x < 0) return reflected(i, c, y, -x);
   if (x >= width) return reflected(i, c, y, 2 * (width - 1) - x);
-  return samples.pixels[i * size + (c * height + y) * width + x]!;
+  return samples.pixels.read(i, i + 1)[(c * height + y) * width + x]!;
 }
 
 /** All images that padding, cropping and flipping image i can give. */
@@ -63,7 +64,8 @@ describe("normalisation", () => {
     const { mean, std } = channelStatistics(samples, shape);
     for (let c = 0; c < 2; c++) {
       const values: number[] = [];
-      for (let i = 0; i < 8; i++) values.push(...samples.pixels.subarray(i * size + c * 30, i * size + c * 30 + 30));
+      for (let i = 0; i < 8; i++)
+        values.push(...allPixels(samples.pixels).subarray(i * size + c * 30, i * size + c * 30 + 30));
       const average = values.reduce((sum, v) => sum + v / 255, 0) / values.length;
       const variance = values.reduce((sum, v) => sum + (v / 255 - average) ** 2, 0) / values.length;
       expect(mean[c]).toBeCloseTo(average, 12);
@@ -88,8 +90,8 @@ describe("normalisation", () => {
 describe("writeAugmented", () => {
   test("without augmentation, images come out as they are", () => {
     const out = augment([3, 0], NO_AUGMENTATION, 1, 0);
-    expect([...out.subarray(0, size)]).toEqual([...samples.pixels.subarray(3 * size, 4 * size)]);
-    expect([...out.subarray(size)]).toEqual([...samples.pixels.subarray(0, size)]);
+    expect([...out.subarray(0, size)]).toEqual([...allPixels(samples.pixels).subarray(3 * size, 4 * size)]);
+    expect([...out.subarray(size)]).toEqual([...allPixels(samples.pixels).subarray(0, size)]);
   });
 
   test("a crop is one of the reflected crops, and in time every shift and both sides occur", () => {
@@ -125,7 +127,7 @@ describe("writeAugmented", () => {
       const square = [0, 30].flatMap((c) => [0, 6, 12].flatMap((y) => [0, 1, 2].map((x) => corner + c + y + x)));
       expect(zeros).toEqual(square);
       expect(corner % 6).toBeLessThanOrEqual(3);
-      for (const i of out.keys()) if (out[i] !== 0) expect(out[i]).toBe(samples.pixels[4 * size + i]);
+      for (const i of out.keys()) if (out[i] !== 0) expect(out[i]).toBe(allPixels(samples.pixels)[4 * size + i]);
     }
     expect(corners.size).toBe(3 * 4);
   });

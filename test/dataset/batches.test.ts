@@ -10,6 +10,7 @@ import {
   stepsPerEpoch,
 } from "../../src/dataset/batches.ts";
 import { createSamples } from "../../src/dataset/dataset.ts";
+import { allPixels } from "../../src/dataset/pixels.ts";
 import { workerBatches } from "../../src/dataset/worker-batches.ts";
 
 const isBuilt = existsSync("dist/dataset/batch-worker.js");
@@ -177,7 +178,7 @@ describe("evaluationBatches", () => {
       [20, 3],
     ]);
     const values = batches.flatMap(({ images }) => [...images]);
-    const expected = [...samples.pixels].map((byte, i) => table[(Math.floor(i / 16) % 3) * 256 + byte]!);
+    const expected = [...allPixels(samples.pixels)].map((byte, i) => table[(Math.floor(i / 16) % 3) * 256 + byte]!);
     expect(values).toEqual(expected);
     expect(batches.flatMap(({ labels }) => [...labels])).toEqual([...samples.labels]);
   });

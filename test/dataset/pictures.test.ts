@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { create } from "tar";
 import { describe, expect, test } from "vitest";
 import { openDataset } from "../../src/dataset/open.ts";
+import { allPixels } from "../../src/dataset/pixels.ts";
 import { UserError } from "../../src/errors.ts";
 import { temporaryFolder } from "./cifar-files.ts";
 import { writePlain } from "./picture-files.ts";
@@ -31,9 +32,9 @@ describe("a folder of pictures", () => {
       ["blue", "red"],
     ]);
     expect([...data.train!.labels]).toEqual([0, 1, 1]);
-    expect(firstBytes(data.train!.pixels, 3)[1]).toBe(255);
-    expect(new Set(data.test.pixels.subarray(0, 64))).toEqual(new Set([0xfd]));
-    expect(new Set(data.validation!.pixels.subarray(128))).toEqual(new Set([0xfe]));
+    expect(firstBytes(allPixels(data.train!.pixels), 3)[1]).toBe(255);
+    expect(new Set(allPixels(data.test.pixels).subarray(0, 64))).toEqual(new Set([0xfd]));
+    expect(new Set(allPixels(data.validation!.pixels).subarray(128))).toEqual(new Set([0xfe]));
     expect(data.test.labels[0]).toBe(1);
   });
 

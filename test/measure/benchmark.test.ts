@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
 import { nodeMeters } from "../../src/cli/bench.ts";
 import { createSamples } from "../../src/dataset/dataset.ts";
+import { allPixels } from "../../src/dataset/pixels.ts";
 import { answersOf } from "../../src/exits/answers.ts";
 import { computeExitTable } from "../../src/exits/exit-logits.ts";
 import { dialOf } from "../../src/exits/observation.ts";
@@ -128,7 +129,7 @@ test("times, CPU time and joules are per image", async () => {
 
 test("the full network is backbone and last head alone: the answers of the last exit", async () => {
   const { mean, std } = network.normalisation;
-  const x = Float32Array.from(samples.pixels, (value, i) => {
+  const x = Float32Array.from(allPixels(samples.pixels), (value, i) => {
     const c = Math.floor(i / 64) % 2;
     return (value / 255 - mean[c]!) / std[c]!;
   });

@@ -1,9 +1,11 @@
 /** The parts of `bench:policy` that figures depend on. */
+
 import { expect, test } from "vitest";
 import { SHIFTS, shifted } from "../../bench/policy-images.ts";
 import { judge, POLICIES, pricesFor } from "../../bench/policy-returns.ts";
 import { claims, comparisonText } from "../../bench/policy-text.ts";
 import { createSamples } from "../../src/dataset/dataset.ts";
+import { allPixels } from "../../src/dataset/pixels.ts";
 import { answersOf, fitAnswers, plainRule } from "../../src/exits/answers.ts";
 import { correctAnswers, returnOf } from "../../src/exits/environment.ts";
 import { prepareEpisodes } from "../../src/exits/episodes.ts";
@@ -105,15 +107,15 @@ test("pictures are changed pixel by pixel: labels and the originals stay", () =>
   pixels[5] = 255; // one bright pixel at (1, 1) of the first channel
   const samples = createSamples(pixels, Uint16Array.of(3, 1));
   const changed = (name: string) => shifted(samples, [3, 4, 4], SHIFTS[name]!);
-  expect(changed("darker").pixels[0]).toBe(30);
+  expect(allPixels(changed("darker").pixels)[0]).toBe(30);
   expect(changed("darker").labels).toEqual(samples.labels);
-  const blurred = changed("blurred").pixels;
+  const blurred = allPixels(changed("blurred").pixels);
   const sum = blurred.subarray(0, 16).reduce((a, b) => a + b, 0);
   expect(blurred[5]!).toBeLessThan(150); // 100 + 155 * (6 / 16)^2 = 122, more where the border repeats
   expect(blurred[5]!).toBeGreaterThan(blurred[15]!);
   expect(Math.abs(sum - (15 * 100 + 255))).toBeLessThan(60);
-  const noisy = changed("noisy").pixels;
-  expect(noisy).toEqual(changed("noisy").pixels);
+  const noisy = allPixels(changed("noisy").pixels);
+  expect(noisy).toEqual(allPixels(changed("noisy").pixels));
   expect(noisy.subarray(48)).not.toEqual(noisy.subarray(0, 48));
-  expect(samples.pixels[5]).toBe(255);
+  expect(allPixels(samples.pixels)[5]).toBe(255);
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Dataset } from "../../src/dataset/dataset.ts";
 import { createSamples } from "../../src/dataset/dataset.ts";
+import { allPixels } from "../../src/dataset/pixels.ts";
 import { UserError } from "../../src/errors.ts";
 import { answersOf, plainRule } from "../../src/exits/answers.ts";
 import { exitAccuracies } from "../../src/exits/environment.ts";
@@ -242,7 +243,7 @@ describe("progress", () => {
       recipe,
     });
     const channel = (c: number): number[] =>
-      [...dataset.train!.pixels].filter((_, i) => Math.floor(i / 64) % 2 === c).map((value) => value / 255);
+      [...allPixels(dataset.train!.pixels)].filter((_, i) => Math.floor(i / 64) % 2 === c).map((value) => value / 255);
     const mean = channel(1).reduce((a, b) => a + b) / channel(1).length;
     expect(pictureOf(network).normalisation.mean[1]).toBeCloseTo(mean, 9);
   });

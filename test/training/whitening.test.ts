@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { channelStatistics, normalisationTable } from "../../src/dataset/augmentation.ts";
 import type { ImageShape } from "../../src/dataset/dataset.ts";
+import { allPixels } from "../../src/dataset/pixels.ts";
 import { shapesDataset } from "../../src/dataset/shapes.ts";
 import { whiteningFilters } from "../../src/training/whitening.ts";
 
@@ -12,6 +13,7 @@ const table = normalisationTable(normalisation);
 /** A filter's answers on the patches that the filters are computed from, and on no others: every second one of a row and of a column. */
 function answers(filters: Float32Array, filter: number): number[] {
   const result: number[] = [];
+  const pixels = allPixels(samples.pixels);
   for (let image = 0; image < samples.count; image++)
     for (let top = 0; top + 3 <= 32; top += 2)
       for (let left = 0; left + 3 <= 32; left += 2) {
@@ -19,7 +21,7 @@ function answers(filters: Float32Array, filter: number): number[] {
         for (let c = 0; c < 3; c++)
           for (let y = 0; y < 3; y++)
             for (let x = 0; x < 3; x++) {
-              const byte = samples.pixels[((image * 3 + c) * 32 + top + y) * 32 + left + x]!;
+              const byte = pixels[((image * 3 + c) * 32 + top + y) * 32 + left + x]!;
               sum += filters[filter * 27 + c * 9 + y * 3 + x]! * table[c * 256 + byte]!;
             }
         result.push(sum);

@@ -1,4 +1,5 @@
 /** The page that `earlyexit ui` serves, in a real browser. Needs the built page: `npm test` builds it first. */
+
 import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,6 +7,7 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { allPixels } from "../../src/dataset/pixels.ts";
 import { drawShapesParts } from "../../src/dataset/shapes.ts";
 import type { Classification } from "../../src/inference/adaptive-classifier.ts";
 import { type RunningServer, serve } from "../../src/server/serve.ts";
@@ -35,7 +37,7 @@ describe.skipIf(!CHROMIUM)("the page", { timeout: 2 * PATIENCE }, () => {
     const size = 3 * 32 * 32;
     for (const i of drawn.labels.keys()) {
       files.push(join(folder, `${String(i).padStart(2, "0")}-${classes[drawn.labels[i]!]}.png`));
-      await writePicture(files[i]!, drawn.pixels.subarray(i * size, (i + 1) * size));
+      await writePicture(files[i]!, allPixels(drawn.pixels).subarray(i * size, (i + 1) * size));
     }
     node = await AdaptiveClassifier.load(SHAPES, { threads: 1 });
     expected = await node.classifyBatch(await Promise.all(files.map((file) => readFile(file))));

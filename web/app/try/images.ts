@@ -35,11 +35,10 @@ export async function imageFromFile(client: WorkerClient, file: File): Promise<T
 export function drawnImages(count: number): TriedImage[] {
   const seed = 1000 + lastId; // none of those that the model was trained on
   const { classes, test } = shapesDataset({ seed, trainCount: 0, testCount: count });
-  const size = test.pixels.length / test.count;
   return Array.from(test.labels, (label, i) => ({
     id: ++lastId,
     name: `drawn ${classes[label]}`,
-    pixels: test.pixels.slice(i * size, (i + 1) * size),
+    pixels: test.pixels.read(i, i + 1).slice(),
     truth: classes[label]!,
   }));
 }
