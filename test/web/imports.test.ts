@@ -59,7 +59,7 @@ test("each ONNX Runtime is imported in one file only", () => {
   for (const name of readdirSync(SOURCE, { recursive: true, encoding: "utf8" })) {
     if (!name.endsWith(".ts")) continue;
     for (const found of runtimeImports(join(SOURCE, name)))
-      if (/^onnxruntime/.test(found)) users.set(found, [...(users.get(found) ?? []), name]);
+      if (/^onnxruntime-(node|web)/.test(found)) users.set(found, [...(users.get(found) ?? []), name]);
   }
   expect(Object.fromEntries(users)).toEqual({
     "onnxruntime-node": ["runtime/node.ts"],
