@@ -1,9 +1,8 @@
-import { join } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
 import { UserError } from "../errors.ts";
 import { POLICY_NAMES } from "../evaluation/evaluate-table.ts";
 import type { EvaluationFigures } from "../evaluation/figures.ts";
-import { loadModel, readFileIfThere, saveModel } from "../model/model-folder.ts";
+import { holds, loadModel, loadPolicy, saveModel } from "../model/model-folder.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { formatCost, formatLambda, formatPercent } from "../report/format.ts";
 import { reportText } from "../report/text.ts";
@@ -24,7 +23,7 @@ import {
   threadsOption,
 } from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
-import { loadPolicy, readTestTable, testOf } from "./tables.ts";
+import { readTestTable, testOf } from "./tables.ts";
 
 export function evaluateCommand() {
   return new Command("evaluate")
@@ -138,7 +137,7 @@ async function evaluateTableFile(path: string, flags: TableFlags, runtime: Runti
 
 /** A policy with a network or without one, and the seed of its split into halves. */
 async function policyIn(folder: string): Promise<{ policy: LearnedPolicy; seed: number }> {
-  if (await readFileIfThere(join(folder, "policy.json"))) return loadPolicy(folder);
+  if (await holds(folder, "policy.json")) return loadPolicy(folder);
   const { network, policy } = await loadModel(folder);
   if (!policy)
     throw new UserError(

@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { UserError } from "../errors.ts";
+import { readJsonFile } from "../files/reader.ts";
 import { type Blueprint, parseBlueprint } from "../network/blueprint.ts";
 import { blueprintNames, builtInBlueprint } from "../network/blueprints.ts";
 import { builtInRecipe, parseRecipe, type Recipe, recipeNames } from "../training/recipe.ts";
-import { readJson, sourceOf } from "./options.ts";
+import { sourceOf } from "./options.ts";
 
 const configSchema = z.strictObject({
   /** What `--data` takes. */
@@ -52,7 +53,7 @@ const DEFAULTS = { blueprint: "compact", recipe: "standard" };
  * @throws {UserError} if a file or a name is not as expected
  */
 export async function resolveRunConfig(flags: RunFlags): Promise<RunConfig> {
-  const file = flags.config ? parseConfig(await readJson(flags.config), flags.config) : {};
+  const file = flags.config ? parseConfig(await readJsonFile(flags.config), flags.config) : {};
   const data = flags.source ?? sourceOf(file) ?? "shapes";
   const defaults = data === "shapes" ? SHAPES_DEFAULTS : DEFAULTS;
   const epochs = flags.epochs ?? file.epochs;
@@ -81,12 +82,12 @@ export async function resolveBlueprint(given: string | Record<string, unknown>):
   if (typeof given !== "string") return parseBlueprint(given, "config: blueprint");
   return blueprintNames.includes(given) || !given.endsWith(".json")
     ? builtInBlueprint(given)
-    : parseBlueprint(await readJson(given), given);
+    : parseBlueprint(await readJsonFile(given), given);
 }
 
 async function resolveRecipe(given: string | Record<string, unknown>): Promise<Recipe> {
   if (typeof given !== "string") return parseRecipe(given, "config: recipe");
   return recipeNames.includes(given) || !given.endsWith(".json")
     ? builtInRecipe(given)
-    : parseRecipe(await readJson(given), given);
+    : parseRecipe(await readJsonFile(given), given);
 }

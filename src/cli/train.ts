@@ -1,6 +1,6 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import type { Dataset } from "../dataset/dataset.ts";
-import { saveModel } from "../model/model-folder.ts";
+import { writeModel } from "../model/model-folder.ts";
 import { freeFolder, openRunFolder, type RunFolder } from "../model/run-folder.ts";
 import { blueprintNames } from "../network/blueprints.ts";
 import { networkCost } from "../network/cost.ts";
@@ -60,7 +60,7 @@ export interface Trained {
   readonly runtime: Runtime;
 }
 
-/** What `train` does, and `run` begins with. The network is saved into the run folder. */
+/** What `train` does, and `run` begins with. The network is saved into the run folder, which stays open: close it. */
 export async function trainInFolder(flags: TrainingFlags, progress: Progress, signal: AbortSignal): Promise<Trained> {
   const config = await resolveRunConfig({ ...flags, source: sourceOf(flags) });
   const runtime = runtimeOf(flags);
@@ -72,9 +72,27 @@ export async function trainInFolder(flags: TrainingFlags, progress: Progress, si
   const base = `runs/${data.name}-${config.blueprint.name}`;
   const path = flags.out ?? (flags.resume ? base : freeFolder(base));
   const folder = await openRunFolder(path, config, flags.resume ?? false);
+  try {
+    const network = await trainFrom(folder, flags, config, data, runtime, progress, signal);
+    return { config, data, network, folder, runtime };
+  } catch (error) {
+    await folder.giveUp();
+    throw error;
+  }
+}
+
+async function trainFrom(
+  folder: RunFolder,
+  flags: TrainingFlags,
+  config: RunConfig,
+  data: Dataset,
+  runtime: Runtime,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<StagedNetwork> {
   const checkpoint = flags.resume ? await folder.loadCheckpoint() : null;
   progress.note(
-    `training ${config.blueprint.name} on ${runtime.device}${checkpoint ? ` from step ${checkpoint.step}` : ""}; run folder ${path}`,
+    `training ${config.blueprint.name} on ${runtime.device}${checkpoint ? ` from step ${checkpoint.step}` : ""}; run folder ${folder.path}`,
   );
   const network = await trainNetwork({
     data,
@@ -90,8 +108,8 @@ export async function trainInFolder(flags: TrainingFlags, progress: Progress, si
       if (one.step % 10 === 0 || one.validationAccuracy || one.step === one.steps) folder.log(one);
     },
   });
-  await saveModel(path, { network, policy: null });
-  return { config, data, network, folder, runtime };
+  await writeModel(folder.files, { network, policy: null });
+  return network;
 }
 
 export function trainCommand() {
@@ -101,6 +119,7 @@ export function trainCommand() {
       const progress = createProgress();
       const work = (signal: AbortSignal) => trainInFolder(flags, progress, signal);
       const { config, folder, network } = await abortOnInterrupt(progress, work, RESUME_HINT);
+      await folder.close();
       progress.note(`saved ${folder.path}; ${nextCommand("learn", folder.path, config.data)}`);
       if (!flags.json) return;
       const { exitMacs, fullMacs, parameters } = networkCost(network);

@@ -78,7 +78,9 @@ export async function learnPolicy({ network, data, runtime, ...hooks }: LearnPol
   const dqn = { ...DQN_DEFAULTS, ...hooks.options };
   const agent = { hidden: meanWidths(dqn), dueling: dqn.dueling };
   const costs = exitCosts(network, agent);
-  return learnOnTable({ ...hooks, table, costs, costUnit: "MACs", splitSeed: network.provenance.seed, runtime });
+  const splitSeed = network.provenance.seed;
+  const policy = await learnOnTable({ ...hooks, table, costs, costUnit: "MACs", splitSeed, runtime });
+  return { network: network.sha256, ...policy };
 }
 
 export type EvaluateOptions = SplitEvaluation;

@@ -101,7 +101,15 @@ export async function learnPolicy(given: LearnPolicyOptions): Promise<LearnedPol
   const table = await computeExitTable(runtime, network, samples);
   const dqn = { ...DQN_DEFAULTS, ...hooks.options };
   const { costs, costUnit } = await pricesOf(runtime, network, samples, table, cost, dqn);
-  return learnFromTable({ ...hooks, table, costs, costUnit, splitSeed: network.provenance.seed, runtime });
+  const policy = await learnFromTable({
+    ...hooks,
+    table,
+    costs,
+    costUnit,
+    splitSeed: network.provenance.seed,
+    runtime,
+  });
+  return { network: network.sha256, ...policy };
 }
 
 export interface LearnFromTableOptions extends Omit<LearnOptions, "runtime"> {
