@@ -9,6 +9,7 @@ import { reportText } from "../report/text.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Bound, evaluate, evaluateTable, pointWithin } from "../story/node.ts";
 import {
+  allOption,
   asTrained,
   dataOption,
   datasetOption,
@@ -78,6 +79,7 @@ export function evaluateCommand() {
         "store the figures in the model, for its model card; those of the agent on the test split",
       ).conflicts(["lambda", "budget", "budgetMacs", "budgetSavings", "minAccuracy"]),
     )
+    .addOption(allOption())
     .addOption(jsonOption())
     .action(async (flags) => {
       const progress = createProgress();
@@ -104,12 +106,14 @@ export function evaluateCommand() {
       });
       progress.stop();
       if (flags.save) await saveModel(flags.model, { ...model, figures });
-      print(figures, flags.json);
+      print(figures, flags);
     });
 }
 
-function print(figures: EvaluationFigures, asJson: true | undefined): void {
-  process.stdout.write(asJson ? `${JSON.stringify(figures, null, 2)}\n` : `${reportText(figures)}\n`);
+function print(figures: EvaluationFigures, { json, all }: { json?: true | undefined; all?: true }): void {
+  process.stdout.write(
+    json ? `${JSON.stringify(figures, null, 2)}\n` : `${reportText(figures, { all: all ?? false })}\n`,
+  );
 }
 
 interface TableFlags extends BoundFlags {
@@ -118,6 +122,7 @@ interface TableFlags extends BoundFlags {
   lambda?: number | undefined;
   seed?: number | undefined;
   json?: true | undefined;
+  all?: true;
 }
 
 /** Somebody else's network, of which there is no more than an exit table. */
@@ -132,7 +137,7 @@ async function evaluateTableFile(path: string, flags: TableFlags, runtime: Runti
     seed: flags.seed ?? 1,
     runtime,
   });
-  print(figures, flags.json);
+  print(figures, flags);
 }
 
 /** A policy with a network or without one, and the seed of its split into halves. */

@@ -28,6 +28,7 @@ import {
 import { VERSION } from "../version.ts";
 import { abortOnInterrupt } from "./interrupt.ts";
 import {
+  allOption,
   asTrained,
   dataOption,
   datasetOption,
@@ -91,6 +92,7 @@ function learnOptions() {
       ).argParser(number("steps", 1, 1e7, true)),
     )
     .addOption(seedOption())
+    .addOption(allOption())
     .addOption(jsonOption());
 }
 
@@ -218,7 +220,9 @@ async function learnTable(path: string, flags: LearnFlags, progress: Progress): 
   const missing = ["No example pictures: an exit table has none."];
   const report = await writeReport(folder, { model: null, evaluation, examples: null, missing });
   progress.note(`report: ${report}`);
-  process.stdout.write(flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${reportText(figures)}\n`);
+  process.stdout.write(
+    flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${reportText(figures, { all: flags.all ?? false })}\n`,
+  );
 }
 
 /** @throws {UserError} if the folder holds a model, or a policy that was learned from another table */

@@ -39,6 +39,7 @@ export const threadsOption = () =>
   new Option("--threads <n>", "threads of each operator (default: all cores)").argParser(
     number("threads", 1, 1024, true),
   );
+export const allOption = () => new Option("--all", "all figures, where else there is what fits one screen");
 export const jsonOption = () => new Option("--json", "print one JSON object on stdout and nothing else");
 
 /** The runtime that `--device` and `--threads` ask for. @throws {UserError} if the device is unknown */

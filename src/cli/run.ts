@@ -4,7 +4,7 @@ import { exampleExits, saveEvaluation, writeReport } from "../report/run-report.
 import { reportText } from "../report/text.ts";
 import { evaluateInDetail, learnPolicy } from "../story/node.ts";
 import { abortOnInterrupt, RESUME_HINT } from "./interrupt.ts";
-import { jsonOption } from "./options.ts";
+import { allOption, jsonOption } from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { type Trained, trainInFolder, trainingOptions } from "./train.ts";
 
@@ -14,6 +14,7 @@ export function runCommand() {
       "The main job: images -> network -> policy -> figures. Without options, on the drawn set 'shapes'.",
     ),
   )
+    .addOption(allOption())
     .addOption(jsonOption())
     .action(async (flags) => {
       const progress = createProgress();
@@ -27,7 +28,7 @@ export function runCommand() {
         process.stdout.write(
           flags.json
             ? `${JSON.stringify(figures, null, 2)}\n`
-            : `${reportText(figures)}\n${nextSteps(trained.folder.path, trained.data.name)}`,
+            : `${reportText(figures, { all: flags.all ?? false })}\n${nextSteps(trained.folder.path, trained.data.name)}`,
         );
       } finally {
         await trained.folder.close();

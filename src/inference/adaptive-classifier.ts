@@ -67,7 +67,7 @@ export interface ClassifyOptions extends BatchOptions {
 /** The input of this many images is kept from one call to the next. */
 const KEPT_IMAGES = 256;
 
-type Answer = Omit<Classification, "latencyMs">;
+type Answer = Omit<Classification, "latencyMs" | "readMs">;
 
 /**
  * A trained model that really stops: a stage after the exit taken is never computed.
@@ -227,7 +227,12 @@ export class AdaptiveClassifier<Image> {
     signal: AbortSignal | undefined,
     deadline = Number.POSITIVE_INFINITY,
   ): Promise<Classification[]> {
-    reading.catch(() => undefined); // if it fails while another call is under way, this one tells its caller later
+    const asked = performance.now();
+    let readMs = 0;
+    const timing = (): void => {
+      readMs = performance.now() - asked;
+    };
+    reading.then(timing, () => undefined); // if it fails while another call is under way, this one tells its caller later
     this.#checkOpen();
     signal?.throwIfAborted();
     if (count === 0) return [];
@@ -247,7 +252,7 @@ export class AdaptiveClassifier<Image> {
           ? [await this.#runSingle(this.#single, x, lambda)]
           : await this.#runStages(x, count, lambda, signal, deadline);
       const latencyMs = performance.now() - started - (this.#stages.makingMs - madeBefore);
-      return answers.map((answer) => Object.assign(answer, { latencyMs }));
+      return answers.map((answer) => Object.assign(answer, { latencyMs, readMs }));
     });
   }
 

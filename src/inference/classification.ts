@@ -43,6 +43,8 @@ export interface Classification {
   readonly costMacs: number;
   /** From the numbers of the image to the answer, without decoding, waiting or making sessions; of the whole batch where there was one. */
   readonly latencyMs: number;
+  /** Reading and decoding the image, scaling included; of the whole batch where there was one. */
+  readonly readMs: number;
   readonly trace: readonly ExitTrace[];
 }
 

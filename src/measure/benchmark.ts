@@ -98,6 +98,7 @@ export async function benchmark(
     const overhead = (ms: number): number => ms / single.full.meanMs - 1;
     return {
       threads: runtime.threads,
+      lambda: policy.lambda,
       costs: classifier.costs,
       full: results.map(({ full }) => full),
       stages: results.flatMap(({ stages }) => stages),

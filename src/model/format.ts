@@ -21,6 +21,7 @@ export const policySchema = z.strictObject({
   network: z.string().optional(),
   costs: z.object({ exitMacs: z.array(z.number().positive()), fullMacs: z.number().positive() }),
   costUnit: z.string().optional(),
+  seed: z.int().optional(),
   hidden: z.array(z.int().positive()),
   dueling: z.boolean(),
   temperatures: z.array(z.number().positive()),

@@ -77,9 +77,10 @@ function addPolicyArrays(files: Map<string, Uint8Array>, { agent, validation }: 
 }
 
 /** Everything about a policy but its arrays. */
-function describePolicy({ network, agent, costs, costUnit, lambda, calibration }: LearnedPolicy) {
+function describePolicy({ network, agent, costs, costUnit, seed, lambda, calibration }: LearnedPolicy) {
   const { hidden, dueling, temperatures, priorWeights, lambdaRange } = agent;
-  return { network, costs, costUnit, hidden, dueling, temperatures, priorWeights, lambdaRange, lambda, calibration };
+  const told = { network, costs, costUnit, seed, hidden, dueling, temperatures, priorWeights };
+  return { ...told, lambdaRange, lambda, calibration };
 }
 
 function tableArrays({ logits, labels, count, exits, classes }: ExitTable): Map<string, StoredArray> {

@@ -124,7 +124,7 @@ async function readPolicy(
   of: { readonly exits: number; readonly classes: number } | null,
   where: string,
 ): Promise<LearnedPolicy> {
-  const { network, costs, costUnit, lambda, calibration, ...given } = described;
+  const { network, costs, costUnit, seed, lambda, calibration, ...given } = described;
   const exits = of?.exits ?? costs.exitMacs.length;
   checkPolicyNumbers(described, exits, where);
   const shape = { ...given, priorWeights: given.priorWeights ?? given.temperatures.map(() => 0) };
@@ -139,6 +139,7 @@ async function readPolicy(
     agent,
     costs,
     ...(costUnit === undefined ? {} : { costUnit }),
+    ...(seed === undefined ? {} : { seed }),
     lambda,
     calibration,
     validation,

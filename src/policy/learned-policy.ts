@@ -10,6 +10,8 @@ export interface LearnedPolicy {
   readonly costs: ExitCosts;
   /** What the costs count: "MACs", "ms" or whatever the user named; absent: MACs. */
   readonly costUnit?: string;
+  /** What the agent was learned with; absent in models of before that was kept. */
+  readonly seed?: number;
   /** The recommended lambda. */
   readonly lambda: number;
   /** How the exits fare on the selection half of validation, lambdas rising. */

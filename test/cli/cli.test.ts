@@ -166,7 +166,7 @@ describe("the main job", () => {
     const { figures, ...without } = JSON.parse(before);
     writeFileSync(path, JSON.stringify(without));
     const outcome = await earlyexit("evaluate", "--model", copy, "--data", data, "--save");
-    expect(outcome.stdout).toContain("threshold:margin");
+    expect(outcome.stdout).toContain("threshold on margin");
     expect(readFileSync(path, "utf8")).toBe(before);
     expect(figures.samples).toBe(100);
   });
