@@ -17,12 +17,14 @@ const STATE = "state.safetensors";
 const schema = z.strictObject({
   format: z.literal(2),
   step: z.int().min(0),
+  /** Mean accuracies of the looks at validation so far. */
+  looks: z.array(z.number()).optional(),
   state: z.strictObject({ bytes: z.int().min(0), sha256: z.string() }),
 });
 
-export function checkpointFiles({ step, variables }: Checkpoint): Map<string, Uint8Array> {
+export function checkpointFiles({ step, variables, looks }: Checkpoint): Map<string, Uint8Array> {
   const state = encodeSafetensors(variables);
-  const json = { format: 2, step, state: digestOf(state) };
+  const json = { format: 2, step, looks, state: digestOf(state) };
   return new Map([
     [STATE, state],
     [MAIN, sealed(json)],
@@ -44,5 +46,6 @@ export async function readCheckpoint(read: ReadFile, where: string): Promise<Che
   checkDigest(state, parsed.data.state, at);
   const arrays = decodeSafetensors(state, at);
   const variables = new Map([...arrays].map(([name, { shape }]) => [name, floatArray(arrays, name, shape.length, at)]));
-  return { step: parsed.data.step, variables };
+  const { step, looks } = parsed.data;
+  return { step, variables, ...(looks ? { looks } : {}) };
 }

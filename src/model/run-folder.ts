@@ -31,7 +31,8 @@ export interface RunFolder {
  * Opens or makes a run folder, which no other process writes until it is closed.
  *
  * @param config what decides the result; stored as `config.json`
- * @param resume go on in a folder that was begun with the same config; otherwise the folder must not hold a run or a model yet
+ * @param resume go on in a folder that was begun with the same config (but `data`, where the data lies, and more `epochs` in its
+ *   `recipe`); otherwise the folder must not hold a run or a model yet
  * @throws {UserError} if there is nothing to resume, it was begun with another config, something would be overwritten, or another
  *   process writes it
  */
@@ -41,20 +42,17 @@ export async function openRunFolder(path: string, config: object, resume: boolea
   const files = await openFolder(path);
   let isEmpty = !resume;
   try {
-    const begun = await readInFolder(path, CONFIG, { limitBytes: LIMIT_TEXT });
-    if (resume) checkSameConfig(begun, text, path);
-    else if (begun || existsSync(join(path, "model.json")))
-      throw new UserError(
-        `out: a new folder expected, found a run or a model in ${path}; give another --out, or --resume`,
-      );
-    if (resume) await cutHalfLine(path);
-    else
-      await files.replace(
-        new Map([
-          [METRICS, ""],
-          [CONFIG, text],
-        ]),
-      );
+    const begun = await checkRunFolder(path, resume);
+    if (begun) {
+      checkSameConfig(begun, config, path);
+      await cutHalfLine(path);
+    }
+    await files.replace(
+      new Map([
+        ...(begun ? [] : [[METRICS, ""] as const]),
+        [CONFIG, text], // of a resumed run, perhaps with more epochs, or with data that lies elsewhere
+      ]),
+    );
   } catch (error) {
     await files.discard([]);
     throw error;
@@ -100,14 +98,41 @@ function nothingBegun(path: string): UserError {
   return new UserError(`resume: a run folder expected, found no config.json in ${path}; start it without --resume`);
 }
 
-function checkSameConfig(begun: Uint8Array | null, now: string, path: string): void {
-  if (!begun) throw nothingBegun(path);
-  const stored = `${JSON.stringify(parseJson(begun, join(path, CONFIG)), null, 2)}\n`;
-  if (stored === now) return;
-  const [before, after] = [stored.split("\n"), now.split("\n")];
+/**
+ * What can be told of a run folder before anything is read.
+ *
+ * @returns the config that it was begun with; null for a new one
+ * @throws {UserError} if there is nothing to resume, or something would be overwritten
+ */
+export async function checkRunFolder(path: string, resume: boolean): Promise<Record<string, unknown> | null> {
+  const begun = await readInFolder(path, CONFIG, { limitBytes: LIMIT_TEXT });
+  if (!resume && (begun || existsSync(join(path, "model.json"))))
+    throw new UserError(
+      `out: a new folder expected, found a run or a model in ${path}; give another --out, or --resume`,
+    );
+  if (resume && !begun) throw nothingBegun(path);
+  return begun && (parseJson(begun, join(path, CONFIG)) as Record<string, unknown>);
+}
+
+function checkSameConfig(begun: Record<string, unknown>, now: object, path: string): void {
+  const [before, after] = [begun, now].map(decisive) as [string[], string[]];
   const line = after.findIndex((one, i) => one !== before[i]);
+  if (line < 0 && before.length === after.length) {
+    const [had, wanted] = [begun, now].map((one) => (one as { recipe?: { epochs?: number } }).recipe?.epochs ?? 0);
+    if (wanted! >= had!) return;
+    throw new UserError(
+      `resume: at least ${had} epochs expected, which ${path} was begun with, found ${wanted}; give more`,
+    );
+  }
   throw new UserError(
     `resume: the options that ${path} was begun with expected (${before[line]?.trim()}), found ${after[line]?.trim()}; ` +
-      "use the same options, or start afresh without --resume",
+      "leave them out, or start afresh without --resume",
   );
+}
+
+/** The lines of a config that must be the same: all but where the data lies and how long the training is. */
+function decisive(config: object): string[] {
+  const { data: _, recipe, ...others } = config as Record<string, unknown>;
+  const { epochs: __, ...rest } = (recipe ?? {}) as Record<string, unknown>;
+  return JSON.stringify({ ...others, recipe: rest }, null, 2).split("\n");
 }

@@ -32,7 +32,9 @@ interface WebOptions {
   readonly data: Dataset;
 }
 
-type TrainHooks = Partial<Pick<TrainOptions, "batches" | "onProgress" | "saveCheckpoint" | "resumeFrom" | "signal">>;
+type TrainHooks = Partial<
+  Pick<TrainOptions, "batches" | "from" | "onProgress" | "saveCheckpoint" | "resumeFrom" | "signal">
+>;
 
 export interface TrainNetworkOptions extends WebOptions, TrainHooks {
   /** Name of a built-in blueprint, or plain data of your own; default "tiny". */

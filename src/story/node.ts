@@ -49,7 +49,7 @@ import {
   trainNetwork as trainOnRuntime,
 } from "./any.ts";
 
-type TrainHooks = Partial<Pick<TrainOptions, "onProgress" | "saveCheckpoint" | "resumeFrom" | "signal">>;
+type TrainHooks = Partial<Pick<TrainOptions, "from" | "onProgress" | "saveCheckpoint" | "resumeFrom" | "signal">>;
 
 export interface TrainNetworkOptions extends TrainHooks {
   readonly data: Dataset;

@@ -46,9 +46,10 @@ describe("a run folder", () => {
   test("goes on where it was: older lines and the checkpoint stay", async () => {
     const begun = await openRunFolder(folder, config, false);
     begun.log({ step: 1 });
-    await begun.saveCheckpoint({ step: 1, variables });
+    await begun.saveCheckpoint({ step: 1, variables, looks: [0.5, 0.25] });
     await begun.close();
     const resumed = await openRunFolder(folder, structuredClone(config), true);
+    expect((await resumed.loadCheckpoint())!.looks).toEqual([0.5, 0.25]);
     resumed.log({ step: 2 });
     expect((await resumed.loadCheckpoint())!.step).toBe(1);
     expect(await readFile(join(folder, "metrics.jsonl"), "utf8")).toBe('{"step":1}\n{"step":2}\n');
@@ -87,13 +88,21 @@ describe("a run folder", () => {
 
   test("refuses to go on with other options, and says which", async () => {
     await (await openRunFolder(folder, config, false)).close();
-    const other = { ...config, recipe: { ...config.recipe, epochs: 3 } };
-    const resumed = openRunFolder(folder, other, true);
+    const resumed = openRunFolder(folder, { ...config, seed: 2 }, true);
     await expect(resumed).rejects.toThrow(UserError);
     await expect(resumed).rejects.toThrow(
-      `resume: the options that ${folder} was begun with expected ("epochs": 2,), found "epochs": 3,;`,
+      `resume: the options that ${folder} was begun with expected ("seed": 1,), found "seed": 2,;`,
     );
-    expect(JSON.parse(await readFile(join(folder, "config.json"), "utf8"))).toEqual(config);
+  });
+
+  test("goes on with data that lies elsewhere and with more epochs, and stores both; fewer are refused", async () => {
+    await (await openRunFolder(folder, { ...config, data: "here" }, false)).close();
+    const longer = { ...config, data: "there", recipe: { ...config.recipe, epochs: 3 } };
+    await (await openRunFolder(folder, longer, true)).close();
+    expect(JSON.parse(await readFile(join(folder, "config.json"), "utf8"))).toEqual(longer);
+    await expect(openRunFolder(folder, config, true)).rejects.toThrow(
+      `resume: at least 3 epochs expected, which ${folder} was begun with, found 2`,
+    );
   });
 
   test("refuses to go on where nothing was begun", async () => {
