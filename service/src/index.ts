@@ -1,4 +1,0 @@
-/** A model as an HTTP service: what `earlyexit serve` loads. */
-export { type AppOptions, createApp } from "./app.ts";
-export { type RunningService, type ServeOptions, serve } from "./serve.ts";
-export { serveCommand } from "./serve-command.ts";
