@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "service/test/**/*.test.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // ONNX Runtime uses all cores itself

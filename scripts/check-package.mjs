@@ -1,4 +1,5 @@
-// Packs the package, installs it into an empty project and uses it there: the import, the types and the command must work.
+// Packs both packages, installs them into empty projects and uses them there: the import, the types, the command and the service must
+// work, and whoever ends up without a runtime is told so, with a cure that works.
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,62 +7,127 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
+const packed = mkdtempSync(join(tmpdir(), "earlyexit-packed-"));
 const folder = mkdtempSync(join(tmpdir(), "earlyexit-package-"));
-const web = mkdtempSync(join(tmpdir(), "earlyexit-web-")); // for a browser alone; not below the other, whose packages it would see
+const COMMAND = "node_modules/earlyexit/dist/cli/main.js";
+const QUIET = ["--silent", "--no-audit", "--no-fund"];
+
 const run = (command, args, cwd = folder) => {
   process.stdout.write(`$ ${command} ${args.join(" ")}\n`);
   return execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
 };
+const ended = (command, args, env = {}) =>
+  spawnSync(command, args, { cwd: folder, encoding: "utf8", env: { ...process.env, ...env } });
 
 function expect(what, found, isRight) {
   if (!isRight) throw new Error(`package: ${what} expected, found ${found}`);
   process.stdout.write(`${what}: ok\n`);
 }
 
-try {
-  run("npm", ["pack", "--silent", "--pack-destination", folder], root);
-  const archive = readdirSync(folder).find((name) => name.endsWith(".tgz"));
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }));
-  run("npm", ["install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", archive]);
-  const { version } = JSON.parse(
-    execFileSync("node", ["-p", "JSON.stringify(require('./package.json'))"], { cwd: root, encoding: "utf8" }),
+/** The archive's path. */
+function pack(from) {
+  const before = readdirSync(packed);
+  run("npm", ["pack", "--silent", "--pack-destination", packed], from);
+  return join(
+    packed,
+    readdirSync(packed).find((name) => name.endsWith(".tgz") && !before.includes(name)),
   );
+}
+
+function checkCore() {
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const cli = run("npx", ["--no-install", "earlyexit", "--version"]).trim();
   expect(`the command prints version ${version}`, cli, cli === version);
   writeFileSync(
     join(folder, "use.mjs"),
-    `import { builtInBlueprint, networkCost, openDataset } from "earlyexit";
-     const { fullMacs } = networkCost(builtInBlueprint("classic"), 10);
+    `import { blueprintStages, builtInBlueprint, createNodeRuntime, openDataset } from "earlyexit";
+     const { fullMacs } = blueprintStages(builtInBlueprint("classic"), 10);
      const { test } = await openDataset("shapes");
-     console.log(fullMacs > 209e6, test.count);`,
+     console.log(fullMacs > 209e6, test.count, createNodeRuntime().device);`,
   );
   const used = run("node", ["use.mjs"]).trim();
-  expect("the import works", used, used === "true 2000");
+  expect("the import works", used, used === "true 2000 cpu");
   const shipped = ["dist/page/index.html", "models/cifar10/model.json", "models/shapes/model.json"];
   const missing = shipped.filter((file) => !existsSync(join(folder, "node_modules/earlyexit", file)));
   expect("the page and its models come along", `none of ${missing}`, missing.length === 0);
-
-  writeFileSync(join(web, "package.json"), JSON.stringify({ name: "web", private: true, type: "module" }));
-  const { "onnxruntime-web": range } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).peerDependencies;
-  const packages = [join(folder, archive), `onnxruntime-web@${range}`, "--omit=optional"];
-  run("npm", ["install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", ...packages], web);
-  const hasNode = existsSync(join(web, "node_modules/onnxruntime-node"));
-  expect("onnxruntime-node is optional", "it", !hasNode);
   writeFileSync(
-    join(web, "use.mjs"),
+    join(folder, "web.mjs"),
     'import { AdaptiveClassifier } from "earlyexit/web"; console.log(typeof AdaptiveClassifier.load);',
   );
-  const imported = run("node", ["use.mjs"], web).trim();
-  expect("earlyexit/web does without it", imported, imported === "function");
-  const told = spawnSync("node", ["node_modules/earlyexit/dist/cli/main.js", "evaluate"], {
-    cwd: web,
-    encoding: "utf8",
-  });
+  const imported = run("node", ["web.mjs"]).trim();
+  expect("earlyexit/web is there", imported, imported === "function");
+}
+
+function checkService(archive) {
+  const without = ended("node", [COMMAND, "serve", "--model", "node_modules/earlyexit/models/shapes"]);
+  const isTold = without.stderr.includes("npm install @earlyexit/server") && without.status === 2;
+  expect("without the service its way of installing is told", without.stderr, isTold);
+  run("npm", ["install", ...QUIET, "--ignore-scripts", archive]);
+  const help = run("npx", ["--no-install", "earlyexit", "serve", "--help"]);
+  expect("with it, it is loaded", help, help.includes("--model DIR"));
+}
+
+/** Runs what the message puts between quotes. */
+function follow(message) {
+  const [, cure] = /run '(npm install [^']+)'/.exec(message) ?? [];
+  expect("the message names a command", message, cure !== undefined);
+  run("npm", [...cure.split(" ").slice(1), ...QUIET]);
+  const again = run("node", ["use.mjs"]).trim();
+  expect("after which it works", again, again === "true 2000 cpu");
+}
+
+function checkMissingRuntime() {
+  const ort = join(folder, "node_modules/onnxruntime-node");
+  const tell = () => {
+    const command = ended("node", [COMMAND, "classify", "x.jpg"]);
+    const api = ended("node", ["use.mjs"]);
+    expect("exit code 2 of the command", command.status, command.status === 2);
+    expect("a UserError of the API", api.stderr, /^UserError: runtime: /m.test(api.stderr));
+    return command.stderr;
+  };
+  rmSync(ort, { recursive: true });
+  const none = tell();
   expect(
-    "the command says what is missing",
-    told.stderr,
-    told.stderr.startsWith("earlyexit: the package onnxruntime-node expected") && told.status === 2,
+    "the missing package is named",
+    none,
+    none.startsWith("earlyexit: runtime: the package onnxruntime-node expected"),
   );
+  follow(none);
+  rmSync(join(ort, "bin"), { recursive: true });
+  const broken = tell();
+  expect(
+    "the missing binding is named",
+    broken,
+    broken.startsWith("earlyexit: runtime: the binding of onnxruntime-node"),
+  );
+  rmSync(ort, { recursive: true }); // as it says
+  follow(broken);
+}
+
+/** Where the script of onnxruntime-node fails, so does the installation: nobody ends up without a runtime in silence. */
+function checkFailingScript(archive) {
+  rmSync(join(folder, "node_modules"), { recursive: true });
+  rmSync(join(folder, "package-lock.json"));
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }));
+  const nowhere = { GLOBAL_AGENT_HTTPS_PROXY: "http://127.0.0.1:9", GLOBAL_AGENT_HTTP_PROXY: "http://127.0.0.1:9" };
+  const env = { ...nowhere, ONNXRUNTIME_NODE_INSTALL: "cuda12", npm_config_ignore_scripts: "false" };
+  const failed = ended("npm", ["install", "--no-audit", "--no-fund", archive], env);
+  const hasRuntime = existsSync(join(folder, "node_modules/onnxruntime-node/bin"));
+  expect("an installation that fails, or has a runtime", failed.stdout, failed.status !== 0 || hasRuntime);
+  process.stdout.write(`(npm install where the script fails: exit code ${failed.status}, runtime ${hasRuntime})\n`);
+  run("npm", ["install", ...QUIET, "--ignore-scripts", archive]);
+  const used = run("node", ["use.mjs"]).trim();
+  expect("without scripts it works", used, used === "true 2000 cpu");
+}
+
+try {
+  const archive = pack(root);
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }));
+  run("npm", ["install", ...QUIET, "--ignore-scripts", archive]);
+  checkCore();
+  checkService(pack(join(root, "service")));
+  checkMissingRuntime();
+  checkFailingScript(archive);
 } finally {
-  for (const one of [folder, web]) rmSync(one, { recursive: true, force: true });
+  for (const one of [folder, packed]) rmSync(one, { recursive: true, force: true });
 }

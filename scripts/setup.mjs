@@ -1,4 +1,4 @@
-// Installs the dependencies and builds, each only if something changed. Used by npm start, npm test and npm run setup.
+// Installs the dependencies of both packages and builds them, each only if something changed. Used by npm start, npm test and npm run setup.
 import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -22,8 +22,6 @@ function linkCommand() {
   symlinkSync("../../dist/cli/main.js", link);
 }
 
-// Not `npm ci`: it refuses a lock file that lacks the optional binaries of other platforms. The locked versions are taken all the same.
-if (isOlder("node_modules/.package-lock.json", "package-lock.json"))
-  npm("install", "--no-save", "--no-audit", "--no-fund");
+if (isOlder("node_modules/.package-lock.json", "package-lock.json")) npm("ci", "--no-audit", "--no-fund");
 npm("run", "--silent", "build");
 if (!isWindows) linkCommand();

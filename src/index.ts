@@ -18,7 +18,6 @@ export type { Agent } from "./policy/agent.ts";
 export type { DqnOptions, DqnProgress } from "./policy/dqn.ts";
 export type { LambdaPoint } from "./policy/lambda-calibration.ts";
 export type { LearnedPolicy } from "./policy/learned-policy.ts";
-export type { QuantisedNetwork } from "./quantise/quantised-network.ts";
 export { createNodeRuntime } from "./runtime/node.ts";
 export type { Device, Runtime } from "./runtime/runtime.ts";
 export {
@@ -36,8 +35,6 @@ export {
   learnFromTable,
   learnPolicy,
   pointWithin,
-  type QuantiseOptions,
-  quantise,
   trainNetwork,
 } from "./story/node.ts";
 export { parseRecipe, type Recipe, type RecipeInput } from "./training/recipe.ts";

@@ -13,7 +13,8 @@ export type {
   StoppedBy,
 } from "./inference/adaptive-classifier.ts";
 export type { RawImage } from "./inference/images.ts";
-export { type Model, modelFiles, readModel } from "./model/model.ts";
+export { type Model, modelFiles } from "./model/model.ts";
+export { readModel } from "./model/read-model.ts";
 export { type Picture, pictureOf, type StagedNetwork } from "./network/staged-network.ts";
 export type { DqnOptions, DqnProgress } from "./policy/dqn.ts";
 export type { LambdaPoint } from "./policy/lambda-calibration.ts";

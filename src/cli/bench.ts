@@ -11,6 +11,7 @@ import { blueprintNames } from "../network/blueprints.ts";
 import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
 import { benchText } from "../report/bench-text.ts";
 import {
+  allOption,
   asTrained,
   dataOption,
   datasetOption,
@@ -44,6 +45,7 @@ export function benchCommand() {
     .addOption(seedOption())
     .addOption(deviceOption())
     .addOption(threadsOption())
+    .addOption(allOption())
     .addOption(jsonOption())
     .action(async (flags) => {
       const progress = createProgress();
@@ -62,7 +64,9 @@ export function benchCommand() {
         onProgress: (done, total) => progress.counting("bench", done, total),
       });
       progress.stop();
-      process.stdout.write(flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${benchText(figures)}\n`);
+      process.stdout.write(
+        flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${benchText(figures, flags.all ?? false)}\n`,
+      );
     });
 }
 

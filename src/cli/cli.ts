@@ -1,5 +1,4 @@
 import { Command, CommanderError, type CommandUnknownOpts } from "@commander-js/extra-typings";
-import { UserError } from "../errors.ts";
 import { VERSION } from "../version.ts";
 
 type LoadCommand = () => Promise<CommandUnknownOpts>;
@@ -9,12 +8,12 @@ const COMMANDS: Readonly<Record<string, LoadCommand>> = {
   run: async () => (await import("./run.ts")).runCommand(),
   train: async () => (await import("./train.ts")).trainCommand(),
   learn: async () => (await import("./learn.ts")).learnCommand(),
-  quantise: async () => (await import("./quantise.ts")).quantiseCommand(),
   evaluate: async () => (await import("./evaluate.ts")).evaluateCommand(),
   classify: async () => (await import("./classify.ts")).classifyCommand(),
   bench: async () => (await import("./bench.ts")).benchCommand(),
   export: async () => (await import("./export.ts")).exportCommand(),
   report: async () => (await import("./report.ts")).reportCommand(),
+  serve: async () => (await import("./serve.ts")).serveCommand(),
   ui: async () => (await import("./ui.ts")).uiCommand(),
   data: async () => (await import("./data.ts")).dataCommand(),
   network: async () => (await import("./network.ts")).networkCommand(),
@@ -49,9 +48,10 @@ function wanted(first: string): LoadCommand[] {
   return first === "--version" || first === "-V" ? [] : Object.values(COMMANDS);
 }
 
+/** A mistake is known by its name: the service throws the one of the installed package, which is not the one bundled here. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODE.ok : EXIT_CODE.mistake;
-  if (error instanceof UserError) {
+  if (error instanceof Error && error.name === "UserError") {
     process.stderr.write(`earlyexit: ${error.message}\n`);
     return EXIT_CODE.mistake;
   }
@@ -59,18 +59,8 @@ function report(error: unknown): number {
     process.stderr.write(`earlyexit: ${error.message}\n`);
     return EXIT_CODE.interrupted;
   }
-  if (error instanceof Error && isMissing(error, "onnxruntime-node")) {
-    process.stderr.write(
-      "earlyexit: the package onnxruntime-node expected, found none; npm install onnxruntime-node (it is left out by --omit=optional)\n",
-    );
-    return EXIT_CODE.mistake;
-  }
   process.stderr.write(
     `earlyexit: this is a defect, please report it\n${error instanceof Error ? error.stack : error}\n`,
   );
   return EXIT_CODE.defect;
-}
-
-function isMissing(error: Error, name: string): boolean {
-  return "code" in error && error.code === "ERR_MODULE_NOT_FOUND" && error.message.includes(`'${name}'`);
 }

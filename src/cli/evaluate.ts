@@ -1,15 +1,15 @@
-import { join } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
 import { UserError } from "../errors.ts";
 import { POLICY_NAMES } from "../evaluation/evaluate-table.ts";
 import type { EvaluationFigures } from "../evaluation/figures.ts";
-import { loadModel, readFileIfThere, saveModel } from "../model/model-folder.ts";
+import { holds, loadModel, loadPolicy, saveModel } from "../model/model-folder.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { formatCost, formatLambda, formatPercent } from "../report/format.ts";
 import { reportText } from "../report/text.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Bound, evaluate, evaluateTable, pointWithin } from "../story/node.ts";
 import {
+  allOption,
   asTrained,
   dataOption,
   datasetOption,
@@ -24,7 +24,7 @@ import {
   threadsOption,
 } from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
-import { loadPolicy, readTestTable, testOf } from "./tables.ts";
+import { readTestTable, testOf } from "./tables.ts";
 
 export function evaluateCommand() {
   return new Command("evaluate")
@@ -79,6 +79,7 @@ export function evaluateCommand() {
         "store the figures in the model, for its model card; those of the agent on the test split",
       ).conflicts(["lambda", "budget", "budgetMacs", "budgetSavings", "minAccuracy"]),
     )
+    .addOption(allOption())
     .addOption(jsonOption())
     .action(async (flags) => {
       const progress = createProgress();
@@ -105,12 +106,14 @@ export function evaluateCommand() {
       });
       progress.stop();
       if (flags.save) await saveModel(flags.model, { ...model, figures });
-      print(figures, flags.json);
+      print(figures, flags);
     });
 }
 
-function print(figures: EvaluationFigures, asJson: true | undefined): void {
-  process.stdout.write(asJson ? `${JSON.stringify(figures, null, 2)}\n` : `${reportText(figures)}\n`);
+function print(figures: EvaluationFigures, { json, all }: { json?: true | undefined; all?: true }): void {
+  process.stdout.write(
+    json ? `${JSON.stringify(figures, null, 2)}\n` : `${reportText(figures, { all: all ?? false })}\n`,
+  );
 }
 
 interface TableFlags extends BoundFlags {
@@ -119,6 +122,7 @@ interface TableFlags extends BoundFlags {
   lambda?: number | undefined;
   seed?: number | undefined;
   json?: true | undefined;
+  all?: true;
 }
 
 /** Somebody else's network, of which there is no more than an exit table. */
@@ -133,12 +137,12 @@ async function evaluateTableFile(path: string, flags: TableFlags, runtime: Runti
     seed: flags.seed ?? 1,
     runtime,
   });
-  print(figures, flags.json);
+  print(figures, flags);
 }
 
 /** A policy with a network or without one, and the seed of its split into halves. */
 async function policyIn(folder: string): Promise<{ policy: LearnedPolicy; seed: number }> {
-  if (await readFileIfThere(join(folder, "policy.json"))) return loadPolicy(folder);
+  if (await holds(folder, "policy.json")) return loadPolicy(folder);
   const { network, policy } = await loadModel(folder);
   if (!policy)
     throw new UserError(

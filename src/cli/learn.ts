@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
 import type { Samples } from "../dataset/dataset.ts";
@@ -6,8 +5,10 @@ import { UserError } from "../errors.ts";
 import { computeExitTable } from "../exits/exit-logits.ts";
 import type { ExitTable } from "../exits/exit-table.ts";
 import { costsOf, increasingCosts } from "../exits/table-file.ts";
-import { type TablePolicy, tablePolicyFiles } from "../model/model.ts";
-import { loadModel, readFileIfThere, saveModel, writeFileSafely } from "../model/model-folder.ts";
+import { readJsonFile } from "../files/reader.ts";
+import { withFolder } from "../files/writer.ts";
+import type { TablePolicy } from "../model/model.ts";
+import { holds, loadModel, loadPolicy, writeModel, writePolicy } from "../model/model-folder.ts";
 import { appendMetrics } from "../model/run-folder.ts";
 import type { StagedNetwork } from "../network/staged-network.ts";
 import { DQN_DEFAULTS, type DqnOptions, type DqnProgress } from "../policy/dqn.ts";
@@ -27,6 +28,7 @@ import {
 import { VERSION } from "../version.ts";
 import { abortOnInterrupt } from "./interrupt.ts";
 import {
+  allOption,
   asTrained,
   dataOption,
   datasetOption,
@@ -34,13 +36,12 @@ import {
   nextCommand,
   number,
   openData,
-  readJson,
   seedOption,
   skipBrokenOption,
   sourceFor,
 } from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
-import { loadPolicy, readTableFile, readTestTable, testOf } from "./tables.ts";
+import { readTableFile, readTestTable, testOf } from "./tables.ts";
 
 const { from, to } = DQN_DEFAULTS.lambdaRange;
 const TABLE = ".safetensors";
@@ -91,6 +92,7 @@ function learnOptions() {
       ).argParser(number("steps", 1, 1e7, true)),
     )
     .addOption(seedOption())
+    .addOption(allOption())
     .addOption(jsonOption());
 }
 
@@ -133,10 +135,13 @@ async function learnNetwork(flags: LearnFlags, progress: Progress): Promise<void
   const cost = await costChoice(flags, network.stages.length);
   const source = sourceFor(flags, network);
   const data = await openData(source, progress, { ...asTrained(network), skipBroken: flags.skipBroken ?? false });
-  const policy = await abortOnInterrupt(progress, (signal) =>
-    learnPolicy({ network, data, cost, runtime: createNodeRuntime(), signal, ...learning(flags, progress, folder) }),
-  );
-  await saveModel(folder, { network, policy });
+  const policy = await withFolder(folder, async (files) => {
+    const learned = await abortOnInterrupt(progress, (signal) =>
+      learnPolicy({ network, data, cost, runtime: createNodeRuntime(), signal, ...learning(flags, progress, folder) }),
+    );
+    await writeModel(files, { network, policy: learned });
+    return learned;
+  });
   noteCosts(policy, progress);
   const { costs, lambda, calibration } = policy;
   if (flags.json)
@@ -152,7 +157,7 @@ async function costChoice({ cost = "macs", costUnit = "units" }: LearnFlags, exi
 }
 
 async function readCosts(path: string): Promise<number[]> {
-  return increasingCosts(await readJson(path), path);
+  return increasingCosts(await readJsonFile(path), path);
 }
 
 /** The options of the learning, and what is shown and logged of it. @param folder where `metrics.jsonl` is, if anywhere */
@@ -185,21 +190,23 @@ async function learnTable(path: string, flags: LearnFlags, progress: Progress): 
   const test = flags.testTable ? await readTestTable(flags.testTable, { table, costs: ownCosts }) : null;
   const folder = flags.out ?? join("runs", basename(path, extname(path)));
   await checkPolicyFolder(folder, dataset);
-  await mkdir(folder, { recursive: true });
   const seed = flags.seed ?? 1;
   const runtime = createNodeRuntime();
-  const policy = await abortOnInterrupt(progress, (signal) =>
-    learnFromTable({
-      table,
-      costs,
-      costUnit: flags.costUnit ?? (flags.cost ? "units" : "MACs"),
-      splitSeed: seed,
-      runtime,
-      signal,
-      ...learning(flags, progress, folder),
-    }),
-  );
-  await savePolicy(folder, { policy, dataset, seed, version: VERSION });
+  const policy = await withFolder(folder, async (files) => {
+    const learned = await abortOnInterrupt(progress, (signal) =>
+      learnFromTable({
+        table,
+        costs,
+        costUnit: flags.costUnit ?? (flags.cost ? "units" : "MACs"),
+        splitSeed: seed,
+        runtime,
+        signal,
+        ...learning(flags, progress, folder),
+      }),
+    );
+    await writePolicy(files, { policy: learned, dataset, seed, version: VERSION });
+    return learned;
+  });
   noteCosts(policy, progress);
   progress.note(`saved the policy into ${folder}; recommended lambda ${formatLambda(policy.lambda)}`);
   if (!test) {
@@ -208,36 +215,31 @@ async function learnTable(path: string, flags: LearnFlags, progress: Progress): 
   }
   const result = await evaluateTableInDetail({ ...testOf(policy, test, seed), runtime, seed });
   const { figures } = result;
-  await savePolicy(folder, { policy, dataset, seed, version: VERSION, figures });
+  await withFolder(folder, (files) => writePolicy(files, { policy, dataset, seed, version: VERSION, figures }));
   const evaluation = await saveEvaluation(folder, result);
   const missing = ["No example pictures: an exit table has none."];
   const report = await writeReport(folder, { model: null, evaluation, examples: null, missing });
   progress.note(`report: ${report}`);
-  process.stdout.write(flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${reportText(figures)}\n`);
+  process.stdout.write(
+    flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${reportText(figures, { all: flags.all ?? false })}\n`,
+  );
 }
 
 /** @throws {UserError} if the folder holds a model, or a policy that was learned from another table */
 async function checkPolicyFolder(folder: string, { name, sha256 }: TablePolicy["dataset"]): Promise<void> {
   const expected = `learn: a new folder, or one learned from ${name}, expected for --out, found`;
-  if (await readFileIfThere(join(folder, "model.json")))
-    throw new UserError(`${expected} the model in ${folder}; choose another one`);
-  if (!(await readFileIfThere(join(folder, "policy.json")))) return;
+  if (await holds(folder, "model.json")) throw new UserError(`${expected} the model in ${folder}; choose another one`);
+  if (!(await holds(folder, "policy.json"))) return;
   const { dataset } = await loadPolicy(folder);
   if (dataset.sha256 !== sha256)
     throw new UserError(`${expected} ${folder}, learned from another ${dataset.name}; choose another one`);
-}
-
-async function savePolicy(folder: string, given: TablePolicy): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  for (const [name, bytes] of tablePolicyFiles(given)) await writeFileSafely(join(folder, name), bytes);
 }
 
 // ---- Learning on -------------------------------------------------------------------------------------------------------
 
 async function learnFurther(flags: LearnFlags, progress: Progress): Promise<void> {
   const folder = flags.model!;
-  const isPolicyFolder = !(await readFileIfThere(join(folder, "model.json")));
-  const owner = isPolicyFolder && (await readFileIfThere(join(folder, "policy.json"))) ? "policy" : "model";
+  const owner = !(await holds(folder, "model.json")) && (await holds(folder, "policy.json")) ? "policy" : "model";
   const before = owner === "policy" ? await loadPolicy(folder) : await loadModel(folder);
   if (!before.policy)
     throw new UserError(
@@ -246,14 +248,17 @@ async function learnFurther(flags: LearnFlags, progress: Progress): Promise<void
   const network = "network" in before ? before.network : null;
   const feedback = await readFeedback(flags.feedback!, network, before.policy, progress);
   const old = before.policy;
-  const { policy, judgement } = await abortOnInterrupt(progress, (signal) =>
-    continueLearning({ policy: old, feedback, signal, ...learning(flags, progress, network ? folder : undefined) }),
-  );
-  if (judgement.better) {
+  const judgement = await withFolder(folder, async (files) => {
+    const learned = await abortOnInterrupt(progress, (signal) =>
+      continueLearning({ policy: old, feedback, signal, ...learning(flags, progress, network ? folder : undefined) }),
+    );
+    const { policy } = learned;
+    if (!learned.judgement.better) return learned.judgement;
     // the figures on the test split were those of the old one
-    if ("network" in before) await saveModel(folder, { network: before.network, policy });
-    else await savePolicy(folder, { policy, dataset: before.dataset, seed: before.seed, version: VERSION });
-  }
+    if ("network" in before) await writeModel(files, { network: before.network, policy });
+    else await writePolicy(files, { policy, dataset: before.dataset, seed: before.seed, version: VERSION });
+    return learned.judgement;
+  });
   process.stdout.write(
     flags.json ? `${JSON.stringify(judgement, null, 2)}\n` : `${judgementText(judgement, folder)}\n`,
   );

@@ -1,5 +1,4 @@
 /** Options that several commands share, each declared once. */
-import { readFile } from "node:fs/promises";
 import { Option } from "@commander-js/extra-typings";
 import type { Dataset } from "../dataset/dataset.ts";
 import { type OpenOptions, openDataset } from "../dataset/open.ts";
@@ -40,6 +39,7 @@ export const threadsOption = () =>
   new Option("--threads <n>", "threads of each operator (default: all cores)").argParser(
     number("threads", 1, 1024, true),
   );
+export const allOption = () => new Option("--all", "all figures, where else there is what fits one screen");
 export const jsonOption = () => new Option("--json", "print one JSON object on stdout and nothing else");
 
 /** The runtime that `--device` and `--threads` ask for. @throws {UserError} if the device is unknown */
@@ -103,19 +103,4 @@ export function asTrained(network: StagedNetwork): Pick<OpenOptions, "seed" | "s
 export function nextCommand(command: string, folder: string, source: string): string {
   const named = source === "cifar10" ? " --dataset cifar10" : ` --data ${source}`;
   return `next: earlyexit ${command} --model ${folder}${source === "shapes" ? "" : named}`;
-}
-
-/** @throws {UserError} if the file is missing or not JSON */
-export async function readJson(path: string): Promise<unknown> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (cause) {
-    throw new UserError(`${path}: a JSON file expected, found none that can be read; check the path`, { cause });
-  }
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new UserError(`${path}: JSON expected, found ${(cause as Error).message}; correct the file`, { cause });
-  }
 }

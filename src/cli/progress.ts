@@ -61,7 +61,8 @@ export function createProgress(stream: NodeJS.WriteStream = process.stderr): Pro
         note(`epoch ${Number(one.epoch.toFixed(1))}: validation ${percents(one.validationAccuracy)}`);
     },
     learning(one) {
-      const details = `return ${one.return.toFixed(4)} best ${one.best.toFixed(4)} epsilon ${one.epsilon.toFixed(2)} shares ${percents(one.exitShares)}`;
+      const worth = `rightness less price ${one.return.toFixed(4)}, best so far ${one.best.toFixed(4)}`;
+      const details = `${worth}; tries at random ${(100 * one.epsilon).toFixed(0)}%; leave at each exit ${percents(one.exitShares)}`;
       advance("learn", one.step, one.steps, details);
     },
     counting(label, done, total) {

@@ -3,11 +3,12 @@ import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import type { Dataset } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
+import { readJsonFile } from "../files/reader.ts";
 import type { Model } from "../model/model.ts";
-import { EVALUATION, loadModel, readFileIfThere } from "../model/model-folder.ts";
+import { EVALUATION, holds, loadModel } from "../model/model-folder.ts";
 import { exampleExits, type ReportParts, saveEvaluation, writeReport } from "../report/run-report.ts";
 import { evaluateInDetail } from "../story/node.ts";
-import { asTrained, dataOption, datasetOption, openData, readJson, runtimeOf, sourceOf } from "./options.ts";
+import { asTrained, dataOption, datasetOption, openData, runtimeOf, sourceOf } from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
 
 export function reportCommand() {
@@ -90,15 +91,13 @@ async function imagesOf(
 async function sourceOfRun(run: string, name: string): Promise<string | null> {
   if (name === "shapes") return name;
   const path = join(run, "config.json");
-  const config = existsSync(path) ? await readJson(path) : null;
+  const config = existsSync(path) ? await readJsonFile(path) : null;
   const { data } = (config ?? {}) as { data?: unknown };
   return typeof data === "string" && data !== "cifar10" ? data : null;
 }
 
 /** What was found out when the images were there. */
 async function storedEvaluation(run: string, model: Model | null): Promise<Omit<ReportParts, "missing">> {
-  const stored = (await readFileIfThere(join(run, EVALUATION)))
-    ? await readJson(join(run, EVALUATION))
-    : model?.figures;
+  const stored = (await holds(run, EVALUATION)) ? await readJsonFile(join(run, EVALUATION)) : model?.figures;
   return { model, evaluation: (stored ?? null) as ReportParts["evaluation"], examples: null };
 }

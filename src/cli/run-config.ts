@@ -1,24 +1,57 @@
+import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../errors.ts";
+import { readJsonFile } from "../files/reader.ts";
 import { type Blueprint, parseBlueprint } from "../network/blueprint.ts";
 import { blueprintNames, builtInBlueprint } from "../network/blueprints.ts";
-import { builtInRecipe, parseRecipe, type Recipe, recipeNames } from "../training/recipe.ts";
-import { readJson, sourceOf } from "./options.ts";
+import { namedRecipes } from "../training/choice.ts";
+import { parseRecipe, type Recipe } from "../training/recipe.ts";
+import { sourceOf } from "./options.ts";
 
-const configSchema = z.strictObject({
+const nameOrData = z.union([z.string(), z.record(z.string(), z.unknown())]);
+
+export const configSchema = z.strictObject({
+  /** Where the JSON Schema of this file is, for editors. */
+  $schema: z.string().optional(),
   /** What `--data` takes. */
   data: z.string().optional(),
   /** What `--dataset` takes. */
   dataset: z.enum(["shapes", "cifar10"]).optional(),
   /** A name, or a whole blueprint. */
-  blueprint: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(),
+  blueprint: nameOrData.optional(),
   /** A name, or a whole recipe. */
-  recipe: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(),
+  recipe: nameOrData.optional(),
   epochs: z.number().positive().optional(),
-  size: z.int().min(8).max(1024).optional(),
+  size: z.int().min(8).max(1024).nullable().optional(),
   skipBroken: z.boolean().optional(),
   seed: z.int().min(0).optional(),
+  /** What `--from` takes. */
+  from: z.string().nullable().optional(),
+  /** Share of the training pictures that is kept for validation. */
+  validation: z.number().gt(0).lt(1).optional(),
+  /** Each class weighs alike in the loss. */
+  balance: z.boolean().optional(),
+  /** Of each split, written by the run itself: what it goes on with must be the same. */
+  sha256: z.record(z.string(), z.string()).optional(),
 });
+
+/** What a run is asked for: by options, by a config file, or by the folder of a run that was begun. */
+export interface Asked {
+  readonly data: string;
+  /** Absent: to be chosen for the data. */
+  readonly blueprint?: string | Record<string, unknown> | undefined;
+  readonly recipe?: string | Record<string, unknown> | undefined;
+  readonly epochs?: number | undefined;
+  readonly seed: number;
+  readonly size: number | null;
+  readonly skipBroken: boolean;
+  /** A model folder, "none", or absent: to be chosen. */
+  readonly from?: string | null | undefined;
+  readonly validation: number;
+  readonly balance: boolean;
+  /** Of the splits that a run was begun with. */
+  readonly sha256?: Readonly<Record<string, string>> | undefined;
+}
 
 /** All that decides the result of a run; stored as `config.json` in the run folder. */
 export interface RunConfig {
@@ -26,9 +59,14 @@ export interface RunConfig {
   readonly blueprint: Blueprint;
   readonly recipe: Recipe;
   readonly seed: number;
-  /** Pixels that pictures are scaled to, in height and width; null: what `openDataset` takes. */
+  /** Pixels that pictures are scaled to, in height and width; null: as the blueprint says. */
   readonly size: number | null;
   readonly skipBroken: boolean;
+  /** The model folder that the training started from; null: none. */
+  readonly from: string | null;
+  readonly validation: number;
+  /** Of each split: what a run is known by, wherever the data lies. */
+  readonly sha256: Readonly<Record<string, string>>;
 }
 
 export interface RunFlags {
@@ -40,30 +78,36 @@ export interface RunFlags {
   readonly seed?: number | undefined;
   readonly size?: number | undefined;
   readonly skipBroken?: boolean | undefined;
+  readonly from?: string | undefined;
+  readonly validation?: number | undefined;
+  readonly balance?: boolean | undefined;
+  readonly out?: string | undefined;
+  readonly resume?: boolean | undefined;
 }
 
-/** The drawn set needs a small network and few epochs: a first run takes two minutes. */
-const SHAPES_DEFAULTS = { blueprint: "tiny", recipe: "quick" };
-const DEFAULTS = { blueprint: "compact", recipe: "standard" };
+const VALIDATION_SHARE = 0.1;
 
 /**
- * Options win over the config file, which wins over the defaults.
+ * Options win over the config file (of a run that is resumed: its own), which wins over the defaults.
  *
- * @throws {UserError} if a file or a name is not as expected
+ * @throws {UserError} if a file is not as expected
  */
-export async function resolveRunConfig(flags: RunFlags): Promise<RunConfig> {
-  const file = flags.config ? parseConfig(await readJson(flags.config), flags.config) : {};
-  const data = flags.source ?? sourceOf(file) ?? "shapes";
-  const defaults = data === "shapes" ? SHAPES_DEFAULTS : DEFAULTS;
-  const epochs = flags.epochs ?? file.epochs;
-  const recipe = await resolveRecipe(flags.recipe ?? file.recipe ?? defaults.recipe);
+export async function resolveRunConfig(flags: RunFlags): Promise<Asked> {
+  const path = flags.resume && flags.out ? join(flags.out, "config.json") : null;
+  const begun = path === null ? null : parseConfig(await readJsonFile(path), path);
+  const file = begun ?? (flags.config ? parseConfig(await readJsonFile(flags.config), flags.config) : {});
   return {
-    data,
-    blueprint: await resolveBlueprint(flags.blueprint ?? file.blueprint ?? defaults.blueprint),
-    recipe: epochs === undefined ? recipe : { ...recipe, epochs },
+    data: flags.source ?? (begun ? begun.data : sourceOf(file)) ?? "shapes",
+    blueprint: flags.blueprint ?? file.blueprint,
+    recipe: flags.recipe ?? file.recipe,
+    epochs: flags.epochs ?? file.epochs,
     seed: flags.seed ?? file.seed ?? 1,
     size: flags.size ?? file.size ?? null,
     skipBroken: flags.skipBroken ?? file.skipBroken ?? false,
+    from: flags.from ?? (begun && file.from === null ? "none" : file.from),
+    validation: flags.validation ?? file.validation ?? VALIDATION_SHARE,
+    balance: flags.balance ?? file.balance ?? false,
+    ...(file.sha256 ? { sha256: file.sha256 } : {}),
   };
 }
 
@@ -76,17 +120,23 @@ function parseConfig(data: unknown, where: string): z.output<typeof configSchema
   );
 }
 
-/** A built-in name, a JSON file, or plain data. */
-export async function resolveBlueprint(given: string | Record<string, unknown>): Promise<Blueprint> {
+/** A built-in name, a JSON file, or plain data. @param shape of the pictures, for a built-in one */
+export async function resolveBlueprint(
+  given: string | Record<string, unknown>,
+  shape?: Parameters<typeof builtInBlueprint>[1],
+): Promise<Blueprint> {
   if (typeof given !== "string") return parseBlueprint(given, "config: blueprint");
-  return blueprintNames.includes(given) || !given.endsWith(".json")
-    ? builtInBlueprint(given)
-    : parseBlueprint(await readJson(given), given);
+  return isFile(given, blueprintNames)
+    ? parseBlueprint(await readJsonFile(given), given)
+    : builtInBlueprint(given, shape);
 }
 
-async function resolveRecipe(given: string | Record<string, unknown>): Promise<Recipe> {
+/** Plain data or a JSON file as a recipe; null for a name, which needs the data. */
+export async function recipeData(given: string | Record<string, unknown>): Promise<Recipe | null> {
   if (typeof given !== "string") return parseRecipe(given, "config: recipe");
-  return recipeNames.includes(given) || !given.endsWith(".json")
-    ? builtInRecipe(given)
-    : parseRecipe(await readJson(given), given);
+  return isFile(given, namedRecipes) ? parseRecipe(await readJsonFile(given), given) : null;
+}
+
+function isFile(given: string, names: readonly string[]): boolean {
+  return !names.includes(given) && given.endsWith(".json");
 }

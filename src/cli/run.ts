@@ -1,12 +1,12 @@
 import { Command } from "@commander-js/extra-typings";
-import { saveModel } from "../model/model-folder.ts";
+import { writeModel } from "../model/model-folder.ts";
 import { exampleExits, saveEvaluation, writeReport } from "../report/run-report.ts";
 import { reportText } from "../report/text.ts";
 import { evaluateInDetail, learnPolicy } from "../story/node.ts";
 import { abortOnInterrupt, RESUME_HINT } from "./interrupt.ts";
-import { jsonOption } from "./options.ts";
-import { createProgress } from "./progress.ts";
-import { trainInFolder, trainingOptions } from "./train.ts";
+import { allOption, jsonOption } from "./options.ts";
+import { createProgress, type Progress } from "./progress.ts";
+import { type Trained, trainInFolder, trainingOptions } from "./train.ts";
 
 export function runCommand() {
   return trainingOptions(
@@ -14,55 +14,64 @@ export function runCommand() {
       "The main job: images -> network -> policy -> figures. Without options, on the drawn set 'shapes'.",
     ),
   )
+    .addOption(allOption())
     .addOption(jsonOption())
     .action(async (flags) => {
       const progress = createProgress();
       const started = performance.now();
-      const { data, network, folder, runtime } = await abortOnInterrupt(
-        progress,
-        (signal) => trainInFolder(flags, progress, signal),
-        RESUME_HINT,
-      );
-      progress.note("learning the exit policy");
-      const policy = await abortOnInterrupt(
-        progress,
-        (signal) =>
-          learnPolicy({
-            network,
-            data,
-            runtime,
-            signal,
-            options: { seed: network.provenance.seed },
-            onProgress: (one) => {
-              progress.learning(one);
-              folder.log({ kind: "learn", ...one });
-            },
-          }),
-        RESUME_HINT,
-      );
-      const result = await evaluateInDetail({
+      const trained = await abortOnInterrupt(progress, (signal) => trainInFolder(flags, progress, signal), RESUME_HINT);
+      try {
+        const figures = await learnAndEvaluate(trained, progress);
+        progress.note(
+          `done in ${((performance.now() - started) / 1000).toFixed(0)} s; model saved in ${trained.folder.path}`,
+        );
+        process.stdout.write(
+          flags.json
+            ? `${JSON.stringify(figures, null, 2)}\n`
+            : `${reportText(figures, { all: flags.all ?? false })}\n${nextSteps(trained.folder.path, trained.data.name)}`,
+        );
+      } finally {
+        await trained.folder.close();
+      }
+    });
+}
+
+/** What comes after training: the policy, its figures and the report, all in the run folder. */
+async function learnAndEvaluate({ data, network, folder, runtime }: Trained, progress: Progress) {
+  progress.note("learning the exit policy");
+  const policy = await abortOnInterrupt(
+    progress,
+    (signal) =>
+      learnPolicy({
         network,
-        policy,
         data,
         runtime,
-        seed: network.provenance.seed,
-        onProgress: (done, total) => progress.counting("evaluate", done, total),
-      });
-      const { figures } = result;
-      const model = { network, policy, figures };
-      await saveModel(folder.path, model);
-      const evaluation = await saveEvaluation(folder.path, result);
-      folder.log({ kind: "evaluate", ...figures });
-      const examples = await exampleExits(model, result, data);
-      const report = await writeReport(folder.path, { model, evaluation, examples, missing: [] });
-      progress.note(`done in ${((performance.now() - started) / 1000).toFixed(0)} s; model saved in ${folder.path}`);
-      progress.note(`report: ${report}`);
-      process.stdout.write(
-        flags.json
-          ? `${JSON.stringify(figures, null, 2)}\n`
-          : `${reportText(figures)}\n${nextSteps(folder.path, data.name)}`,
-      );
-    });
+        signal,
+        options: { seed: network.provenance.seed },
+        onProgress: (one) => {
+          progress.learning(one);
+          folder.log({ kind: "learn", ...one });
+        },
+      }),
+    RESUME_HINT,
+  );
+  const result = await evaluateInDetail({
+    network,
+    policy,
+    data,
+    runtime,
+    seed: network.provenance.seed,
+    onProgress: (done, total) => progress.counting("evaluate", done, total),
+  });
+  const { figures } = result;
+  const model = { network, policy, figures };
+  await writeModel(folder.files, model);
+  const evaluation = await saveEvaluation(folder.path, result);
+  folder.log({ kind: "evaluate", ...figures });
+  const examples = await exampleExits(model, result, data);
+  const report = await writeReport(folder.path, { model, evaluation, examples, missing: [] });
+  progress.note(`report: ${report}`);
+  return figures;
 }
 
 function nextSteps(path: string, dataset: string): string {

@@ -1,29 +1,17 @@
 /** Exit tables and policies that come without a network: what `learn --table` and `evaluate --table` read. */
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { UserError } from "../errors.ts";
 import type { TableEvaluation } from "../evaluation/evaluate-table.ts";
 import type { ExitTable } from "../exits/exit-table.ts";
 import { decodeTableFile, type TableFile } from "../exits/table-file.ts";
-import { readTablePolicy, type TablePolicy } from "../model/model.ts";
-import { readFileIfThere } from "../model/model-folder.ts";
+import { readFile } from "../files/reader.ts";
+import { sha256 } from "../files/sha256.ts";
+import type { TablePolicy } from "../model/model.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
 
-/** The policy in a policy folder. */
-export function loadPolicy(folder: string): Promise<TablePolicy> {
-  return readTablePolicy((file) => readFileIfThere(join(folder, file)), folder);
-}
-
 export async function readTableFile(path: string): Promise<TableFile & { dataset: TablePolicy["dataset"] }> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    throw new UserError(`${path}: an exit table expected, found none that can be read; check the path`, { cause });
-  }
-  const sha256 = createHash("sha256").update(bytes).digest("hex");
-  return { ...decodeTableFile(bytes, path), dataset: { name: basename(path), sha256 } };
+  const bytes = await readFile(path);
+  return { ...decodeTableFile(bytes, path), dataset: { name: basename(path), sha256: sha256(bytes) } };
 }
 
 /** @throws {UserError} unless it fits the table that is learned from */

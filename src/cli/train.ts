@@ -1,13 +1,13 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import type { Dataset } from "../dataset/dataset.ts";
-import { saveModel } from "../model/model-folder.ts";
-import { freeFolder, openRunFolder, type RunFolder } from "../model/run-folder.ts";
+import { writeModel } from "../model/model-folder.ts";
+import { checkRunFolder, freeFolder, openRunFolder, type RunFolder } from "../model/run-folder.ts";
 import { blueprintNames } from "../network/blueprints.ts";
 import { networkCost } from "../network/cost.ts";
 import type { StagedNetwork } from "../network/staged-network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { trainNetwork } from "../story/node.ts";
-import { recipeNames } from "../training/recipe.ts";
+import { namedRecipes } from "../training/choice.ts";
 import { VERSION } from "../version.ts";
 import { abortOnInterrupt, RESUME_HINT } from "./interrupt.ts";
 import {
@@ -17,7 +17,6 @@ import {
   jsonOption,
   nextCommand,
   number,
-  openData,
   runtimeOf,
   seedOption,
   sizeOption,
@@ -25,6 +24,7 @@ import {
   sourceOf,
   threadsOption,
 } from "./options.ts";
+import { type Prepared, prepareTraining } from "./prepare.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { type RunConfig, resolveRunConfig } from "./run-config.ts";
 
@@ -37,7 +37,21 @@ export function trainingOptions(command: Command) {
     .addOption(sizeOption())
     .addOption(skipBrokenOption())
     .option("--blueprint <name>", `${blueprintNames.join(", ")} or a JSON file (default compact; tiny for shapes)`)
-    .option("--recipe <name>", `${recipeNames.join(", ")} or a JSON file (default standard; quick for shapes)`)
+    .option(
+      "--recipe <name>",
+      `${namedRecipes.join(", ")} or a JSON file (default photos for pictures, standard for CIFAR, quick for shapes)`,
+    )
+    .option(
+      "--from <model>",
+      "start from its weights: a model folder, cifar10 (comes along; default for pictures) or none",
+    )
+    .addOption(
+      new Option(
+        "--validation <share>",
+        "share of the training pictures kept to learn when to stop (default 0.1)",
+      ).argParser(number("validation", 0.01, 0.9)),
+    )
+    .option("--balance", "each class weighs alike while training, however many pictures it has")
     .addOption(
       new Option("--epochs <n>", "times that each image is seen (default: the recipe's)").argParser(
         number("epochs", 0.01, 10_000),
@@ -45,7 +59,10 @@ export function trainingOptions(command: Command) {
     )
     .addOption(seedOption())
     .option("--out <dir>", "run folder, a new one (default runs/<data>-<blueprint>, with a number if that exists)")
-    .option("--resume", "go on from the folder's checkpoint, with the same options")
+    .option(
+      "--resume",
+      "go on from the checkpoint in --out, with the options that are stored there; --epochs may be more",
+    )
     .addOption(deviceOption())
     .addOption(threadsOption());
 }
@@ -60,38 +77,53 @@ export interface Trained {
   readonly runtime: Runtime;
 }
 
-/** What `train` does, and `run` begins with. The network is saved into the run folder. */
+/** What `train` does, and `run` begins with. The network is saved into the run folder, which stays open: close it. */
 export async function trainInFolder(flags: TrainingFlags, progress: Progress, signal: AbortSignal): Promise<Trained> {
-  const config = await resolveRunConfig({ ...flags, source: sourceOf(flags) });
   const runtime = runtimeOf(flags);
-  const data = await openData(config.data, progress, {
-    seed: config.seed,
-    ...(config.size ? { size: config.size } : {}),
-    skipBroken: config.skipBroken,
-  });
+  if (flags.out) await checkRunFolder(flags.out, flags.resume ?? false);
+  const asked = await resolveRunConfig({ ...flags, source: sourceOf(flags) });
+  const { config, data, from } = await prepareTraining(asked, flags.threads, progress);
   const base = `runs/${data.name}-${config.blueprint.name}`;
   const path = flags.out ?? (flags.resume ? base : freeFolder(base));
   const folder = await openRunFolder(path, config, flags.resume ?? false);
+  try {
+    const network = await trainFrom({ folder, config, data, from, runtime }, flags, progress, signal);
+    return { config, data, network, folder, runtime };
+  } catch (error) {
+    await folder.giveUp();
+    throw error;
+  }
+}
+
+async function trainFrom(
+  { folder, config, data, from, runtime }: Omit<Trained, "network"> & Pick<Prepared, "from">,
+  flags: TrainingFlags,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<StagedNetwork> {
   const checkpoint = flags.resume ? await folder.loadCheckpoint() : null;
   progress.note(
-    `training ${config.blueprint.name} on ${runtime.device}${checkpoint ? ` from step ${checkpoint.step}` : ""}; run folder ${path}`,
+    `training ${config.blueprint.name} on ${runtime.device}${checkpoint ? ` from step ${checkpoint.step}` : ""}; run folder ${folder.path}`,
   );
   const network = await trainNetwork({
     data,
     blueprint: config.blueprint,
     recipe: config.recipe,
     seed: config.seed,
+    ...(from ? { from } : {}),
     runtime,
     signal,
     resumeFrom: checkpoint,
     saveCheckpoint: folder.saveCheckpoint,
     onProgress: (one) => {
       progress.training(one);
+      if (one.isEarlyEnd)
+        progress.note(`ended early after epoch ${one.epoch.toFixed(1)}: validation has not got better for a while`);
       if (one.step % 10 === 0 || one.validationAccuracy || one.step === one.steps) folder.log(one);
     },
   });
-  await saveModel(path, { network, policy: null });
-  return { config, data, network, folder, runtime };
+  await writeModel(folder.files, { network, policy: null });
+  return network;
 }
 
 export function trainCommand() {
@@ -101,6 +133,7 @@ export function trainCommand() {
       const progress = createProgress();
       const work = (signal: AbortSignal) => trainInFolder(flags, progress, signal);
       const { config, folder, network } = await abortOnInterrupt(progress, work, RESUME_HINT);
+      await folder.close();
       progress.note(`saved ${folder.path}; ${nextCommand("learn", folder.path, config.data)}`);
       if (!flags.json) return;
       const { exitMacs, fullMacs, parameters } = networkCost(network);

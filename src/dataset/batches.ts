@@ -14,7 +14,7 @@ const ORDER = 0x6f726465; // keeps these random numbers apart from those of othe
 export interface Batch {
   /** [B, C, H, W] normalised and augmented; on an ArrayBuffer of its own */
   readonly images: Float32Array<ArrayBuffer>;
-  /** [B, K] one-hot */
+  /** [B, K] one-hot, each times the weight of its class */
   readonly targets: Float32Array<ArrayBuffer>;
   /** [B] */
   readonly labels: Uint16Array<ArrayBuffer>;
@@ -39,6 +39,8 @@ export interface BatchOptions {
   readonly normalisation: Normalisation;
   readonly augmentation: Augmentation;
   readonly seed: number;
+  /** [K] what a target's one is in each class; default 1. See `balancedWeights`. */
+  readonly classWeights?: readonly number[] | undefined;
   /** The global step of the first batch; default 0. */
   readonly firstStep?: number;
 }
@@ -100,7 +102,7 @@ export function batchWriter(options: BatchOptions): (batch: Batch, step: number)
     const indices = order.subarray(first, first + batchSize);
     writeAugmented(batch.images, samples, imageShape, indices, table, augmentation, seed, epoch);
     for (const [position, index] of indices.entries()) batch.labels[position] = samples.labels[index]!;
-    writeOneHot(batch.targets, batch.labels, classCount);
+    writeOneHot(batch.targets, batch.labels, classCount, options.classWeights);
   };
 }
 
@@ -113,11 +115,24 @@ export function allocateBatch({ batchSize, imageShape, classCount }: BatchOption
   };
 }
 
-function writeOneHot(targets: Float32Array, labels: Uint16Array, classCount: number): void {
+/** [K] N / (K N_k), so that all classes together weigh alike and the mean over the images is 1; 1 where a class has none. */
+export function balancedWeights(labels: Uint16Array, classCount: number): number[] {
+  const counts = new Array<number>(classCount).fill(0);
+  for (const label of labels) counts[label]! += 1;
+  const found = counts.filter((count) => count > 0).length;
+  return counts.map((count) => (count > 0 ? labels.length / (found * count) : 1));
+}
+
+function writeOneHot(
+  targets: Float32Array,
+  labels: Uint16Array,
+  classCount: number,
+  classWeights?: readonly number[],
+): void {
   targets.fill(0);
   for (const [position, label] of labels.entries()) {
     if (label >= classCount) throw new RangeError(`batches: expected labels below ${classCount}, found ${label}`);
-    targets[position * classCount + label] = 1;
+    targets[position * classCount + label] = classWeights?.[label] ?? 1;
   }
 }
 

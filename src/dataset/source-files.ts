@@ -1,7 +1,8 @@
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { list, type ReadEntry } from "tar";
 import { UserError } from "../errors.ts";
+import { readFile } from "../files/reader.ts";
 
 /** The files that a dataset is read from: a folder's, or those of an archive. */
 export interface SourceFiles {
@@ -57,8 +58,7 @@ async function openFolder(path: string): Promise<SourceFiles> {
     }
   };
   await visit("", 0);
-  const read = (name: string) => readFile(join(path, name)).catch(unreadable(join(path, name)));
-  return { path, names: names.sort(), passedOver, read };
+  return { path, names: names.sort(), passedOver, read: (name) => readFile(join(path, name)) };
 }
 
 function unreadable(path: string): (cause: Error) => never {

@@ -103,8 +103,8 @@ async function judge(options: TableEvaluation) {
   const exits = await all.find((one) => one.name === name)!.decide(answers);
   const figures: EvaluationFigures = {
     ...evaluateExits({ table, rule: agent, exits, costs, classes, seed }),
-    policy: { name, lambda },
-    yardsticks: await evaluateYardsticks(all, answers, costs, lambda),
+    policy: { name, lambda, seed: policy.seed ?? splitSeed },
+    yardsticks: await evaluateYardsticks(all, answers, costs, lambda, seed),
     dataset,
     seed,
     version: VERSION,

@@ -65,11 +65,17 @@ export interface DecisionFigures {
 
 /** What `evaluate --json` prints. */
 export interface EvaluationFigures extends DecisionFigures {
-  readonly policy: { readonly name: string; readonly lambda: number };
+  readonly policy: {
+    readonly name: string;
+    readonly lambda: number;
+    /** What the agent was learned with (a model of before that was kept: what its network was trained with). */
+    readonly seed: number;
+  };
   readonly yardsticks: readonly YardstickFigures[];
   /** What `costMacs` counts everywhere in here, for example "ms"; absent: MACs. */
   readonly costUnit?: string;
   readonly dataset: { readonly name: string; readonly split: string; readonly sha256: string };
+  /** Of the bootstrap and of the random yardstick. */
   readonly seed: number;
   readonly version: string;
 }

@@ -1,9 +1,11 @@
 /** Where files come in: everything else in this folder works on bytes. */
-import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { UserError } from "../errors.ts";
+import { isAbsent } from "../files/disk-errors.ts";
+import { readFile, readJsonFile } from "../files/reader.ts";
+import { type FolderWriter, ownName, withFolder } from "../files/writer.ts";
 import type { Model } from "../model/model.ts";
-import { writeFileSafely } from "../model/model-folder.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type BuildOptions, buildExport, EXPORTED_NAME } from "./build.ts";
@@ -33,8 +35,8 @@ export interface ExportResult {
 /**
  * Writes a model as ONNX files for any language, with `manifest.json`, `README.md` and `MODEL_CARD.md`.
  *
- * The files are written beside `out`, loaded again and compared with the classifier; only then do they take their name,
- * so that a folder called `out` is whole and right, or is what it was before.
+ * The files are written into a folder inside `out`, loaded again and compared with the classifier; only then do they become those of `out`,
+ * in one step: it is whole and right, or is what it was before.
  *
  * @throws {UserError} if the model has no policy, an option does not fit, or `out` holds anything but an earlier export
  * @throws {Error} if what the files say differs from what the classifier says
@@ -44,37 +46,33 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   const out = resolve(options.out);
   await checkFolder(out);
   const { manifest, files } = await buildExport(model, build);
-  const temporary = `${out}.${process.pid}.tmp`;
-  try {
-    await mkdir(temporary, { recursive: true });
-    for (const [name, bytes] of files) await writeFileSafely(join(temporary, name), bytes);
-    const check = await checkFiles(runtime, model, temporary, { pictures, onProgress });
-    await replaceFolder(out, temporary);
-    return { manifest, files: [...files.keys()], check };
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
+  const check = await withFolder(out, (folder) =>
+    replaceChecked(folder, files, (written) => checkFiles(runtime, model, written, { pictures, onProgress })),
+  );
+  return { manifest, files: [...files.keys()], check };
 }
 
-/** The old folder, if there is one, is put aside first and put back if the new one cannot take its name. */
-async function replaceFolder(out: string, by: string): Promise<void> {
-  const aside = `${by}.old`;
-  const hadOne = await rename(out, aside).then(
-    () => true,
-    () => false, // there is none, or the next line says why not
-  );
+/** Only files that were checked where they are written become those of the folder; those of an earlier export go with the same step. */
+async function replaceChecked<T>(
+  folder: FolderWriter,
+  files: ReadonlyMap<string, Uint8Array>,
+  check: (written: string) => Promise<T>,
+): Promise<T> {
+  const staged = await folder.stage(files);
   try {
-    await rename(by, out);
+    const result = await check(staged.path);
+    const before = await readdir(folder.path);
+    await staged.commit(before.filter((name) => EXPORTED_NAME.test(name) && !files.has(name)));
+    return result;
   } catch (error) {
-    if (hadOne) await rename(aside, out);
+    await staged.discard();
     throw error;
   }
-  await rm(aside, { recursive: true, force: true });
 }
 
 /** What lies in the folder, read back, against the classifier. */
 async function checkFiles(runtime: Runtime, model: Model, folder: string, options: CheckOptions): Promise<CheckReport> {
-  const manifest = JSON.parse(await readFile(join(folder, "manifest.json"), "utf8")) as Manifest;
+  const manifest = (await readJsonFile(join(folder, "manifest.json"))) as Manifest;
   const open: OpenFile[] = [];
   try {
     for (const description of manifest.files)
@@ -89,9 +87,9 @@ async function checkFiles(runtime: Runtime, model: Model, folder: string, option
 async function checkFolder(out: string): Promise<void> {
   let names: string[];
   try {
-    names = await readdir(out);
+    names = (await readdir(out)).filter((name) => !ownName(name)); // of a killed writer
   } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return;
+    if (isAbsent(cause) && (cause as NodeJS.ErrnoException).code === "ENOENT") return;
     throw new UserError(`export: a folder expected at ${out}, found something else; choose another --out`, { cause });
   }
   const isExport = names.length === 0 || names.includes("manifest.json");

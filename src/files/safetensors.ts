@@ -2,10 +2,11 @@ import { f16round, setFloat16 } from "@petamoriken/float16";
 import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { type Shape, sizeOf } from "../graph/tensor.ts";
+import { parseJson } from "./json.ts";
 
 export interface StoredArray {
   readonly shape: Shape;
-  readonly data: Float32Array | Float64Array | Int32Array | Int8Array;
+  readonly data: Float32Array | Float64Array | Int32Array;
 }
 
 /** How many bytes a value takes, and how an array of them is read. */
@@ -16,8 +17,25 @@ const TYPES: Readonly<Record<string, { bytesPerValue: number; read: (bytes: Uint
   /** As float64, which is exact up to 2^53. */
   I64: { bytesPerValue: 8, read: (bytes) => Float64Array.from(new BigInt64Array(copyOf(bytes)), Number) },
   I32: { bytesPerValue: 4, read: (bytes) => new Int32Array(copyOf(bytes)) },
-  I8: { bytesPerValue: 1, read: (bytes) => new Int8Array(copyOf(bytes)) },
 };
+
+/** Bytes per value of types that others write: their arrays are not read, but must lie where they say. */
+const OTHER_TYPES: Readonly<Record<string, number>> = {
+  BF16: 2,
+  I16: 2,
+  U16: 2,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
+  U32: 4,
+  U64: 8,
+};
+
+/** Bounds that no network comes near: what a damaged header claims is not believed. */
+const MOST_HEADER_BYTES = 2 ** 24;
+const MOST_ARRAYS = 100_000;
+/** Bytes that may lie between two arrays, for alignment. */
+const MOST_PADDING = 63;
 
 /**
  * Named arrays as a safetensors file: 8 bytes length of the header, the header as JSON, the values, little endian.
@@ -35,7 +53,7 @@ export function encodeSafetensors(
   const values: Uint8Array[] = [];
   for (const [name, { shape, data }] of arrays) {
     const isHalf = halve && data instanceof Float32Array && data.every((one) => f16round(one) === one);
-    const dtype = isHalf ? "F16" : dtypeOf(data);
+    const dtype = data instanceof Int32Array ? "I32" : data instanceof Float64Array ? "F64" : isHalf ? "F16" : "F32";
     const { buffer, byteOffset, byteLength } = isHalf ? toHalves(data) : data;
     header[name] = { dtype, shape, data_offsets: [end, end + byteLength] };
     values.push(new Uint8Array(buffer, byteOffset, byteLength));
@@ -54,13 +72,9 @@ export function encodeSafetensors(
   return bytes;
 }
 
-function dtypeOf(data: StoredArray["data"]): string {
-  if (data instanceof Int8Array) return "I8";
-  if (data instanceof Int32Array) return "I32";
-  return data instanceof Float64Array ? "F64" : "F32";
-}
-
 /**
+ * The layout must be exact: arrays lie one behind the other, none over another, none outside the file, nothing behind the last one.
+ *
  * @param where the file's name, for the message
  * @param wanted names of the arrays to read; default: all
  * @throws {UserError} if the bytes are not such a file, or an array is of a type that is not read
@@ -70,29 +84,61 @@ export function decodeSafetensors(
   where: string,
   wanted?: readonly string[],
 ): Map<string, StoredArray> {
-  const broken = (expected: string, found: unknown): UserError =>
+  const { header, start } = readHeader(bytes, where);
+  const arrays = new Map<string, StoredArray>();
+  for (const [name, { dtype, shape, data_offsets }] of Object.entries(header)) {
+    if (wanted && !wanted.includes(name)) continue;
+    const type = Object.hasOwn(TYPES, dtype) ? TYPES[dtype] : undefined;
+    if (!type)
+      throw new UserError(
+        `${where}: ${name} of type ${Object.keys(TYPES).join(", ")} expected, found ${dtype}; write it as one of these`,
+      );
+    const [from, to] = data_offsets;
+    arrays.set(name, { shape, data: type.read(bytes.subarray(start + from, start + to)) });
+  }
+  return arrays;
+}
+
+type Header = z.output<typeof headerSchema>;
+type Broken = (expected: string, found: unknown) => UserError;
+
+function readHeader(bytes: Uint8Array, where: string): { header: Header; start: number } {
+  const broken: Broken = (expected, found) =>
     new UserError(
       `${where}: ${expected} expected, found ${found}; the file is damaged or not a safetensors file, get it again`,
     );
   if (bytes.length < 8) throw broken("at least 8 bytes", bytes.length);
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  if (length > bytes.length - 8) throw broken(`a header of at most ${bytes.length - 8} bytes`, length);
-  const header = parseHeader(new TextDecoder().decode(bytes.subarray(8, 8 + length)), broken);
-  const arrays = new Map<string, StoredArray>();
-  for (const [name, { dtype, shape, data_offsets }] of Object.entries(header)) {
-    if (wanted && !wanted.includes(name)) continue;
-    const type = TYPES[dtype];
+  const most = Math.min(bytes.length - 8, MOST_HEADER_BYTES);
+  if (length > most) throw broken(`a header of at most ${most} bytes`, length);
+  const header = parseHeader(bytes.subarray(8, 8 + length), where, broken);
+  checkLayout(header, bytes.length - 8 - length, broken);
+  return { header, start: 8 + length };
+}
+
+/** @param size bytes behind the header */
+function checkLayout(header: Header, size: number, broken: Broken): void {
+  const entries = Object.entries(header);
+  if (entries.length > MOST_ARRAYS) throw broken(`at most ${MOST_ARRAYS} arrays`, entries.length);
+  for (const [name, { dtype, shape, data_offsets }] of entries) {
     const [from, to] = data_offsets;
-    if (!type)
-      throw new UserError(
-        `${where}: ${name} of type ${Object.keys(TYPES).join(", ")} expected, found ${dtype}; write it as one of these`,
-      );
-    const size = type.bytesPerValue * sizeOf(shape);
-    if (to - from !== size || 8 + length + to > bytes.length)
-      throw broken(`${size} bytes for ${name}`, `${Math.min(to - from, bytes.length - 8 - length - from)}`);
-    arrays.set(name, { shape, data: type.read(bytes.subarray(8 + length + from, 8 + length + to)) });
+    const perValue = Object.hasOwn(TYPES, dtype) ? TYPES[dtype]!.bytesPerValue : OTHER_TYPES[dtype];
+    const expected = perValue === undefined ? to - from : perValue * sizeOf(shape);
+    if (to - from !== expected || to > size)
+      throw broken(`${expected} bytes for ${name}`, `${Math.min(to - from, size - from)}`);
   }
-  return arrays;
+  let end = 0;
+  for (const [name, { data_offsets }] of entries.sort(
+    ([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1],
+  )) {
+    const [from, to] = data_offsets;
+    if (from < end) throw broken(`${name} behind the array before it`, `${end - from} bytes of it inside`);
+    if (from - end > MOST_PADDING)
+      throw broken(`${name} directly behind the array before it`, `${from - end} bytes between`);
+    end = to;
+  }
+  if (size > end)
+    throw broken(`an end behind the last array, at byte ${end} of the values`, `${size - end} bytes more`);
 }
 
 function toHalves(values: Float32Array): DataView {
@@ -135,24 +181,28 @@ const headerSchema = z.record(
   z.object({ dtype: z.string(), shape: z.array(size), data_offsets: z.tuple([size, size]) }),
 );
 
-function parseHeader(
-  text: string,
-  broken: (expected: string, found: unknown) => UserError,
-): z.output<typeof headerSchema> {
+function parseHeader(bytes: Uint8Array, where: string, broken: Broken): Header {
   try {
-    const { __metadata__: _, ...entries } = JSON.parse(text) as Record<string, unknown>;
+    const { __metadata__: _, ...entries } = parseJson(bytes, where) as Record<string, unknown>;
     return headerSchema.parse(entries);
-  } catch {
-    throw broken("a JSON header with dtype, shape and data_offsets of each array", JSON.stringify(text.slice(0, 20)));
+  } catch (error) {
+    if (error instanceof UserError && /twice/.test(error.message)) throw error;
+    const text = new TextDecoder().decode(bytes.subarray(0, 20));
+    throw broken("a JSON header with dtype, shape and data_offsets of each array", JSON.stringify(text));
   }
 }
 
-/** One float32 array of the given rank. @throws {UserError} if it is missing or of another type or rank */
+/** One float32 array of the given rank. @throws {UserError} if it is missing, of another type or rank, or a value is no number */
 export function floatArray(arrays: ReadonlyMap<string, StoredArray>, name: string, rank: number, where: string) {
   const found = arrays.get(name);
   if (!found || !(found.data instanceof Float32Array) || found.shape.length !== rank)
     throw new UserError(
       `${where}: float32 array ${name} of rank ${rank} expected, found ${found ? `${found.data.constructor.name} [${found.shape}]` : `only ${[...arrays.keys()].slice(0, 8).join(", ")}`}; check how the file was written`,
+    );
+  const wrong = found.data.findIndex((value) => !Number.isFinite(value));
+  if (wrong >= 0)
+    throw new UserError(
+      `${where}: finite numbers in ${name} expected, found ${found.data[wrong]} at place ${wrong}; find out what wrote it, or get the file again`,
     );
   return { shape: found.shape, data: found.data };
 }

@@ -1,5 +1,6 @@
 import { sha256 as portable } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
+import { UserError } from "../errors.ts";
 
 /** The part of Node that is looked at; absent in a browser. */
 interface Host {
@@ -32,4 +33,26 @@ export function sha256Portable(...parts: readonly Uint8Array[]): string {
   const hash = portable.create();
   for (const part of parts) hash.update(part);
   return bytesToHex(hash.digest());
+}
+
+/** What a file says of another one that belongs to it. */
+export interface FileDigest {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export function digestOf(bytes: Uint8Array): FileDigest {
+  return { bytes: bytes.length, sha256: sha256(bytes) };
+}
+
+/** @param where the file's name, for the message. @throws {UserError} if the bytes are others than those that were described */
+export function checkDigest(bytes: Uint8Array, expected: FileDigest, where: string): void {
+  const advice = "the file is damaged, or belongs to another folder; get it again";
+  if (bytes.length !== expected.bytes)
+    throw new UserError(`${where}: ${expected.bytes} bytes expected, found ${bytes.length}; ${advice}`);
+  const found = sha256(bytes);
+  if (found !== expected.sha256)
+    throw new UserError(
+      `${where}: SHA-256 ${expected.sha256.slice(0, 12)}... expected, found ${found.slice(0, 12)}...; ${advice}`,
+    );
 }

@@ -19,7 +19,6 @@ import {
   handedOn,
   readPath,
   readTrace,
-  type StageFeeds,
   stoppedBy,
 } from "./classification.ts";
 import { isRawImage, type RawImage, rawNumbers, writeImages } from "./images.ts";
@@ -68,7 +67,7 @@ export interface ClassifyOptions extends BatchOptions {
 /** The input of this many images is kept from one call to the next. */
 const KEPT_IMAGES = 256;
 
-type Answer = Omit<Classification, "latencyMs">;
+type Answer = Omit<Classification, "latencyMs" | "readMs">;
 
 /**
  * A trained model that really stops: a stage after the exit taken is never computed.
@@ -228,7 +227,12 @@ export class AdaptiveClassifier<Image> {
     signal: AbortSignal | undefined,
     deadline = Number.POSITIVE_INFINITY,
   ): Promise<Classification[]> {
-    reading.catch(() => undefined); // if it fails while another call is under way, this one tells its caller later
+    const asked = performance.now();
+    let readMs = 0;
+    const timing = (): void => {
+      readMs = performance.now() - asked;
+    };
+    reading.then(timing, () => undefined); // if it fails while another call is under way, this one tells its caller later
     this.#checkOpen();
     signal?.throwIfAborted();
     if (count === 0) return [];
@@ -248,7 +252,7 @@ export class AdaptiveClassifier<Image> {
           ? [await this.#runSingle(this.#single, x, lambda)]
           : await this.#runStages(x, count, lambda, signal, deadline);
       const latencyMs = performance.now() - started - (this.#stages.makingMs - madeBefore);
-      return answers.map((answer) => Object.assign(answer, { latencyMs }));
+      return answers.map((answer) => Object.assign(answer, { latencyMs, readMs }));
     });
   }
 
@@ -277,7 +281,7 @@ export class AdaptiveClassifier<Image> {
     const answers = new Array<Answer>(count);
     const traces: ExitTrace[][] = Array.from({ length: count }, () => []);
     let images = Array.from({ length: count }, (_, i) => i);
-    let feeds: StageFeeds = firstFeeds(x, count, lambda);
+    let feeds = firstFeeds(x, count, lambda);
     for (let exit = 0; images.length > 0; exit++) {
       const rows = images.length;
       await this.#stages.prepare(exit);
@@ -289,7 +293,7 @@ export class AdaptiveClassifier<Image> {
       const width = answerWidth(stage);
       const goOn: number[] = [];
       for (let row = 0; row < rows; row++) {
-        const trace = readTrace(results.answer, row * width, stage, isLate);
+        const trace = readTrace(results.answer!, row * width, stage, isLate);
         const path = traces[images[row]!]!;
         path.push(trace);
         if (trace.exited) answers[images[row]!] = this.#answerAt(trace, path);

@@ -1,5 +1,6 @@
 import { UserError } from "../errors.ts";
-import { type Model, readModel } from "../model/model.ts";
+import type { Model } from "../model/model.ts";
+import { readModel } from "../model/read-model.ts";
 
 /**
  * The model in a folder behind an address.

@@ -74,6 +74,8 @@ export interface AgainstTime extends FullTime {
 /** What `bench --json` prints. */
 export interface BenchmarkFigures {
   readonly threads: number;
+  /** The recommended one. */
+  readonly lambda: number;
   /** In MACs, whatever the policy was priced in. */
   readonly costs: ExitCosts;
   readonly full: readonly FullTime[];

@@ -9,13 +9,7 @@ import { scale } from "../graph/elementwise.ts";
 import type { GraphDefinition } from "../graph/onnx.ts";
 import { input, show } from "../graph/tensor.ts";
 import { AdaptiveClassifier } from "../inference/adaptive-classifier.ts";
-import {
-  type Classification,
-  firstFeeds,
-  handedOn,
-  type StageFeeds,
-  type StageResults,
-} from "../inference/classification.ts";
+import { type Classification, firstFeeds, handedOn } from "../inference/classification.ts";
 import { nestedGraph } from "../inference/nested-exits.ts";
 import { percentile } from "../inference/recent-times.ts";
 import { fullNetworkGraph, stageGraphs } from "../inference/stage-programs.ts";
@@ -104,6 +98,7 @@ export async function benchmark(
     const overhead = (ms: number): number => ms / single.full.meanMs - 1;
     return {
       threads: runtime.threads,
+      lambda: policy.lambda,
       costs: classifier.costs,
       full: results.map(({ full }) => full),
       stages: results.flatMap(({ stages }) => stages),
@@ -301,7 +296,7 @@ function runningSums(values: readonly number[]): number[] {
 async function timedPath(
   stages: readonly Program[],
   classes: number,
-  toFeeds: () => StageFeeds,
+  toFeeds: () => Values,
   batch: number,
 ): Promise<number[]> {
   const all = Array.from({ length: batch }, (_, i) => i);
@@ -309,7 +304,7 @@ async function timedPath(
   let begun = performance.now();
   let feeds = toFeeds();
   for (const [exit, stage] of stages.entries()) {
-    const results = await stage.run<StageResults>(feeds);
+    const results = await stage.run(feeds);
     if (exit < stages.length - 1) feeds = handedOn(feeds, results, { exit, isLast: false, classes }, batch, all);
     const now = performance.now();
     times.push(now - begun);

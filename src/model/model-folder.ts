@@ -1,43 +1,67 @@
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
-import { type Model, modelFiles, readModel } from "./model.ts";
+import { LIMIT_TEXT, type ReadOptions } from "../files/reader.ts";
+import { sha256 } from "../files/sha256.ts";
+import { type FolderWriter, readInFolder, withFolder } from "../files/writer.ts";
+import { type Model, modelFiles, type TablePolicy, tablePolicyFiles } from "./model.ts";
+import { type ReadFile, readModel, readTablePolicy } from "./read-model.ts";
 
 /** The model's figures with what plots need. */
 export const EVALUATION = "evaluation.json";
 
-/** Writes a file under a temporary name, flushes it and renames it: whoever looks sees the old one or the new one, never half of it. */
-export async function writeFileSafely(path: string, bytes: Uint8Array | string): Promise<void> {
-  const temporary = `${path}.tmp`;
-  const file = await open(temporary, "w");
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
-}
+/** How long saving waits for another process that writes the folder. */
+const WAIT_MS = 10_000;
 
-/** The bytes of a file, or null where there is none. */
-export async function readFileIfThere(path: string): Promise<Uint8Array | null> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) return null;
-    throw error;
-  }
-}
-
+/**
+ * Replaces the model in a folder in one step: whoever looks, also after a crash, sees the old one or the new one.
+ *
+ * @throws {UserError} if another process writes the folder, or the disk refuses
+ */
 export async function saveModel(folder: string, model: Model): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  const files = modelFiles(model);
-  for (const optional of ["policy.safetensors", "validation.safetensors"])
-    if (!files.has(optional)) await rm(join(folder, optional), { force: true });
-  if (model.figures === undefined) await rm(join(folder, EVALUATION), { force: true }); // it was about what is replaced now
-  for (const [name, bytes] of files) await writeFileSafely(join(folder, name), bytes);
+  await withFolder(folder, (files) => writeModel(files, model), { waitMs: WAIT_MS });
 }
 
-/** @throws {UserError} if the folder does not hold a model */
+/** The same in a folder that is open for writing. */
+export async function writeModel(folder: FolderWriter, model: Model): Promise<void> {
+  const files = modelFiles(model);
+  const optional = ["policy.safetensors", "validation.safetensors"].filter((name) => !files.has(name));
+  // figures that lie there are about what is replaced now
+  await folder.replace(files, model.figures === undefined ? [...optional, EVALUATION] : optional);
+}
+
+/** @throws {UserError} if the folder does not hold a model, or a file in it is damaged */
 export function loadModel(folder: string): Promise<Model> {
-  return readModel((file) => readFileIfThere(join(folder, file)), folder);
+  return unlessReplaced(folder, "model.json", (read) => readModel(read, folder));
+}
+
+/** Replaces the policy in a policy folder in one step. @throws {UserError} as `saveModel` does */
+export async function writePolicy(folder: FolderWriter, policy: TablePolicy): Promise<void> {
+  await folder.replace(tablePolicyFiles(policy));
+}
+
+/** The policy in a policy folder. @throws {UserError} if it holds none, or a file in it is damaged */
+export function loadPolicy(folder: string): Promise<TablePolicy> {
+  return unlessReplaced(folder, "policy.json", (read) => readTablePolicy(read, folder));
+}
+
+/** Reads again what fitted together no longer because somebody replaced the files meanwhile. */
+async function unlessReplaced<T>(folder: string, main: string, load: (read: ReadFile) => Promise<T>): Promise<T> {
+  const read = filesOf(folder);
+  for (;;) {
+    const before = await read(main);
+    try {
+      return await load(read);
+    } catch (error) {
+      const after = await read(main);
+      if (!before || !after || sha256(before) === sha256(after)) throw error;
+    }
+  }
+}
+
+/** Whether a folder holds such a file. @throws {UserError} if there is something else of that name */
+export async function holds(folder: string, name: string): Promise<boolean> {
+  return (await readInFolder(folder, name)) !== null;
+}
+
+function filesOf(folder: string): ReadFile {
+  const text: ReadOptions = { limitBytes: LIMIT_TEXT, raisedBy: "no model has as much text" };
+  return (name) => readInFolder(folder, name, name.endsWith(".json") ? text : {});
 }

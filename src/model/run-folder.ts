@@ -1,71 +1,77 @@
-import { appendFileSync, existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { decodeSafetensors, encodeSafetensors, floatArray, type StoredArray } from "../files/safetensors.ts";
+import { parseJson } from "../files/json.ts";
+import { LIMIT_TEXT } from "../files/reader.ts";
+import { appendText, type FolderWriter, openFolder, readInFolder, withFolder } from "../files/writer.ts";
 import type { Checkpoint } from "../training/train.ts";
-import { readFileIfThere, writeFileSafely } from "./model-folder.ts";
+import { checkpointFiles, readCheckpoint } from "./checkpoint.ts";
 
-const STEP = "training.step";
+const CONFIG = "config.json";
+const METRICS = "metrics.jsonl";
+const CHECKPOINT = "checkpoint";
 
 /** A model folder that also holds how the model came about: `config.json`, `metrics.jsonl`, `checkpoint/`. */
 export interface RunFolder {
   readonly path: string;
+  /** For what else is written into it. */
+  readonly files: FolderWriter;
   /** Adds one line to `metrics.jsonl`. */
   log(metrics: object): void;
   saveCheckpoint(checkpoint: Checkpoint): Promise<void>;
-  /** null where there is none */
+  /** null where there is none. @throws {UserError} if it is damaged */
   loadCheckpoint(): Promise<Checkpoint | null>;
+  close(): Promise<void>;
+  /** Closes it; one that was begun now and holds neither a line of metrics nor a checkpoint is taken away again. */
+  giveUp(): Promise<void>;
 }
 
 /**
- * Opens or makes a run folder.
+ * Opens or makes a run folder, which no other process writes until it is closed.
  *
  * @param config what decides the result; stored as `config.json`
- * @param resume go on in a folder that was begun with the same config; otherwise the folder must not hold a run or a model yet
- * @throws {UserError} if there is nothing to resume, it was begun with another config, or something would be overwritten
+ * @param resume go on in a folder that was begun with the same config (but `data`, where the data lies, and more `epochs` in its
+ *   `recipe`); otherwise the folder must not hold a run or a model yet
+ * @throws {UserError} if there is nothing to resume, it was begun with another config, something would be overwritten, or another
+ *   process writes it
  */
 export async function openRunFolder(path: string, config: object, resume: boolean): Promise<RunFolder> {
   const text = `${JSON.stringify(config, null, 2)}\n`;
-  const configPath = join(path, "config.json");
-  const checkpointPath = join(path, "checkpoint", "state.safetensors");
-  const begun = await readFileIfThere(configPath);
-  if (resume) checkSameConfig(begun && new TextDecoder().decode(begun), text, path);
-  else if (begun || existsSync(join(path, "model.json")))
-    throw new UserError(
-      `out: a new folder expected, found a run or a model in ${path}; give another --out, or --resume`,
+  if (resume && !existsSync(path)) throw nothingBegun(path); // and none is made
+  const files = await openFolder(path);
+  let isEmpty = !resume;
+  try {
+    const begun = await checkRunFolder(path, resume);
+    if (begun) {
+      checkSameConfig(begun, config, path);
+      await cutHalfLine(path);
+    }
+    await files.replace(
+      new Map([
+        ...(begun ? [] : [[METRICS, ""] as const]),
+        [CONFIG, text], // of a resumed run, perhaps with more epochs, or with data that lies elsewhere
+      ]),
     );
-  await makeFolder(join(path, "checkpoint"));
-  if (!resume) {
-    await writeFileSafely(configPath, text);
-    await writeFileSafely(join(path, "metrics.jsonl"), "");
+  } catch (error) {
+    await files.discard([]);
+    throw error;
   }
   return {
     path,
-    log: (metrics) => appendMetrics(path, metrics),
-    saveCheckpoint: ({ step, variables }) => {
-      const arrays = new Map<string, StoredArray>(variables);
-      arrays.set(STEP, { shape: [], data: Int32Array.of(step) });
-      return writeFileSafely(checkpointPath, encodeSafetensors(arrays));
+    files,
+    log(metrics) {
+      isEmpty = false;
+      appendMetrics(path, metrics);
     },
-    loadCheckpoint: async () => {
-      const bytes = await readFileIfThere(checkpointPath);
-      return bytes && readCheckpoint(bytes, checkpointPath);
+    async saveCheckpoint(checkpoint) {
+      isEmpty = false;
+      await withFolder(join(path, CHECKPOINT), (folder) => folder.replace(checkpointFiles(checkpoint)));
     },
+    loadCheckpoint: () => readCheckpoint((name) => readInFolder(join(path, CHECKPOINT), name), join(path, CHECKPOINT)),
+    close: () => files.close(),
+    giveUp: () => (isEmpty ? files.discard([METRICS, CONFIG]) : files.close()),
   };
-}
-
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (cause) {
-    throw new UserError(
-      `out: a folder that can be made expected, found ${(cause as Error).message}; give another --out`,
-      {
-        cause,
-      },
-    );
-  }
 }
 
 /** `base`, or the first of base-2, base-3, ... that does not exist. */
@@ -78,29 +84,55 @@ export function freeFolder(base: string): string {
 
 /** Adds one line to a folder's `metrics.jsonl`. */
 export function appendMetrics(path: string, metrics: object): void {
-  appendFileSync(join(path, "metrics.jsonl"), `${JSON.stringify(metrics)}\n`);
+  appendText(join(path, METRICS), `${JSON.stringify(metrics)}\n`);
 }
 
-function checkSameConfig(begun: string | null, now: string, path: string): void {
-  if (begun === null)
-    throw new UserError(`resume: a run folder expected, found no config.json in ${path}; start it without --resume`);
-  if (begun === now) return;
-  const [before, after] = [begun.split("\n"), now.split("\n")];
+/** Of a line that a full disk or a killed process left unfinished, nothing is kept. */
+async function cutHalfLine(path: string): Promise<void> {
+  const bytes = await readInFolder(path, METRICS);
+  const whole = bytes ? bytes.lastIndexOf(0x0a) + 1 : 0;
+  if (bytes && whole < bytes.length) await truncate(join(path, METRICS), whole);
+}
+
+function nothingBegun(path: string): UserError {
+  return new UserError(`resume: a run folder expected, found no config.json in ${path}; start it without --resume`);
+}
+
+/**
+ * What can be told of a run folder before anything is read.
+ *
+ * @returns the config that it was begun with; null for a new one
+ * @throws {UserError} if there is nothing to resume, or something would be overwritten
+ */
+export async function checkRunFolder(path: string, resume: boolean): Promise<Record<string, unknown> | null> {
+  const begun = await readInFolder(path, CONFIG, { limitBytes: LIMIT_TEXT });
+  if (!resume && (begun || existsSync(join(path, "model.json"))))
+    throw new UserError(
+      `out: a new folder expected, found a run or a model in ${path}; give another --out, or --resume`,
+    );
+  if (resume && !begun) throw nothingBegun(path);
+  return begun && (parseJson(begun, join(path, CONFIG)) as Record<string, unknown>);
+}
+
+function checkSameConfig(begun: Record<string, unknown>, now: object, path: string): void {
+  const [before, after] = [begun, now].map(decisive) as [string[], string[]];
   const line = after.findIndex((one, i) => one !== before[i]);
+  if (line < 0 && before.length === after.length) {
+    const [had, wanted] = [begun, now].map((one) => (one as { recipe?: { epochs?: number } }).recipe?.epochs ?? 0);
+    if (wanted! >= had!) return;
+    throw new UserError(
+      `resume: at least ${had} epochs expected, which ${path} was begun with, found ${wanted}; give more`,
+    );
+  }
   throw new UserError(
     `resume: the options that ${path} was begun with expected (${before[line]?.trim()}), found ${after[line]?.trim()}; ` +
-      "use the same options, or start afresh without --resume",
+      "leave them out, or start afresh without --resume",
   );
 }
 
-function readCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
-  const arrays = decodeSafetensors(bytes, where);
-  const step = arrays.get(STEP)?.data[0];
-  arrays.delete(STEP);
-  if (step === undefined)
-    throw new UserError(`${where}: a checkpoint expected, found no step in it; start without --resume`);
-  return {
-    step,
-    variables: new Map([...arrays].map(([name, { shape }]) => [name, floatArray(arrays, name, shape.length, where)])),
-  };
+/** The lines of a config that must be the same: all but where the data lies and how long the training is. */
+function decisive(config: object): string[] {
+  const { data: _, recipe, ...others } = config as Record<string, unknown>;
+  const { epochs: __, ...rest } = (recipe ?? {}) as Record<string, unknown>;
+  return JSON.stringify({ ...others, recipe: rest }, null, 2).split("\n");
 }

@@ -125,7 +125,7 @@ export interface StagedNetwork {
 
 /** Plain JSON; `kind` tells which maker reads it. */
 export interface NetworkDescription {
-  readonly kind: "blueprint" | "int8";
+  readonly kind: "blueprint";
   readonly [field: string]: unknown;
 }
 

@@ -50,7 +50,8 @@ export async function learnOnTable(given: LearnOptions): Promise<LearnedPolicy> 
   const dqn = dqnOptions({ ...options, ...(onProgress ? { onProgress } : {}), ...(signal ? { signal } : {}) });
   const watched = await besideOptimal(runtime, fitted, selected, costs, dqn);
   const { agent } = await trainAgent(runtime, fitted, selected, costs, watched);
-  return { agent, costs, costUnit, ...(await calibrated(runtime, agent, selected, costs)), validation: table };
+  const dial = await calibrated(runtime, agent, selected, costs);
+  return { agent, costs, costUnit, seed: dqn.seed, ...dial, validation: table };
 }
 
 /** The dial of an agent, from images that it was not fitted to. */

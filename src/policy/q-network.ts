@@ -3,7 +3,7 @@ import { multiplyAccumulates } from "../graph/cost.ts";
 import { add, relu, subtract } from "../graph/elementwise.ts";
 import { linear } from "../graph/linear.ts";
 import { reduceMean } from "../graph/reduce.ts";
-import { constant, input, type Shape, sizeOf, type Tensor } from "../graph/tensor.ts";
+import { constant, input, type Shape, sizeOf, type Tensor, variable } from "../graph/tensor.ts";
 import { initialValues, type NamedArray, type Weights } from "../network/weights.ts";
 
 /** CONTINUE and EXIT */
@@ -46,6 +46,21 @@ export function initialQWeights(shape: QNetworkShape, seed: number, prefix = "")
   return weights;
 }
 
+/** The shape of every parameter, by name. Makes none of them. */
+export function qWeightShapes(shape: QNetworkShape): Map<string, Shape> {
+  const shapes = new Map<string, Shape>();
+  qNetwork(input("observation", [1, shape.inputs]), shape, (name, size) => {
+    shapes.set(name, size);
+    return unmade(name, size);
+  });
+  return shapes;
+}
+
+/** A parameter for a graph that is only looked at: it takes no memory. */
+function unmade(name: string, size: Shape): Tensor {
+  return variable(name, size, () => new Float32Array(sizeOf(size)));
+}
+
 /** Widths of the hidden layers of `meanNetwork`. @param hidden of one member */
 export function meanWidths({ hidden, members }: { readonly hidden: readonly number[]; readonly members: number }) {
   return hidden.map((width) => width * members);
@@ -77,7 +92,7 @@ export function meanNetwork(members: readonly Weights[], { hidden }: Pick<QNetwo
 
 /** The same weights. @throws {RangeError} if they are not those of a network of this shape */
 export function checkedQWeights(weights: Weights, shape: QNetworkShape): Weights {
-  for (const [name, { shape: expected }] of initialQWeights(shape, 0)) {
+  for (const [name, expected] of qWeightShapes(shape)) {
     const found = weights.get(name);
     if (found?.shape.join() !== expected.join())
       throw new RangeError(
@@ -104,5 +119,5 @@ export function constantParameters(weights: Weights): Parameter {
 export function policyMacs(exits: number, classes: number, hidden: readonly number[], dueling: boolean): number {
   const shape = { inputs: stateWidth(exits, classes) + 1, hidden, dueling };
   const observed = input("observation", [1, shape.inputs]);
-  return multiplyAccumulates([qNetwork(observed, shape, (_, size) => constant(new Float32Array(sizeOf(size)), size))]);
+  return multiplyAccumulates([qNetwork(observed, shape, unmade)]);
 }

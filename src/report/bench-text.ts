@@ -1,22 +1,21 @@
 /** A benchmark as plain text for a terminal, at most 100 columns wide: stages, batches, and accuracy over time. */
 import type { AdaptiveTime, BenchmarkFigures } from "../measure/benchmark-figures.ts";
 import { formatDecimal, formatLambda, formatMillions, formatPercent } from "./format.ts";
-import { formatTable } from "./table.ts";
+import { formatTable, wrap } from "./table.ts";
+import { benchVerdict } from "./verdict.ts";
 
 const PLOT_WIDTH = 64;
 const PLOT_HEIGHT = 12;
 
-/** What `bench` prints; blocks are separated by an empty line, and no line end follows the last. */
-export function benchText(figures: BenchmarkFigures): string {
+/** What `bench` prints, the verdict first; blocks are separated by an empty line. @param all exits, stages and plot too */
+export function benchText(figures: BenchmarkFigures, all: boolean): string {
   const energy = figures.full.some(({ joulesPerImage }) => joulesPerImage !== null)
     ? []
     : ["Joules cannot be read on this machine (RAPL, /sys/class/powercap)."];
-  return [
-    `${stageBlock(figures)}${oneFileLine(figures)}`,
-    [adaptiveBlock(figures), ...againstLines(figures)].join("\n"),
-    plotBlock(figures),
-    ...energy,
-  ].join("\n\n");
+  const first = [wrap(benchVerdict(figures)).join("\n")];
+  const mix = [adaptiveBlock(figures), ...againstLines(figures)].join("\n");
+  if (!all) return [...first, mix, "(--all: each exit and stage alone, and a plot of accuracy over time)"].join("\n\n");
+  return [...first, mix, `${stageBlock(figures)}${oneFileLine(figures)}`, plotBlock(figures), ...energy].join("\n\n");
 }
 
 function stageBlock(figures: BenchmarkFigures): string {

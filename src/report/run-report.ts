@@ -3,8 +3,10 @@ import { basename, join, resolve } from "node:path";
 import type { Dataset } from "../dataset/dataset.ts";
 import type { DetailedEvaluation } from "../evaluation/details.ts";
 import type { DetailedResult } from "../evaluation/evaluate-table.ts";
+import { readFileIfThere } from "../files/reader.ts";
+import { replaceFile } from "../files/writer.ts";
 import type { Model } from "../model/model.ts";
-import { EVALUATION, readFileIfThere, writeFileSafely } from "../model/model-folder.ts";
+import { EVALUATION } from "../model/model-folder.ts";
 import { networkCost } from "../network/cost.ts";
 import { examplePictures } from "./examples.ts";
 import { formatCount } from "./format.ts";
@@ -23,7 +25,7 @@ export async function saveEvaluation(
   { figures, details }: DetailedResult,
 ): Promise<DetailedEvaluation> {
   const evaluation = { ...figures, ...details };
-  await writeFileSafely(join(folder, EVALUATION), `${JSON.stringify(evaluation)}\n`);
+  await replaceFile(join(folder, EVALUATION), `${JSON.stringify(evaluation)}\n`);
   return evaluation;
 }
 
@@ -37,7 +39,7 @@ export async function writeReport(folder: string, { model, ...parts }: ReportPar
     metrics: metrics ? new TextDecoder().decode(metrics) : "",
   });
   const path = join(folder, REPORT);
-  await writeFileSafely(path, html);
+  await replaceFile(path, html);
   return path;
 }
 

@@ -49,3 +49,14 @@ export function formatTable(columns: readonly Column[], rows: readonly (readonly
 export function clip(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 }
+
+/** A text as lines of at most `width` characters. */
+export function wrap(text: string, width = 98): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`.trim();
+    if (longer.length <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
+}

@@ -1,22 +1,24 @@
 /**
- * An evaluation as plain text for a terminal, at most 100 columns wide: exits, the figures as a whole, classes, yardsticks
- * and, for CIFAR-10, the published experiment. One function per block, in the order of the page.
+ * An evaluation as plain text for a terminal, at most 100 columns wide: the verdict, exits, the figures as a whole, yardsticks; with
+ * `all` also differences, thresholds, classes and, for CIFAR-10, the published experiment. One function per block, in the order of the page.
  */
+import type { Difference, YardstickFigures } from "../evaluation/comparison.ts";
 import type { EvaluationFigures } from "../evaluation/figures.ts";
 import { returnAt } from "../evaluation/outcome.ts";
 import { isCifar10, PUBLISHED } from "../evaluation/published.ts";
 import {
-  costHeading,
-  formatCost,
-  formatCostNumber,
+  costScale,
   formatCount,
   formatDecimal,
+  formatDifference,
   formatLambda,
   formatMillions,
   formatPercent,
   formatPercentInterval,
 } from "./format.ts";
-import { type Column, clip, formatTable } from "./table.ts";
+import { isFixedExit, policyName } from "./names.ts";
+import { type Column, clip, formatTable, wrap } from "./table.ts";
+import { verdict } from "./verdict.ts";
 
 /** With more classes than this, only the hardest are printed. */
 const MANY_CLASSES = 20;
@@ -24,67 +26,79 @@ const HARDEST = 10;
 /** With more exits than this, a class's exit shares do not fit beside its accuracy. */
 const MANY_EXITS = 5;
 const NAME_WIDTH = 20;
-const YARDSTICK_WIDTH = 36;
+const YARDSTICK_WIDTH = 28;
 const HASH_WIDTH = 12;
 const MACS = "MACs";
 
-/** What `run` and `evaluate` print; blocks are separated by an empty line, and no line end follows the last. */
-export function reportText(figures: EvaluationFigures): string {
-  const blocks = [
-    origin(figures),
-    exitBlock(figures),
-    summaryBlock(figures),
-    classBlock(figures),
-    yardstickBlock(figures),
-  ];
-  const isCounted = (figures.costUnit ?? MACS) === MACS; // what was published is in MACs
-  if (isCounted && isCifar10(figures.classes.map(({ name }) => name))) blocks.push(publishedBlock(figures));
-  return blocks.join("\n\n");
+export interface TextOptions {
+  /** Everything, where else there is what fits one screen; default false. */
+  readonly all?: boolean;
 }
 
-function origin({ dataset, samples, policy, seed, version }: EvaluationFigures): string {
+/**
+ * What `run` and `evaluate` print, the verdict first; blocks are separated by an empty line, and no line end follows the last.
+ */
+export function reportText(figures: EvaluationFigures, { all = false }: TextOptions = {}): string {
+  const blocks = [
+    wrap(verdict(figures)).join("\n"),
+    origin(figures),
+    exitBlock(figures, all),
+    summaryBlock(figures, all),
+    yardstickBlock(figures),
+  ];
+  if (!all) return [...blocks, "(--all: calibration, classes, thresholds, differences one by one)"].join("\n\n");
+  blocks.push(differenceBlock(figures), ...fittedBlock(figures), classBlock(figures));
+  const isCounted = (figures.costUnit ?? MACS) === MACS; // what was published is in MACs
+  if (isCounted && isCifar10(figures.classes.map(({ name }) => name))) blocks.push(publishedBlock(figures));
+  return blocks.filter((block) => block !== "").join("\n\n");
+}
+
+function origin({ dataset, samples, policy, version }: EvaluationFigures): string {
   const name = clip(dataset.name, NAME_WIDTH);
   return [
     `${name}, ${dataset.split} split: ${formatCount(samples)} images (sha256 ${dataset.sha256.slice(0, HASH_WIDTH)})`,
-    `policy ${clip(policy.name, YARDSTICK_WIDTH)} at lambda ${formatLambda(policy.lambda)}; seed ${seed}, earlyexit ${version}`,
+    `decided by ${clip(policyName(policy.name), YARDSTICK_WIDTH)} at lambda ${formatLambda(policy.lambda)}; learned with seed ${policy.seed}; earlyexit ${version}`,
   ].join("\n");
 }
 
-function exitBlock({ exits, costUnit = MACS }: EvaluationFigures): string {
+function exitBlock({ exits, costUnit = MACS }: EvaluationFigures, all: boolean): string {
+  const { heading, text } = costScale(
+    costUnit,
+    exits.map(({ costMacs }) => costMacs),
+  );
+  const calibration = ["mean confidence", "std", "ECE", "unscaled"].map((title) => ({ title }));
   return formatTable(
     [
       { title: "exit", align: "left" },
       { title: "share" },
       { title: "accuracy" },
       { title: "if always" },
-      { title: `cost (${costHeading(costUnit)})` },
-      { title: "mean confidence" },
-      { title: "std" },
-      { title: "ECE" },
-      { title: "unscaled" },
+      { title: `cost (${heading})` },
+      ...(all ? calibration : []),
     ],
     exits.map((exit) => [
       String(exit.exit),
       formatPercent(exit.share),
       formatPercent(exit.accuracy),
       formatPercent(exit.accuracyIfAlways),
-      formatCostNumber(exit.costMacs, costUnit),
-      formatDecimal(exit.meanConfidence, 3),
-      formatDecimal(exit.stdConfidence, 3),
-      formatDecimal(exit.ece, 3),
-      formatDecimal(exit.eceUnscaled, 3),
+      text(exit.costMacs),
+      ...(all
+        ? [exit.meanConfidence, exit.stdConfidence, exit.ece, exit.eceUnscaled].map((one) => formatDecimal(one, 3))
+        : []),
     ]),
   );
 }
 
-function summaryBlock(figures: EvaluationFigures): string {
+function summaryBlock(figures: EvaluationFigures, all: boolean): string {
   const { accuracy, costMacs, savings, effectiveness, depthSavings, depthEffectiveness, intervals, exits } = figures;
-  const { costUnit = MACS } = figures;
-  const [low, high] = intervals.costMacs;
+  const { heading, text } = costScale(figures.costUnit ?? MACS, [costMacs.full]);
   const [worst, best] = intervals.effectiveness;
-  const full = `of ${formatCost(costMacs.full, costUnit)} in full`;
-  const between = [low, high].map((cost) => formatCostNumber(cost, costUnit)).join(" to ");
+  const between = intervals.costMacs.map(text).join(" to ");
   const depth = `published definition: exit 1 of ${exits.length} saves 100%`;
+  const published = [
+    ["depth savings", formatPercent(depthSavings), "", depth],
+    ["depth effectiveness", formatDecimal(depthEffectiveness, 2), "", "published definition: with depth savings"],
+  ];
   return formatTable(
     [
       { title: "", align: "left" },
@@ -94,7 +108,7 @@ function summaryBlock(figures: EvaluationFigures): string {
     ],
     [
       ["accuracy", formatPercent(accuracy, 2), formatPercentInterval(intervals.accuracy, 2), ""],
-      ["mean cost", formatCost(costMacs.mean, costUnit), between, full],
+      ["mean cost", `${text(costMacs.mean)} ${heading}`, between, `of ${text(costMacs.full)} ${heading} in full`],
       ["savings", formatPercent(savings), formatPercentInterval(intervals.savings), "1 - mean cost / full cost"],
       [
         "effectiveness",
@@ -102,8 +116,7 @@ function summaryBlock(figures: EvaluationFigures): string {
         `${formatDecimal(worst, 2)} to ${formatDecimal(best, 2)}`,
         "accuracy in percent x savings",
       ],
-      ["depth savings", formatPercent(depthSavings), "", depth],
-      ["depth effectiveness", formatDecimal(depthEffectiveness, 2), "", "published definition: with depth savings"],
+      ...(all ? published : []),
     ],
   );
 }
@@ -138,30 +151,85 @@ function classBlock({ classes, exits }: EvaluationFigures): string {
   return many ? `${table}\nThe ${HARDEST} hardest of ${classes.length} classes; --json lists all.` : table;
 }
 
-/** The policy first, then what it is to be compared with. */
+/** The policy and what it is compared with, the best return first. */
 function yardstickBlock(figures: EvaluationFigures): string {
-  const { policy, accuracy, savings, costMacs, exits, yardsticks, costUnit = MACS } = figures;
-  const own = { accuracy, costMacs: costMacs.mean };
-  const rows = [
-    { name: policy.name, ...own, savings, return: returnAt(policy.lambda, own, exits.at(-1)!.costMacs) },
-    ...yardsticks.filter(({ name }) => name !== policy.name),
+  const { policy, exits, yardsticks, costUnit = MACS, costMacs } = figures;
+  const rows = withPolicy(figures).sort((a, b) => b.return - a.return);
+  const bestFixed = rows.find(({ name }) => isFixedExit(name))?.name;
+  const { heading, text } = costScale(costUnit, [costMacs.full, exits.at(-1)!.costMacs]);
+  const mark = (name: string): string => (name === policy.name ? "* " : name === bestFixed ? "+ " : "  "); // in front, so that names stay in one column
+  const legend = [
+    "* decided here",
+    ...(bestFixed ? ["+ the best fixed exit"] : []),
+    ...(yardsticks.some(({ minusAgent }) => minusAgent) ? ["minus agent: returns, on the same images"] : []),
   ];
-  return formatTable(
+  const table = formatTable(
     [
-      { title: "policy", align: "left" },
+      { title: "  policy", align: "left" },
       { title: "accuracy" },
       { title: "savings" },
-      { title: `cost (${costHeading(costUnit)})` },
-      { title: `return at lambda ${formatLambda(policy.lambda)}` },
+      { title: `cost (${heading})` },
+      { title: "return" },
+      { title: "minus agent [95%]" },
     ],
     rows.map((row) => [
-      clip(row.name, YARDSTICK_WIDTH),
+      `${mark(row.name)}${clip(policyName(row.name), YARDSTICK_WIDTH)}`,
       formatPercent(row.accuracy, 2),
       formatPercent(row.savings),
-      formatCostNumber(row.costMacs, costUnit),
+      text(row.costMacs),
       formatDecimal(row.return, 4),
+      formatDifference(row.minusAgent?.return, 4),
     ]),
   );
+  return `${table}\n${legend.join("; ")}.\nReturn: accuracy - lambda x mean cost / cost of the last exit, at lambda ${formatLambda(policy.lambda)}.`;
+}
+
+/** All policies; the one that decided is added where it is none of the yardsticks. */
+function withPolicy({ policy, accuracy, savings, costMacs, exits, yardsticks }: EvaluationFigures): YardstickFigures[] {
+  if (yardsticks.some(({ name }) => name === policy.name)) return [...yardsticks];
+  const own = { accuracy, costMacs: costMacs.mean };
+  const worth = returnAt(policy.lambda, own, exits.at(-1)!.costMacs);
+  return [{ name: policy.name, ...own, savings, return: worth }, ...yardsticks];
+}
+
+/** Accuracy and savings apart, in points. */
+function differenceBlock({ yardsticks }: EvaluationFigures): string {
+  const compared = yardsticks.flatMap(({ name, minusAgent }) => (minusAgent ? [{ name, minusAgent }] : []));
+  if (compared.length === 0) return "";
+  return formatTable(
+    [{ title: "minus agent [95%], in points", align: "left" }, { title: "accuracy" }, { title: "savings" }],
+    compared.map(({ name, minusAgent }) => [
+      clip(policyName(name), YARDSTICK_WIDTH),
+      formatDifference(inPoints(minusAgent.accuracy), 2),
+      formatDifference(inPoints(minusAgent.savings), 1),
+    ]),
+  );
+}
+
+function inPoints({ value, interval: [low, high] }: Difference): Difference {
+  return { value: 100 * value, interval: [100 * low, 100 * high] };
+}
+
+/** What a baseline is built from again. */
+function fittedBlock({ yardsticks, policy }: EvaluationFigures): string[] {
+  const rows = yardsticks.flatMap(({ name, fitted }) =>
+    Object.entries(fitted ?? {}).map(([what, values]) => [
+      clip(policyName(name), YARDSTICK_WIDTH),
+      what,
+      [values].flat().map(formatSetting).join(", "),
+    ]),
+  );
+  if (rows.length === 0) return [];
+  const columns = [`fitted at lambda ${formatLambda(policy.lambda)}`, "", "exit 1, 2, ..."].map((title) => ({
+    title,
+    align: "left" as const,
+  }));
+  return [formatTable(columns, rows)];
+}
+
+/** A threshold; those beyond any score are reached always or never, whichever way the score runs. */
+function formatSetting(value: number): string {
+  return Math.abs(value) >= 1e9 ? (value > 0 ? "+inf" : "-inf") : String(Number(value.toPrecision(5)));
 }
 
 function publishedBlock(figures: EvaluationFigures): string {

@@ -1,16 +1,52 @@
+import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
-import { InferenceSession, listSupportedBackends, Tensor } from "onnxruntime-node";
+import type { InferenceSession } from "onnxruntime-node";
 import { UserError } from "../errors.ts";
 import { type Device, type Runtime, residentOutputs, type SessionOptions, tensorMaker } from "./runtime.ts";
 
 const NODE_DEVICES = ["cpu", "webgpu", "cuda"] as const;
+
+/** The release that the package was made for. */
+const ORT_VERSION = "1.30.0";
+
+// ONNX Runtime writes a device's id and usage into the home folder, and sends them, unless its process says no before it is loaded.
+// Set on import, not with the first runtime: the environment of a process is its main thread's to change, and holds for threads and
+// children that are started later.
+process.env.ORT_DISABLE_TELEMETRY ||= "1";
+
+type Ort = typeof import("onnxruntime-node");
+
+/**
+ * Loaded with the first runtime, since only then is it needed.
+ *
+ * @throws {UserError} if the package or its binding is missing
+ */
+function loadOrt(): Ort {
+  try {
+    return createRequire(import.meta.url)("onnxruntime-node");
+  } catch (cause) {
+    throw new UserError(`runtime: ${whatIsMissing(cause)}`, { cause });
+  }
+}
+
+function whatIsMissing(cause: unknown): string {
+  const install = `npm install --ignore-scripts onnxruntime-node@${ORT_VERSION}`;
+  const found = firstLine(cause);
+  if (/^Cannot find module 'onnxruntime-node'/.test(found))
+    return `the package onnxruntime-node expected, found none; run '${install}' (its script only fetches CUDA, and fails without a network)`;
+  return (
+    `the binding of onnxruntime-node for ${process.platform} ${process.arch} expected, found none that works (${found}); ` +
+    `remove node_modules/onnxruntime-node, then run '${install}' (it has bindings for Linux with glibc, macOS and Windows, x64 and arm64)`
+  );
+}
 
 /**
  * ONNX Runtime in Node.
  *
  * @param device where to compute; default "cpu"
  * @param threads for each operator; default: the cores that this process may use
- * @throws {UserError} if the device is unknown; if it is not there, `createSession` throws: nothing falls back in silence
+ * @throws {UserError} if the device is unknown or ONNX Runtime is not installed; if the device is not there, `createSession` throws:
+ *   nothing falls back in silence
  */
 export function createNodeRuntime({
   device = "cpu",
@@ -21,11 +57,12 @@ export function createNodeRuntime({
 } = {}): Runtime {
   if (!isNodeDevice(device))
     throw new UserError(`device: ${NODE_DEVICES.join(", ")} expected, found ${device}; choose one of them`);
+  const ort = loadOrt();
   return {
     device,
     threads,
-    createSession: (model, options) => createSession(device, model, { threads, ...options }),
-    tensor: tensorMaker(Tensor),
+    createSession: (model, options) => createSession(ort, device, model, { threads, ...options }),
+    tensor: tensorMaker(ort.Tensor),
   };
 }
 
@@ -33,7 +70,12 @@ function isNodeDevice(device: string): device is (typeof NODE_DEVICES)[number] {
   return (NODE_DEVICES as readonly string[]).includes(device);
 }
 
-async function createSession(device: Device, model: Uint8Array, options: SessionOptions): Promise<InferenceSession> {
+async function createSession(
+  ort: Ort,
+  device: Device,
+  model: Uint8Array,
+  options: SessionOptions,
+): Promise<InferenceSession> {
   const settings: InferenceSession.SessionOptions = {
     executionProviders: [device],
     graphOptimizationLevel: options.optimizeFor === "training" ? "extended" : "all",
@@ -47,10 +89,10 @@ async function createSession(device: Device, model: Uint8Array, options: Session
     ...(options.profilePrefix ? { enableProfiling: true, profileFilePrefix: options.profilePrefix } : {}),
   };
   try {
-    return await InferenceSession.create(model, settings);
+    return await ort.InferenceSession.create(model, settings);
   } catch (cause) {
     if (device === "cpu") throw cause;
-    const there = listSupportedBackends().filter(({ bundled }) => bundled);
+    const there = ort.listSupportedBackends().filter(({ bundled }) => bundled);
     throw new UserError(
       `device: a working ${device} expected, found none (${firstLine(cause)}); use --device cpu` +
         (device === "cuda" ? ", or install CUDA and the CUDA libraries of onnxruntime-node" : "") +

@@ -1,7 +1,9 @@
 /** The files that may be served: known by name beforehand, so that no address leads anywhere else. */
-import { readdir, readFile, realpath } from "node:fs/promises";
+import { readdir, realpath } from "node:fs/promises";
 import { extname, join, sep } from "node:path";
 import { UserError } from "../errors.ts";
+import { isAbsent } from "../files/disk-errors.ts";
+import { readInFolder } from "../files/writer.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -43,18 +45,22 @@ export async function pageFiles(folder: string): Promise<Files> {
   return namedFiles(folder, names);
 }
 
-/** Some files of a folder, which may come and go. A link that leads out of the folder is no file. */
+/** Some files of a folder, which may come and go. A link that leads out of the folder is no file, nor is anything but a regular one. */
 export function namedFiles(folder: string, names: readonly string[]): Files {
   const known = new Set(names);
   return async (name) => {
     if (!known.has(name)) return null;
     try {
-      const [root, path] = await Promise.all([realpath(folder), realpath(join(folder, name))]);
-      if (!path.startsWith(root + sep)) return null;
-      return { bytes: new Uint8Array(await readFile(path)), type: TYPES[extname(name)] ?? "application/octet-stream" };
+      const root = await realpath(folder);
+      const path = await realpath(join(folder, name)).catch((error) => {
+        if (isAbsent(error)) return null; // its writer may have been killed before it got its name
+        throw error;
+      });
+      if (path && !path.startsWith(root + sep)) return null;
+      const bytes = await readInFolder(folder, name);
+      return bytes && { bytes: new Uint8Array(bytes), type: TYPES[extname(name)] ?? "application/octet-stream" };
     } catch (error) {
-      if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR"))
-        return null;
+      if (isAbsent(error) || error instanceof UserError) return null;
       throw error;
     }
   };

@@ -32,7 +32,9 @@ interface WebOptions {
   readonly data: Dataset;
 }
 
-type TrainHooks = Partial<Pick<TrainOptions, "batches" | "onProgress" | "saveCheckpoint" | "resumeFrom" | "signal">>;
+type TrainHooks = Partial<
+  Pick<TrainOptions, "batches" | "from" | "onProgress" | "saveCheckpoint" | "resumeFrom" | "signal">
+>;
 
 export interface TrainNetworkOptions extends WebOptions, TrainHooks {
   /** Name of a built-in blueprint, or plain data of your own; default "tiny". */
@@ -78,7 +80,9 @@ export async function learnPolicy({ network, data, runtime, ...hooks }: LearnPol
   const dqn = { ...DQN_DEFAULTS, ...hooks.options };
   const agent = { hidden: meanWidths(dqn), dueling: dqn.dueling };
   const costs = exitCosts(network, agent);
-  return learnOnTable({ ...hooks, table, costs, costUnit: "MACs", splitSeed: network.provenance.seed, runtime });
+  const splitSeed = network.provenance.seed;
+  const policy = await learnOnTable({ ...hooks, table, costs, costUnit: "MACs", splitSeed, runtime });
+  return { network: network.sha256, ...policy };
 }
 
 export type EvaluateOptions = SplitEvaluation;

@@ -39,8 +39,6 @@ import {
 import { calibrated, heldOut, type LearnHooks, type LearnOptions, learnOnTable } from "../policy/learn.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { initialQWeights, meanWidths } from "../policy/q-network.ts";
-import { type QuantiseOptions as QuantiseOnRuntime, quantise as quantiseOnRuntime } from "../quantise/quantise.ts";
-import type { QuantisedNetwork } from "../quantise/quantised-network.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { RecipeInput } from "../training/recipe.ts";
@@ -51,7 +49,7 @@ import {
   trainNetwork as trainOnRuntime,
 } from "./any.ts";
 
-type TrainHooks = Partial<Pick<TrainOptions, "onProgress" | "saveCheckpoint" | "resumeFrom" | "signal">>;
+type TrainHooks = Partial<Pick<TrainOptions, "from" | "onProgress" | "saveCheckpoint" | "resumeFrom" | "signal">>;
 
 export interface TrainNetworkOptions extends TrainHooks {
   readonly data: Dataset;
@@ -73,20 +71,6 @@ export interface TrainNetworkOptions extends TrainHooks {
 export function trainNetwork(options: TrainNetworkOptions): Promise<StagedNetwork> {
   const { blueprint = "compact", recipe = "standard", runtime = createNodeRuntime(), ...others } = options;
   return trainOnRuntime({ ...others, blueprint, recipe, runtime, batches: workerBatches });
-}
-
-export interface QuantiseOptions extends Omit<QuantiseOnRuntime, "runtime"> {
-  /** Default: `createNodeRuntime()`, the cpu. */
-  readonly runtime?: Runtime;
-}
-
-/**
- * The same network in 8 bits: learn a policy for it.
- *
- * @throws {UserError} if it is in 8 bits already or is not made from a blueprint, or the pictures are of another shape or too few
- */
-export function quantise({ runtime = createNodeRuntime(), ...options }: QuantiseOptions): Promise<QuantisedNetwork> {
-  return quantiseOnRuntime({ ...options, runtime });
 }
 
 /** What the exits are priced in: multiply-accumulates, measured milliseconds of this machine, or anything else that rises. */
@@ -117,7 +101,15 @@ export async function learnPolicy(given: LearnPolicyOptions): Promise<LearnedPol
   const table = await computeExitTable(runtime, network, samples);
   const dqn = { ...DQN_DEFAULTS, ...hooks.options };
   const { costs, costUnit } = await pricesOf(runtime, network, samples, table, cost, dqn);
-  return learnFromTable({ ...hooks, table, costs, costUnit, splitSeed: network.provenance.seed, runtime });
+  const policy = await learnFromTable({
+    ...hooks,
+    table,
+    costs,
+    costUnit,
+    splitSeed: network.provenance.seed,
+    runtime,
+  });
+  return { network: network.sha256, ...policy };
 }
 
 export interface LearnFromTableOptions extends Omit<LearnOptions, "runtime"> {

@@ -108,6 +108,13 @@ export const recipeSchema = z.strictObject({
   weightPrecision: z.enum(["float32", "float16"]).default("float32"),
   /** Epochs between looks at the validation split; the last epoch is always looked at. */
   validateEvery: positive.default(5),
+  /**
+   * Ends the training once so many looks in a row have not bettered the mean accuracy of the exits on validation, at the earliest
+   * when the share `after` of it is done.
+   */
+  earlyEnd: z.strictObject({ after: share, looks: z.int().min(1) }).optional(),
+  /** Each class weighs as much as any other in the loss, however many pictures it has. */
+  balance: z.boolean().optional(),
 });
 
 export type Recipe = z.output<typeof recipeSchema>;

@@ -11,6 +11,7 @@ import { startingWeights } from "./whitening.ts";
 /** A network that has learned something: `BlueprintNetwork` is one. */
 export interface Trained {
   readonly name: string;
+  readonly sha256: string;
   readonly weights: Weights;
   readonly normalisation: Normalisation;
   readonly classes: readonly string[];
@@ -24,6 +25,7 @@ export interface Start {
 
 /**
  * Where `from` has a weight of the same name and shape, the training begins with it, and pictures are normalised as it knows them.
+ * (Grey pictures after a network of coloured ones: its first filters are made anew.)
  * The last layers of the heads begin anew unless the classes are the same ones in the same order. Convolutions do not depend on
  * the size of the pictures, so a network that learned from small ones may start one for larger ones.
  *
@@ -35,14 +37,14 @@ export async function startOf(
   train: Samples,
   from?: Trained,
 ): Promise<Start> {
-  if (!from) {
-    const normalisation = channelStatistics(train, imageShape);
-    return { weights: await startingWeights(blueprint, train, imageShape, normalisation), normalisation };
-  }
+  const isSameKind = from?.normalisation.mean.length === imageShape[0];
+  const normalisation = from && isSameKind ? from.normalisation : channelStatistics(train, imageShape);
+  const filters = () => startingWeights(blueprint, train, imageShape, normalisation);
+  if (!from) return { weights: await filters(), normalisation };
   const wanted = initialWeights(blueprint, classes.length);
   const isSameTask = from.classes.join("\n") === classes.join("\n");
   const last = lastLayers(blueprint);
-  const taken = new Map<string, NamedArray>();
+  const taken = new Map<string, NamedArray>(isSameKind ? [] : await filters());
   let numbers = 0;
   for (const [name, { shape, data }] of wanted) {
     const found = from.weights.get(name);
@@ -57,7 +59,7 @@ export async function startOf(
       `from: a network of which ${blueprint.name} can take over at least half expected, found ${from.name}, which gives ` +
         `${numbers} of ${all} numbers; give its blueprint, or another model`,
     );
-  return { weights: taken, normalisation: from.normalisation };
+  return { weights: taken, normalisation };
 }
 
 /** Where the layers stand that end in one number per class. */

@@ -1,6 +1,12 @@
 import { f16round } from "@petamoriken/float16";
 import type { Normalisation } from "../dataset/augmentation.ts";
-import { type BatchOptions, type BatchSource, inlineBatches, stepsPerEpoch } from "../dataset/batches.ts";
+import {
+  type BatchOptions,
+  type BatchSource,
+  balancedWeights,
+  inlineBatches,
+  stepsPerEpoch,
+} from "../dataset/batches.ts";
 import type { Dataset, Samples } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
 import { input, type Variable } from "../graph/tensor.ts";
@@ -12,6 +18,7 @@ import type { NamedArray, Weights } from "../network/weights.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { VERSION } from "../version.ts";
+import { hasStalled } from "./early-end.ts";
 import type { Recipe } from "./recipe.ts";
 import { averageDecayAt, exitWeightsAt, learningRateAt } from "./schedule.ts";
 import { startOf, type Trained } from "./start.ts";
@@ -34,6 +41,8 @@ export interface TrainingProgress {
   readonly secondsLeft: number;
   /** [E] on the validation split, in the steps at which it was looked at */
   readonly validationAccuracy?: readonly number[];
+  /** In the last step of a training that the recipe's `earlyEnd` ends before its time. */
+  readonly isEarlyEnd?: true;
 }
 
 /** Everything that continues a training as if it had not stopped. */
@@ -41,6 +50,8 @@ export interface Checkpoint {
   readonly step: number;
   /** All variables of the training step: weights, moments, statistics, averages. */
   readonly variables: ReadonlyMap<string, NamedArray>;
+  /** Mean accuracy of the exits on validation at every look so far, as float32. */
+  readonly looks?: readonly number[];
 }
 
 export interface TrainOptions {
@@ -76,6 +87,7 @@ export async function trainNetwork(options: TrainOptions): Promise<StagedNetwork
   const { weights: start, normalisation } = await startOf(blueprint, dataset, train, options.from);
   const perEpoch = stepsPerEpoch(train.count, recipe.batchSize);
   const steps = Math.round(recipe.epochs * perEpoch);
+  const lookEvery = Math.max(1, Math.round(recipe.validateEvery * perEpoch));
   const firstStep = resumeFrom?.step ?? 0;
   const trainable = blueprintTrainable(blueprint, dataset.classes, normalisation);
   const definition = buildTrainingStep(trainable, recipe, { seed, start });
@@ -87,11 +99,13 @@ export async function trainNetwork(options: TrainOptions): Promise<StagedNetwork
       dataset: { name: dataset.name, sha256: splitHashes(dataset) },
       seed,
       version: VERSION,
-      recipe,
+      recipe: options.from ? { ...recipe, from: { name: options.from.name, sha256: options.from.sha256 } } : recipe,
     });
   const clock = stepClock(recipe.batchSize);
+  const looks = [...(resumeFrom?.looks ?? [])];
   try {
-    for (let step = firstStep; step < steps; step++) {
+    const isOver = firstStep % lookEvery === 0 && hasStalled(recipe, looks, firstStep / steps); // it ended early, by its last look
+    for (let step = firstStep; step < steps && !isOver; step++) {
       const batch = await source.next();
       const feeds = stepInputs(recipe, blueprint.stages.length, step, perEpoch, steps);
       const { loss, accuracy, gradientNorm } = await program.run(
@@ -103,8 +117,12 @@ export async function trainNetwork(options: TrainOptions): Promise<StagedNetwork
       const done = step + 1;
       checkLoss(loss![0]!, done, learningRate);
       const speed = clock(steps - done);
-      const isLookedAt = done === steps || done % Math.max(1, Math.round(recipe.validateEvery * perEpoch)) === 0;
+      const isLookedAt = done === steps || done % lookEvery === 0;
       const validationAccuracy = isLookedAt ? await options.validate?.(await network()) : undefined;
+      if (validationAccuracy)
+        looks.push(Math.fround(validationAccuracy.reduce((a, b) => a + b) / validationAccuracy.length));
+      const isEarlyEnd = done < steps && validationAccuracy !== undefined && hasStalled(recipe, looks, done / steps);
+      const isLast = done === steps || isEarlyEnd;
       options.onProgress?.({
         kind: "train",
         step: done,
@@ -117,11 +135,13 @@ export async function trainNetwork(options: TrainOptions): Promise<StagedNetwork
         gradientNorm: gradientNorm![0]!,
         ...speed,
         ...(validationAccuracy ? { validationAccuracy } : {}),
+        ...(isEarlyEnd ? { isEarlyEnd } : {}),
       });
       const isStopped = signal?.aborted ?? false;
-      if (isStopped || done === steps || done % checkpointEvery === 0)
-        await options.saveCheckpoint?.({ step: done, variables: await program.variables() });
-      if (isStopped && done < steps) throw new DOMException(`stopped after step ${done} of ${steps}`, "AbortError");
+      if (isStopped || isLast || done % checkpointEvery === 0)
+        await options.saveCheckpoint?.({ step: done, variables: await program.variables(), looks: [...looks] });
+      if (isLast) break;
+      if (isStopped) throw new DOMException(`stopped after step ${done} of ${steps}`, "AbortError");
     }
     return await network();
   } finally {
@@ -136,7 +156,7 @@ function batchSource(
   normalisation: Normalisation,
   firstStep: number,
 ): BatchSource {
-  const { batchSize, augmentation } = recipe;
+  const { batchSize, augmentation, balance } = recipe;
   const { imageShape, classes } = dataset;
   return batches({
     samples,
@@ -146,6 +166,7 @@ function batchSource(
     normalisation,
     augmentation,
     seed,
+    ...(balance ? { classWeights: balancedWeights(samples.labels, classes.length) } : {}),
     firstStep,
   });
 }
@@ -188,7 +209,8 @@ function checkedTrainSplit(
   return train;
 }
 
-function splitHashes({ train, validation, test }: Dataset): Record<string, string> {
+/** SHA-256 of each split. */
+export function splitHashes({ train, validation, test }: Dataset): Record<string, string> {
   const splits = { train, validation, test };
   return Object.fromEntries(Object.entries(splits).flatMap(([name, split]) => (split ? [[name, split.sha256]] : [])));
 }

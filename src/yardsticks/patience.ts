@@ -16,7 +16,11 @@ export function patience(problem: YardstickProblem, lambda: number): Yardstick {
     returnOf(patienceExits(episodes, p), episodes.correct, episodes.shares, lambda),
   );
   const best = worth.indexOf(Math.max(...worth));
-  return { name: "patience", decide: async (answers) => patienceExits(await episodesOf(problem, answers), best) };
+  return {
+    name: "patience",
+    fitted: { agreements: best },
+    decide: async (answers) => patienceExits(await episodesOf(problem, answers), best),
+  };
 }
 
 /** The exit [N] at which `p` agreements in a row have been counted. */

@@ -9,6 +9,8 @@ import { prepareStopping, type StoppingProblem } from "./optimal-stopping.ts";
 export interface Yardstick {
   /** "exit:1".."exit:E", "random", "patience", "threshold:confidence", ..., "optimal" or "oracle" */
   readonly name: string;
+  /** What was found on the fit half, by name: all that is needed to build it again. Absent: nothing was fitted that numbers tell. */
+  readonly fitted?: Readonly<Record<string, number | readonly number[]>>;
   /** @returns [N] the exit for each image of any table of the same network */
   decide(answers: AnswerTable): Promise<Uint8Array> | Uint8Array;
 }

@@ -59,6 +59,7 @@ function tunedThreshold(problem: YardstickProblem, score: Score, lambda: number)
   const rule = tuneThresholds(problem.episodes, score, lambda);
   return {
     name: `threshold:${score}`,
+    fitted: { thresholds: rule.thresholds },
     decide: async (answers) => thresholdExits(await episodesOf(problem, answers), rule),
   };
 }

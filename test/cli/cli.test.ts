@@ -166,7 +166,7 @@ describe("the main job", () => {
     const { figures, ...without } = JSON.parse(before);
     writeFileSync(path, JSON.stringify(without));
     const outcome = await earlyexit("evaluate", "--model", copy, "--data", data, "--save");
-    expect(outcome.stdout).toContain("threshold:margin");
+    expect(outcome.stdout).toContain("threshold on margin");
     expect(readFileSync(path, "utf8")).toBe(before);
     expect(figures.samples).toBe(100);
   });
@@ -233,10 +233,41 @@ describe("training, interrupted", () => {
     expect(JSON.parse(learned.stdout).costs.exitMacs).toHaveLength(4);
   });
 
-  test("--resume with other options is refused", async () => {
-    const outcome = await earlyexit(...options.slice(0, -1), "4", "--out", join(folder, "whole"), "--resume");
-    expect(outcome.code).toBe(2);
-    expect(outcome.stderr).toMatch(/resume: .*"epochs": 3.*"epochs": 4/);
+  test("a run is known by what it is: options are its own, data may be spelled otherwise, more epochs asked for", async () => {
+    const whole = join(folder, "whole");
+    const outcome = await earlyexit(
+      "train",
+      "--resume",
+      "--out",
+      whole,
+      "--data",
+      `${data}/../data/.`,
+      "--epochs",
+      "3.25",
+    );
+    expect(outcome.stderr).toMatch(/from step \d+/);
+    expect(outcome.code).toBe(0);
+    expect(JSON.parse(readFileSync(join(whole, "config.json"), "utf8"))).toMatchObject({
+      recipe: { epochs: 3.25 },
+      blueprint: { name: "tiny" },
+    });
+  });
+
+  test("--resume with other options or other data is refused", async () => {
+    const out = join(folder, "whole");
+    const seed = await earlyexit("train", "--resume", "--out", out, "--seed", "2");
+    expect(seed.code).toBe(2);
+    expect(seed.stderr).toMatch(/resume: the data that the run was begun with expected|resume: .*"seed": 1.*"seed": 2/); // another seed, another split
+    const other = join(folder, "other-data");
+    mkdirSync(other);
+    writeRecords(join(other, "data_batch_1.bin"), 1200, 7);
+    writeRecords(join(other, "test_batch.bin"), 100, 2);
+    writeFileSync(join(other, "batches.meta.txt"), `${SHAPE_CLASSES.join("\n")}\n`);
+    const moved = await earlyexit("train", "--resume", "--out", out, "--data", other);
+    expect(moved.code).toBe(2);
+    expect(moved.stderr).toMatch(
+      /resume: the data that the run was begun with expected \(train: SHA-256 [0-9a-f]{12}\.\.\.\), found/,
+    );
   });
 });
 

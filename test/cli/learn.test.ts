@@ -159,7 +159,7 @@ describe("from an exit table that was made elsewhere", () => {
     const outcome = await earlyexit(...table, ...held, ...SHORT);
     expect(outcome.stderr).toContain("1 units, 2 units, 3 units, 50 units");
     expect(outcome.stdout).toContain("test.safetensors, test split: 500 images");
-    expect(outcome.stdout).toContain("threshold:confidence");
+    expect(outcome.stdout).toContain("threshold on confidence");
     expect(outcome.stdout).toContain("cost (units)");
     expect(outcome.stdout).toContain("of 50 units in full");
     expect(outcome.stdout).not.toContain("MACs");

@@ -25,6 +25,27 @@ describe("evaluateYardsticks", () => {
     expect(mixed!.return).toBeCloseTo(0.65, 12); // 0.75 - 0.3 x 20 / 60
   });
 
+  test("each is compared with the agent on the same images", async () => {
+    const yardsticks = [
+      { name: "dqn", decide: () => TAKEN },
+      { name: "exit:3", fitted: { thresholds: [0.5] }, decide: () => always(2) },
+      { name: "copy", decide: () => TAKEN },
+    ];
+    const [agent, last, copy] = await evaluateYardsticks(yardsticks, ANSWERED, COSTS, 0.3, 1);
+    expect(agent!.minusAgent).toBeUndefined();
+    expect(last!.fitted).toEqual({ thresholds: [0.5] });
+    const { accuracy, savings, return: worth } = last!.minusAgent!;
+    expect(accuracy.value).toBeCloseTo(0.25, 12); // image 3: right where the agent is wrong
+    expect(savings.value).toBeCloseTo(-0.2 - 0.6, 12);
+    expect(worth.value).toBeCloseTo(last!.return - agent!.return, 12);
+    for (const { value, interval } of [accuracy, savings, worth]) {
+      expect(interval[0]).toBeLessThanOrEqual(value);
+      expect(interval[1]).toBeGreaterThanOrEqual(value);
+    }
+    expect(accuracy.interval).toEqual([0, 0.75]); // of 4 images 0 to 3 in 95% of the draws, each with a chance of a quarter
+    for (const { value, interval } of Object.values(copy!.minusAgent!)) expect([value, ...interval]).toEqual([0, 0, 0]);
+  });
+
   test("the return is the environment's", async () => {
     await fc.assert(
       fc.asyncProperty(arbitraryDecisions, fc.double({ min: 0, max: 2, noNaN: true }), async (random, lambda) => {

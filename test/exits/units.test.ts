@@ -2,7 +2,8 @@
 import { beforeAll, expect, test } from "vitest";
 import { UserError } from "../../src/errors.ts";
 import { costsOf } from "../../src/exits/table-file.ts";
-import { modelFiles, readModel, readTablePolicy, tablePolicyFiles } from "../../src/model/model.ts";
+import { modelFiles, tablePolicyFiles } from "../../src/model/model.ts";
+import { readModel, readTablePolicy } from "../../src/model/read-model.ts";
 import type { LearnedPolicy } from "../../src/policy/learned-policy.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { evaluateTable, learnFromTable, pointWithin } from "../../src/story/node.ts";

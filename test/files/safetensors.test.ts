@@ -141,15 +141,51 @@ describe("a damaged file is the user's mistake", () => {
     ["negative sizes", entry({ shape: [-1, -2] }), "a JSON header"],
     ["half a size", entry({ shape: [0.5, 4] }), "a JSON header"],
     ["offsets as text", entry({ data_offsets: ["0", "8"] }), "a JSON header"],
+    [
+      "bytes behind the last array",
+      entry({ shape: [1], data_offsets: [0, 4] }),
+      "an end behind the last array, at byte 4",
+    ],
+    ["nothing but bytes", "{}", "an end behind the last array, at byte 0 of the values expected, found 8 bytes more"],
+    ["a shape beyond all memory", entry({ shape: [2 ** 40, 2 ** 40] }), "bytes for a expected, found 8"],
   ])("%s", (_, header, message) => {
     expect(decodeError(file(header, 8)).message).toContain(message);
   });
 
+  const two = (b: object): string =>
+    JSON.stringify({ a: { dtype: "F32", shape: [2], data_offsets: [0, 8] }, b: { dtype: "F32", shape: [1], ...b } });
+
+  test("arrays that lie over each other, or apart from each other", () => {
+    expect(decodeError(file(two({ data_offsets: [4, 8] }), 8)).message).toContain(
+      "b behind the array before it expected, found 4 bytes of it inside",
+    );
+    expect(decodeError(file(two({ data_offsets: [104, 108] }), 108)).message).toContain(
+      "b directly behind the array before it expected, found 96 bytes between",
+    );
+    expect([...decodeSafetensors(file(two({ data_offsets: [16, 20] }), 20), "x").keys()]).toEqual(["a", "b"]); // aligned
+  });
+
+  test("a name twice, however it is written", () => {
+    const a = '{"dtype":"F32","shape":[1],"data_offsets":[0,4]}';
+    const again = a.replace("[0,4]", "[4,8]");
+    for (const name of ["a", "\\u0061"])
+      expect(() => decodeSafetensors(file(`{"a":${a},"${name}":${again}}`, 8), "x")).toThrow(
+        'x: every name once expected, found "a" twice; correct the file',
+      );
+  });
+
+  test("more arrays than any network has", () => {
+    const header = Array.from({ length: 100_001 }, (_, i) => `"${i}":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}`);
+    expect(decodeError(file(`{${header.join()}}`, 0)).message).toContain(
+      "at most 100000 arrays expected, found 100001",
+    );
+  });
+
   test("an array of a type that is not read is named; where it is not wanted, it does not matter", () => {
-    const bytes = file(entry({ dtype: "BF16" }), 8);
+    const bytes = file(entry({ dtype: "BF16", shape: [4] }), 8);
     expect(() => decodeSafetensors(bytes, "x")).toThrow(UserError);
     expect(() => decodeSafetensors(bytes, "x")).toThrow(
-      "x: a of type F64, F32, F16, I64, I32, I8 expected, found BF16; write",
+      "x: a of type F64, F32, F16, I64, I32 expected, found BF16; write",
     );
     expect([...decodeSafetensors(bytes, "x", ["b"])]).toEqual([]);
   });
@@ -182,5 +218,11 @@ describe("floatArray", () => {
     expect(() => floatArray(small, "c", 1, "x")).toThrow("float32 array c of rank 1 expected, found only b, a;");
     expect(() => floatArray(small, "b", 1, "x")).toThrow("found Float32Array [1,2]");
     expect(() => floatArray(small, "a", 0, "x")).toThrow("found Int32Array []");
+    for (const value of [Number.NaN, Number.NEGATIVE_INFINITY]) {
+      const arrays = new Map<string, StoredArray>([["c", { shape: [2], data: Float32Array.of(1, value) }]]);
+      expect(() => floatArray(arrays, "c", 1, "x")).toThrow(
+        `x: finite numbers in c expected, found ${value} at place 1;`,
+      );
+    }
   });
 });

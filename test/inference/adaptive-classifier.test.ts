@@ -383,7 +383,7 @@ describe("a lazy classifier", () => {
       for (const [c, probability] of lazy.probabilities.entries())
         expect(probability).toBeCloseTo(other.probabilities[c]!, TOLERANCE);
       const bound = await classifier.classify(image(i), { deadlineMs: 60_000 });
-      expect(bound).toEqual({ ...lazy, latencyMs: bound.latencyMs });
+      expect(bound).toEqual({ ...lazy, latencyMs: bound.latencyMs, readMs: bound.readMs });
     }
     expect(exitsOf(await classifier.classifyPixels(pixels))).toEqual(exitsOf(await others.classifyPixels(pixels)));
     expect(sessions()).toBe(EXITS);

@@ -53,7 +53,7 @@ test("ONNX Runtime computes the convolutions of the stages up to the exit taken,
 });
 
 /** Everything but the time it took. */
-function comparable({ latencyMs: _, trace, probabilities, confidence, ...exact }: Classification) {
+function comparable({ latencyMs: _, readMs: __, trace, probabilities, confidence, ...exact }: Classification) {
   return { exact, inexact: [...probabilities, confidence, ...trace.flatMap(numbersOf)], exits: trace.map(flagsOf) };
 }
 const numbersOf = ({

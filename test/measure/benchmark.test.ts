@@ -156,7 +156,7 @@ test("the figures: shares and accuracy as the agent decides, savings as they are
   });
   expect(progress.at(-1)).toBe(1);
   const fields = [
-    ...["threads", "costs", "full", "stages", "exits", "emptyRunMs", "adaptive"],
+    ...["threads", "lambda", "costs", "full", "stages", "exits", "emptyRunMs", "adaptive"],
     ...["pathOverhead", "stagePathOverhead", "oneFile", "against"],
   ];
   expect(Object.keys(figures)).toEqual(fields);
@@ -266,6 +266,7 @@ test("the text", () => {
   });
   const figures = (joules: number | null): BenchmarkFigures => ({
     threads: 2,
+    lambda: 0.1,
     costs: { exitMacs: [9.1e6, 97.6e6], fullMacs: 85.8e6 },
     full: [full(1, 1.2, joules), full(32, 0.8, joules)],
     stages: [stage(1, 0.25), stage(2, 1.1)],
@@ -282,7 +283,13 @@ test("the text", () => {
     oneFile: { lambda: 0.1, meanMs: 0.59, p50Ms: 0.58 },
     against: [{ name: "classic", ...full(1, 2.4, joules) }],
   });
-  expect(benchText(figures(0.0123))).toMatchSnapshot();
-  expect(benchText(figures(null))).toContain("Joules cannot be read on this machine");
-  for (const line of benchText(figures(0.0123)).split("\n")) expect(line.length).toBeLessThanOrEqual(100);
+  expect(benchText(figures(0.0123), true)).toMatchSnapshot();
+  const [first, second] = benchText(figures(0.0123), false).split("\n");
+  expect(`${first} ${second}`).toBe(
+    "One picture at a time: 2.0 times as many pictures per second as the whole network (1,667 against 833), " +
+      "90.3% of them answered rightly, at 50% of its MACs.",
+  );
+  expect(benchText(figures(0.0123), false)).not.toContain("its stage");
+  expect(benchText(figures(null), true)).toContain("Joules cannot be read on this machine");
+  for (const line of benchText(figures(0.0123), true).split("\n")) expect(line.length).toBeLessThanOrEqual(100);
 });

@@ -4,17 +4,23 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../../src/errors.ts";
 import { decodeSafetensors, encodeSafetensors, type StoredArray } from "../../src/files/safetensors.ts";
-import { type Model, modelFiles, readModel } from "../../src/model/model.ts";
-import { loadModel, saveModel } from "../../src/model/model-folder.ts";
+import { sealed } from "../../src/files/sealed.ts";
+import { digestOf } from "../../src/files/sha256.ts";
+import { type Model, modelFiles } from "../../src/model/model.ts";
+import { loadModel, loadPolicy, saveModel } from "../../src/model/model-folder.ts";
+import { readModel } from "../../src/model/read-model.ts";
 import { untrainedNetwork } from "../../src/network/blueprint-network.ts";
 import { builtInBlueprint } from "../../src/network/blueprints.ts";
 import { blueprintStages, networkCost } from "../../src/network/cost.ts";
 import { exitCosts } from "../../src/policy/exit-costs.ts";
 import { policyMacs } from "../../src/policy/q-network.ts";
-import { handMadeAgent, modelOf, network } from "../inference/small.ts";
+import { VERSION } from "../../src/version.ts";
+import { handMadeAgent, modelOf, network, policyOf } from "../inference/small.ts";
 import { plainModel, plainNetwork } from "../network/small.ts";
 
-const whole: Model = { ...modelOf(handMadeAgent()), figures: { accuracy: 0.875, exits: [{ share: 1 / 3 }] } };
+const made = modelOf(handMadeAgent());
+const named = { ...made, policy: { network: network.sha256, ...made.policy } };
+const whole: Model = { ...named, figures: { accuracy: 0.875, exits: [{ share: 1 / 3 }] } };
 const files = modelFiles(whole);
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 const bytesOf = (value: string): Uint8Array => new TextEncoder().encode(value);
@@ -32,16 +38,18 @@ const changed = (name: string, bytes: Uint8Array | null): Map<string, Uint8Array
 
 type Json = Record<string, unknown> & { policy: Record<string, unknown> };
 
+/** As a program would write it that is wrong: the seal fits. */
 function withJson(change: (json: Json) => void): Map<string, Uint8Array> {
-  const json = JSON.parse(text(files.get("model.json")!)) as Json;
-  change(json);
-  return changed("model.json", bytesOf(JSON.stringify(json)));
+  const { sha256: _, ...json } = JSON.parse(text(files.get("model.json")!)) as Json;
+  change(json as Json);
+  return changed("model.json", sealed(json));
 }
 
 function withArrays(name: string, change: (arrays: Map<string, StoredArray>) => void): Map<string, Uint8Array> {
   const arrays = decodeSafetensors(files.get(name)!, name);
   change(arrays);
-  return changed(name, encodeSafetensors(arrays));
+  const bytes = encodeSafetensors(arrays);
+  return withJson((json) => ((json.files as Record<string, unknown>)[name] = digestOf(bytes))).set(name, bytes);
 }
 
 describe("a model as files", () => {
@@ -111,9 +119,19 @@ describe("files that are not a model are the user's mistake", () => {
       `models/mine/${name}: `,
     ]),
     ["no JSON", changed("model.json", bytesOf("<html>")), 'model.json: JSON expected, found "<html>"'],
-    ["a format to come", withJson((json) => (json.format = 2)), "found at format: "],
+    ["a format to come", withJson((json) => (json.format = 99)), "model.json: format 1 or 2 expected, found 99;"],
+    [
+      "a version to come",
+      withJson((json) => ((json.provenance as Record<string, unknown>).version = "99.0.0")),
+      `a model of earlyexit ${VERSION} or older expected, found one of 99.0.0`,
+    ],
+    ["a field that is not known", withJson((json) => (json.quantisation = {})), "found at the top: Unrecognized key"],
     ["one class", withJson((json) => (json.classes = ["cat"])), "found at classes: "],
-    ["no blueprint", withJson((json) => delete json.blueprint), "found at blueprint: "],
+    [
+      "no blueprint",
+      withJson((json) => delete (json.network as Record<string, unknown>).blueprint),
+      "found at blueprint: ",
+    ],
     ["no policy field", withJson((json) => delete (json as Record<string, unknown>).policy), "found at policy: "],
     ["no dueling", withJson(({ policy }) => delete policy.dueling), "found at policy.dueling: "],
     [
@@ -138,7 +156,9 @@ describe("files that are not a model are the user's mistake", () => {
     ],
     [
       "the normalisation of colour for two channels",
-      withJson((json) => (json.normalisation = { mean: [0, 0, 0], std: [1, 1, 1] })),
+      withJson(
+        (json) => ((json.network as Record<string, unknown>).normalisation = { mean: [0, 0, 0], std: [1, 1, 1] }),
+      ),
       "2 numbers in normalisation.mean expected, found 3",
     ],
     [
@@ -166,6 +186,45 @@ describe("files that are not a model are the user's mistake", () => {
       "network.safetensors: float32 array stages.0.layers.0.weight",
     ],
     [
+      "an array too many in a policy",
+      withArrays("policy.safetensors", (arrays) => arrays.set("more", { shape: [1], data: Float32Array.of(1) })),
+      "and no more expected, found more",
+    ],
+    [
+      "a weight that is no number",
+      withArrays("network.safetensors", (arrays) => {
+        arrays.get("stages.0.layers.0.weight")!.data[7] = Number.NaN;
+      }),
+      "finite numbers in stages.0.layers.0.weight expected, found NaN at place 7",
+    ],
+    [
+      "a label that is no class",
+      withArrays("validation.safetensors", (arrays) => {
+        arrays.get("labels")!.data[2] = 4;
+      }),
+      "labels of 0 to 3 expected, found 4 at image 2",
+    ],
+    [
+      "costs that fall",
+      withJson(({ policy }) => (policy.costs = { exitMacs: [3, 2, 4], fullMacs: 4 })),
+      "rising numbers in policy.costs.exitMacs expected, found 3 and then 2",
+    ],
+    [
+      "a lambda outside the agent's range",
+      withJson(({ policy }) => (policy.lambda = 2)),
+      "policy.lambda within policy.lambdaRange expected, found 2 and 0.01 to 1",
+    ],
+    [
+      "the policy of another network",
+      withJson(({ policy }) => (policy.network = "ab".repeat(32))),
+      `a policy for the network ${network.sha256.slice(0, 12)}... expected, found one for abababababab`,
+    ],
+    [
+      "hidden layers that no memory holds: told before any is taken",
+      withJson(({ policy }) => (policy.hidden = [2_000_000_000, 2_000_000_000])),
+      "policy.safetensors: hidden.0.weight of shape [2000000000,",
+    ],
+    [
       "a policy without one of its weights",
       withArrays("policy.safetensors", (arrays) => arrays.delete("hidden.1.bias")),
       "policy.safetensors: hidden.1.bias of shape [6] expected, found none",
@@ -183,6 +242,93 @@ describe("files that are not a model are the user's mistake", () => {
     expect((error as UserError).message).toContain(message);
     expect((error as UserError).message).toMatch(/^models\/mine.* expected.*, found .*; /);
   });
+});
+
+describe("what a digest can tell", () => {
+  const flipped = (name: string, place: number): Map<string, Uint8Array> => {
+    const bytes = files.get(name)!.slice();
+    bytes[place]! ^= 1 << (place % 8);
+    return changed(name, bytes);
+  };
+
+  test("one flipped bit, anywhere in any file, is the user's mistake", async () => {
+    for (const [name, { length }] of files)
+      for (let place = 0; place < length; place += 37) {
+        const error = await read(flipped(name, place)).catch((one: unknown) => one);
+        if (error instanceof UserError) continue;
+        // the text of model.json has spaces and ways to write a number that mean the same
+        expect(name, `${place}`).toBe("model.json");
+        expect(plainModel(error as Model), `${place}`).toEqual(plainModel(whole));
+      }
+  });
+
+  test("files of another model of the same kind", async () => {
+    const other = modelFiles({ network, policy: policyOf(handMadeAgent({ seed: 2 })) });
+    for (const name of ["policy.safetensors", "model.json"])
+      await expect(read(changed(name, other.get(name)!)), name).rejects.toThrow(
+        /^models\/mine\/policy.safetensors: SHA-256 .*\.\.\. expected, found .*\.\.\.; the file is damaged/,
+      );
+  });
+
+  test("a name twice in model.json, and a file that it does not name", async () => {
+    const json = text(files.get("model.json")!);
+    await expect(read(changed("model.json", bytesOf(json.replace("{", '{"format": 2, '))))).rejects.toThrow(
+      'model.json: every name once expected, found "format" twice',
+    );
+    await expect(
+      read(withJson((one) => delete (one.files as Record<string, unknown>)["validation.safetensors"])),
+    ).rejects.toThrow("validation.safetensors: a digest in the describing file expected, found none");
+  });
+
+  test("a policy is not saved beside a network that it was not learned for", () => {
+    const policy = { ...policyOf(handMadeAgent()), network: "cd".repeat(32) };
+    expect(() => modelFiles({ network, policy })).toThrow(UserError);
+    expect(() => modelFiles({ network, policy })).toThrow(
+      /a policy learned for this network .* found one for cdcdcdcdcdcd/,
+    );
+  });
+
+  test("a byte order mark is passed over", async () => {
+    const bytes = files.get("model.json")!;
+    expect(plainModel(await read(changed("model.json", Uint8Array.of(0xef, 0xbb, 0xbf, ...bytes))))).toEqual(
+      plainModel(whole),
+    );
+    await expect(read(changed("model.json", Uint8Array.of(0xff, 0xfe, ...bytes)))).rejects.toThrow("found UTF-16");
+  });
+});
+
+describe("format 1, as written by version 0.1.0", () => {
+  const folder = new URL("format-1", import.meta.url).pathname;
+
+  test("a model is read, and what is saved from it is format 2 with the same weights", async () => {
+    const model = await loadModel(join(folder, "model"));
+    expect(plainModel(model)).toEqual(plainModel({ ...modelOf(handMadeAgent()), figures: whole.figures }));
+    const again = modelFiles(model);
+    expect(again).toEqual(files);
+    for (const name of ["network.safetensors", "policy.safetensors", "validation.safetensors"])
+      expect(new Uint8Array(await readFile(join(folder, "model", name))), name).toEqual(again.get(name));
+  });
+
+  test("a policy folder is read", async () => {
+    const { policy, ...rest } = await loadPolicy(join(folder, "policy"));
+    expect(policy).toEqual({ ...policyOf(handMadeAgent()), costUnit: "mJ" });
+    expect(rest).toEqual({
+      dataset: { name: "table.safetensors", sha256: "ab" },
+      seed: 3,
+      version: "0.1.0",
+      figures: { accuracy: 0.5 },
+    });
+  });
+});
+
+test("the models that come with the package are of format 2", async () => {
+  for (const name of ["shapes", "cifar10"]) {
+    const folder = new URL(`../../models/${name}`, import.meta.url).pathname;
+    const { network: shipped, policy } = await loadModel(folder);
+    expect(policy!.network).toBe(shipped.sha256);
+    for (const [file, bytes] of shipped.files())
+      expect(Buffer.compare(bytes, await readFile(join(folder, file))), file).toBe(0);
+  }
 });
 
 describe("a model folder", () => {

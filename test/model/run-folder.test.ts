@@ -1,10 +1,9 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../../src/errors.ts";
-import { encodeSafetensors } from "../../src/files/safetensors.ts";
-import { writeFileSafely } from "../../src/model/model-folder.ts";
+import { sealed } from "../../src/files/sealed.ts";
 import { freeFolder, openRunFolder } from "../../src/model/run-folder.ts";
 import { weightsOf } from "../network/small.ts";
 import { recorder, train } from "../training/small.ts";
@@ -47,8 +46,10 @@ describe("a run folder", () => {
   test("goes on where it was: older lines and the checkpoint stay", async () => {
     const begun = await openRunFolder(folder, config, false);
     begun.log({ step: 1 });
-    await begun.saveCheckpoint({ step: 1, variables });
+    await begun.saveCheckpoint({ step: 1, variables, looks: [0.5, 0.25] });
+    await begun.close();
     const resumed = await openRunFolder(folder, structuredClone(config), true);
+    expect((await resumed.loadCheckpoint())!.looks).toEqual([0.5, 0.25]);
     resumed.log({ step: 2 });
     expect((await resumed.loadCheckpoint())!.step).toBe(1);
     expect(await readFile(join(folder, "metrics.jsonl"), "utf8")).toBe('{"step":1}\n{"step":2}\n');
@@ -58,6 +59,7 @@ describe("a run folder", () => {
     const before = await openRunFolder(folder, config, false);
     before.log({ step: 1 });
     await before.saveCheckpoint({ step: 1, variables });
+    await before.close();
     const again = openRunFolder(folder, { ...config, seed: 2 }, false);
     await expect(again).rejects.toThrow(UserError);
     await expect(again).rejects.toThrow(
@@ -85,20 +87,68 @@ describe("a run folder", () => {
   });
 
   test("refuses to go on with other options, and says which", async () => {
-    await openRunFolder(folder, config, false);
-    const other = { ...config, recipe: { ...config.recipe, epochs: 3 } };
-    const resumed = openRunFolder(folder, other, true);
+    await (await openRunFolder(folder, config, false)).close();
+    const resumed = openRunFolder(folder, { ...config, seed: 2 }, true);
     await expect(resumed).rejects.toThrow(UserError);
     await expect(resumed).rejects.toThrow(
-      `resume: the options that ${folder} was begun with expected ("epochs": 2,), found "epochs": 3,;`,
+      `resume: the options that ${folder} was begun with expected ("seed": 1,), found "seed": 2,;`,
     );
-    expect(JSON.parse(await readFile(join(folder, "config.json"), "utf8"))).toEqual(config);
+  });
+
+  test("goes on with data that lies elsewhere and with more epochs, and stores both; fewer are refused", async () => {
+    await (await openRunFolder(folder, { ...config, data: "here" }, false)).close();
+    const longer = { ...config, data: "there", recipe: { ...config.recipe, epochs: 3 } };
+    await (await openRunFolder(folder, longer, true)).close();
+    expect(JSON.parse(await readFile(join(folder, "config.json"), "utf8"))).toEqual(longer);
+    await expect(openRunFolder(folder, config, true)).rejects.toThrow(
+      `resume: at least 3 epochs expected, which ${folder} was begun with, found 2`,
+    );
   });
 
   test("refuses to go on where nothing was begun", async () => {
     const resumed = openRunFolder(join(folder, "new"), config, true);
     await expect(resumed).rejects.toThrow(UserError);
     await expect(resumed).rejects.toThrow("resume: a run folder expected, found no config.json in");
+    await mkdir(join(folder, "empty"));
+    await expect(openRunFolder(join(folder, "empty"), config, true)).rejects.toThrow("found no config.json in");
+    expect(await readdir(folder, { recursive: true })).toEqual(["empty"]);
+  });
+
+  test("one process at a time writes it", async () => {
+    const first = await openRunFolder(folder, config, false);
+    const second = openRunFolder(folder, config, true);
+    await expect(second).rejects.toThrow(UserError);
+    await expect(second).rejects.toThrow(
+      `${folder}: a folder that no other process writes expected, found it written by process ${process.pid} (since `,
+    );
+    first.log({ step: 1 });
+    await first.close();
+    await (await openRunFolder(folder, config, true)).close();
+    expect(await everyFile()).toEqual(["config.json", "metrics.jsonl"]);
+  });
+
+  test("a start that fails leaves none, and nothing that was there goes with it", async () => {
+    const path = join(folder, "deep", "run");
+    await (await openRunFolder(path, config, false)).giveUp();
+    expect(await readdir(folder)).toEqual([]);
+    await mkdir(path, { recursive: true });
+    await writeFile(join(path, "notes.txt"), "mine");
+    await (await openRunFolder(path, config, false)).giveUp();
+    expect(await everyFile()).toEqual(["notes.txt"]);
+    const begun = await openRunFolder(path, config, false);
+    begun.log({ step: 1 });
+    await begun.giveUp(); // something was done: it stays
+    expect((await everyFile()).sort()).toEqual(["config.json", "metrics.jsonl", "notes.txt"]);
+  });
+
+  test("of a line that was cut off nothing is kept", async () => {
+    const begun = await openRunFolder(folder, config, false);
+    begun.log({ step: 1 });
+    await begun.close();
+    await appendFile(join(folder, "metrics.jsonl"), '{"step":2,"lo');
+    const resumed = await openRunFolder(folder, config, true);
+    resumed.log({ step: 2 });
+    expect(await readFile(join(folder, "metrics.jsonl"), "utf8")).toBe('{"step":1}\n{"step":2}\n');
   });
 });
 
@@ -109,33 +159,50 @@ describe("a checkpoint", () => {
     await run.saveCheckpoint({ step: 3, variables: new Map() });
     await run.saveCheckpoint({ step: 123_456, variables });
     expect(await run.loadCheckpoint()).toEqual({ step: 123_456, variables }); // tells 0 from -0
-    expect((await everyFile()).sort()).toEqual(["config.json", "metrics.jsonl", "state.safetensors"]);
+    await run.close();
+    expect((await everyFile()).sort()).toEqual([
+      "checkpoint.json",
+      "config.json",
+      "metrics.jsonl",
+      "state.safetensors",
+    ]);
   });
 
-  test("that could not be written whole leaves the older one", async () => {
+  test("that could not be written whole leaves the older one, and the next one clears away what is left of it", async () => {
     const run = await openRunFolder(folder, config, false);
     await run.saveCheckpoint({ step: 3, variables });
-    await writeFile(join(folder, "checkpoint", "state.safetensors.tmp"), "half of it"); // as a crash leaves it
+    const staged = join(folder, "checkpoint", ".earlyexit-staged"); // as a crash leaves it
+    await mkdir(staged);
+    await writeFile(join(staged, "state.safetensors"), "half of it");
     expect(await run.loadCheckpoint()).toEqual({ step: 3, variables });
     await run.saveCheckpoint({ step: 4, variables });
     expect((await run.loadCheckpoint())!.step).toBe(4);
-    expect((await everyFile()).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+    expect((await readdir(join(folder, "checkpoint"))).sort()).toEqual(["checkpoint.json", "state.safetensors"]);
   });
 
   test("that is damaged is the user's mistake", async () => {
     const run = await openRunFolder(folder, config, false);
-    const path = join(folder, "checkpoint", "state.safetensors");
-    const stepless = encodeSafetensors(variables);
-    for (const [bytes, message] of [
-      [stepless, `${path}: a checkpoint expected, found no step in it`],
-      [stepless.subarray(0, -1), `${path}: `],
-      ["", `${path}: at least 8 bytes expected, found 0`],
+    await run.saveCheckpoint({ step: 3, variables });
+    const [main, state] = ["checkpoint.json", "state.safetensors"].map((name) => join(folder, "checkpoint", name));
+    const [text, bytes] = [await readFile(main!, "utf8"), await readFile(state!)];
+    const flipped = Uint8Array.from(bytes, (byte, i) => (i === bytes.length - 1 ? byte ^ 1 : byte));
+    for (const [path, changed, message] of [
+      [state!, flipped, `${state}: SHA-256 `],
+      [state!, bytes.subarray(0, -1), `${state}: ${bytes.length} bytes expected, found ${bytes.length - 1}`],
+      [state!, "", `${state}: ${bytes.length} bytes expected, found 0`],
+      [main!, text.replace('"step": 3', '"step": 4'), `${main}: contents with the SHA-256 that it names`],
+      [main!, sealed({ format: 1, step: 3 }), `${main}: a checkpoint of this version expected`],
+      [main!, "", `${main}: JSON expected, found "" (an empty file)`],
     ] as const) {
-      await writeFile(path, bytes);
+      await writeFile(path, changed);
       const loading = run.loadCheckpoint();
       await expect(loading).rejects.toThrow(UserError);
       await expect(loading).rejects.toThrow(message);
+      await writeFile(main!, text);
+      await writeFile(state!, bytes);
     }
+    await rm(main!);
+    await expect(run.loadCheckpoint()).rejects.toThrow("checkpoint.json and state.safetensors expected, found one");
   });
 
   test("continues a training from disk as if it had not stopped", async () => {
@@ -145,22 +212,5 @@ describe("a checkpoint", () => {
     await run.saveCheckpoint(checkpoints[4]!);
     const resumed = await train({ resumeFrom: await run.loadCheckpoint() });
     expect(weightsOf(resumed)).toEqual(weightsOf(uninterrupted));
-  });
-});
-
-describe("writeFileSafely", () => {
-  test("replaces a file and leaves nothing beside it", async () => {
-    const path = join(folder, "a.txt");
-    await writeFileSafely(path, "a long first text");
-    await writeFileSafely(path, Uint8Array.of(104, 105));
-    expect(await readFile(path, "utf8")).toBe("hi");
-    expect(await everyFile()).toEqual(["a.txt"]);
-  });
-
-  test("that fails leaves the file as it was", async () => {
-    const path = join(folder, "a.txt");
-    await writeFileSafely(path, "old");
-    await expect(writeFileSafely(join(folder, "nowhere", "a.txt"), "new")).rejects.toThrow("ENOENT");
-    expect(await readFile(path, "utf8")).toBe("old");
   });
 });

@@ -13,36 +13,61 @@ const cifar10: EvaluationFigures = {
 describe("reportText", () => {
   test("of made-up figures", () => {
     expect(reportText(MADE_UP)).toMatchInlineSnapshot(`
-      "drawings, test split: 5,000 images (sha256 00ff)
-      policy dqn at lambda 0.1; seed 7, earlyexit 0.1.0
+      "As right as the whole network (88.9 against 89.5%) at 49% of its cost. The best tuned threshold:
+      88.7% at 47%; at this price nothing tells the two apart.
 
-      exit  share  accuracy  if always  cost (M MACs)  mean confidence    std    ECE  unscaled
-      1     30.0%     97.0%      71.0%           39.5            0.910  0.072  0.012     0.024
-      2     70.0%     85.4%      86.0%          124.2            0.910  0.072  0.008     0.016
-      3      0.0%         -      89.5%          209.4                -      -  0.030     0.060
+      drawings, test split: 5,000 images (sha256 00ff)
+      decided by agent (dqn) at lambda 0.1; learned with seed 3; earlyexit 0.1.0
 
-                                        95% interval
-      accuracy                  88.90%  88.02 to 89.76%
-      mean cost            98.8 M MACs  97.0 to 100.5    of 200.0 M MACs in full
-      savings                    50.6%  49.8 to 51.5%    1 - mean cost / full cost
-      effectiveness              45.00  44.10 to 45.90   accuracy in percent x savings
-      depth savings              55.0%                   published definition: exit 1 of 3 saves 100%
-      depth effectiveness        48.90                   published definition: with depth savings
+      exit  share  accuracy  if always  cost (M MACs)
+      1     30.0%     97.0%      71.0%           39.5
+      2     70.0%     85.4%      86.0%          124.2
+      3      0.0%         -      89.5%          209.4
 
-      class   images  accuracy   95% interval  always exit 3    exit shares (%)
-      circle   2,500     95.0%  94.0 to 95.8%          90.0%  25.0 / 75.0 / 0.0
-      square       0         -              -              -                  -
+                                  95% interval
+      accuracy            88.90%  88.02 to 89.76%
+      mean cost      98.8 M MACs  97.0 to 100.5    of 200.0 M MACs in full
+      savings              50.6%  49.8 to 51.5%    1 - mean cost / full cost
+      effectiveness        45.00  44.10 to 45.90   accuracy in percent x savings
 
-      policy  accuracy  savings  cost (M MACs)  return at lambda 0.1
-      dqn       88.90%    50.6%           98.8                0.8418
-      oracle    94.00%    61.0%           78.0                0.9027
-      exit:1    71.00%    80.3%           39.5                0.6911"
+        policy                 accuracy  savings  cost (M MACs)  return           minus agent [95%]
+        oracle (in hindsight)    94.00%    61.0%           78.0  0.9027                           -
+        threshold on entropy     88.70%    53.0%           94.0  0.8421  +0.0003 [-0.0041, +0.0047]
+      * agent (dqn)              88.90%    50.6%           98.8  0.8418                           -
+      + always exit 2            86.00%    37.9%          124.2  0.8007                           -
+        always exit 3            89.50%    -4.7%          209.4  0.7950  -0.0468 [-0.0540, -0.0400]
+        always exit 1            71.00%    80.3%           39.5  0.6911  -0.1507 [-0.1630, -0.1390]
+      * decided here; + the best fixed exit; minus agent: returns, on the same images.
+      Return: accuracy - lambda x mean cost / cost of the last exit, at lambda 0.1.
+
+      (--all: calibration, classes, thresholds, differences one by one)"
     `);
   });
 
+  test("in full: calibration, differences one by one, what was fitted, classes", () => {
+    const text = reportText(MADE_UP, { all: true });
+    expect(text.slice(0, text.indexOf("\n\n"))).toBe(reportText(MADE_UP).slice(0, text.indexOf("\n\n")));
+    expect(text.slice(text.indexOf("minus agent [95%], in points"))).toMatchInlineSnapshot(`
+      "minus agent [95%], in points                 accuracy               savings
+      always exit 1                 -17.90 [-19.20, -16.60]  +29.6 [+28.8, +30.5]
+      always exit 3                    +0.60 [-0.10, +1.30]  -55.3 [-56.1, -54.5]
+      threshold on entropy             -0.20 [-0.60, +0.20]     +2.4 [+1.5, +3.2]
+
+      fitted at lambda 0.1              exit 1, 2, ...
+      threshold on entropy  thresholds  0.41235, -inf
+
+      class   images  accuracy   95% interval  always exit 3    exit shares (%)
+      circle   2,500     95.0%  94.0 to 95.8%          90.0%  25.0 / 75.0 / 0.0
+      square       0         -              -              -                  -"
+    `);
+    expect(text).toContain("mean confidence");
+    expect(text).toContain("depth effectiveness");
+    expect(text).not.toContain("--all");
+  });
+
   test("of CIFAR-10 ends in the published experiment", () => {
-    const text = reportText(cifar10);
-    expect(text.slice(text.indexOf("\n\n", text.indexOf("oracle")) + 2)).toMatchInlineSnapshot(`
+    const text = reportText(cifar10, { all: true });
+    expect(text.slice(text.indexOf("                                  here"))).toMatchInlineSnapshot(`
       "                                  here                 published
       accuracy                        88.90%                    88.77%
       mean cost (M MACs)                98.8                     141.6
@@ -65,7 +90,7 @@ describe("reportText", () => {
 
   test("of many classes prints the hardest only", () => {
     const classes = Array.from({ length: 100 }, (_, i) => oneClass(`class ${i}`, 0.9 - (i % 50) / 100));
-    const text = reportText({ ...MADE_UP, classes });
+    const text = reportText({ ...MADE_UP, classes }, { all: true });
     expect(text.match(/^class \d+/gm)).toEqual([49, 99, 48, 98, 47, 97, 46, 96, 45, 95].map((i) => `class ${i}`));
     expect(text).toContain("The 10 hardest of 100 classes; --json lists all.");
   });
@@ -78,7 +103,7 @@ describe("reportText", () => {
       yardsticks: [{ ...MADE_UP.yardsticks[0]!, name: long }],
       classes: cifar10.classes.map((one) => ({ ...one, samples: 1_000_000 })),
       dataset: { ...MADE_UP.dataset, name: long },
-      policy: { name: long, lambda: 0.123456 },
+      policy: { name: long, lambda: 0.123456, seed: 3 },
     };
     const named: EvaluationFigures = {
       ...wide,
@@ -86,7 +111,7 @@ describe("reportText", () => {
       classes: [oneClass(long, 0.5)],
     };
     for (const figures of [wide, named]) {
-      const widths = reportText(figures)
+      const widths = reportText(figures, { all: true })
         .split("\n")
         .map((line) => line.length);
       expect(Math.max(...widths)).toBeLessThanOrEqual(100);

@@ -7,7 +7,13 @@ import { dataset, smallBlueprint, smallRecipe, train } from "./small.ts";
 const blueprint = smallBlueprint(0);
 const learned = await train({ blueprint, recipe: smallRecipe({ epochs: 1 }) });
 const { normalisation } = learned.description as unknown as { normalisation: { mean: number[]; std: number[] } };
-const from = { name: "learned", weights: weightsOf(learned), normalisation, classes: learned.classes };
+const from = {
+  name: "learned",
+  sha256: learned.sha256,
+  weights: weightsOf(learned),
+  normalisation,
+  classes: learned.classes,
+};
 const others = { ...dataset, classes: ["a", "b", "c", "d", "e"] };
 
 describe("a training that starts from a network", () => {

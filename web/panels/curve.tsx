@@ -2,7 +2,7 @@ import { dot, lineY, type Markish, ruleX, text } from "@observablehq/plot";
 import type { Curve, CurvePoint } from "./data.ts";
 import { PlotFigure } from "./figure.tsx";
 import type { LegendItem } from "./legend.tsx";
-import { cost, costHeading, costNumber, number, percent } from "./text.ts";
+import { cost, costScale, isFixedExit, number, percent, policyName } from "./text.ts";
 
 interface AccuracyCostCurveProps {
   /** "dqn" and any yardsticks; see `calibrationCurve` for a model without more. */
@@ -21,6 +21,10 @@ interface AccuracyCostCurveProps {
 export function AccuracyCostCurve(props: AccuracyCostCurveProps) {
   const { curves, costUnit = "MACs", marker, title = "Accuracy and cost", wide = false } = props;
   const agent = curves.find(({ name }) => name === "dqn")?.points ?? [];
+  const scale = costScale(costUnit, [
+    ...curves.flatMap(({ points }) => points.map(({ costMacs }) => costMacs)),
+    props.fullCost ?? 0,
+  ]);
   const marked = marker === undefined ? null : pointAt(agent, marker);
   const label = marked
     ? `At lambda ${number(marked.lambda)} the agent reaches ${percent(marked.accuracy)} at ${cost(marked.costMacs, costUnit)} per image.`
@@ -30,31 +34,31 @@ export function AccuracyCostCurve(props: AccuracyCostCurveProps) {
       title={title}
       label={label}
       wide={wide}
-      legend={curves.filter(({ name }) => !isFixed(name)).map(legendItem)}
+      legend={curves.filter(({ name }) => !isFixedExit(name)).map(legendItem)}
       note={
         curves.some(({ name }) => name === "oracle")
           ? "Each line is one policy over all lambdas: up and to the left is better. The oracle knows the answers: nobody can reach it."
           : "The agent over all lambdas: up and to the left is better."
       }
       table={{
-        columns: ["policy", "lambda", "accuracy", `cost (${costHeading(costUnit)})`],
+        columns: ["policy", "lambda", "accuracy", `cost (${scale.heading})`],
         rows: curves.flatMap(({ name, points }) =>
           everyFew(points).map((point) => [
             policyName(name),
             points.length > 1 ? number(point.lambda) : "-",
             percent(point.accuracy, 2),
-            costNumber(point.costMacs, costUnit),
+            scale.text(point.costMacs),
           ]),
         ),
       }}
       options={(width) => ({
         height: Math.max(280, Math.min(480, width * 0.6)),
         x: {
-          label: `mean cost per image (${costHeading(costUnit)})`,
+          label: `mean cost per image (${scale.heading})`,
           labelAnchor: "right",
           grid: true,
           zero: true,
-          tickFormat: (value: number) => shortCost(value, costUnit),
+          tickFormat: (value: number) => scale.short(value),
           ticks: Math.max(3, Math.floor(width / 90)),
         },
         y: { label: "accuracy (%)", percent: true, grid: true, insetTop: 12, insetBottom: 24 },
@@ -86,22 +90,6 @@ const STYLES: Record<string, CurveStyle> = {
 };
 const OTHER: CurveStyle = { colour: "var(--ee-faint)", dash: "none", width: 1.5 };
 
-const NAMES: Record<string, string> = {
-  dqn: "agent (dqn)",
-  optimal: "optimal stopping",
-  "threshold:confidence": "threshold on confidence",
-  "threshold:margin": "threshold on margin",
-  "threshold:entropy": "threshold on entropy",
-};
-
-export function policyName(name: string): string {
-  return NAMES[name] ?? (isFixed(name) ? `always exit ${name.slice("exit:".length)}` : name);
-}
-
-function isFixed(name: string): boolean {
-  return name.startsWith("exit:");
-}
-
 function legendItem({ name, points }: Curve): LegendItem {
   const { colour, dash } = STYLES[name] ?? OTHER;
   return { name: policyName(name), colour, dash, shape: points.length > 1 ? "line" : "point" };
@@ -110,7 +98,7 @@ function legendItem({ name, points }: Curve): LegendItem {
 function curveMarks({ name, points }: Curve): Markish[] {
   const { colour, dash, width } = STYLES[name] ?? OTHER;
   const at = { x: "costMacs", y: "accuracy" } as const;
-  if (isFixed(name))
+  if (isFixedExit(name))
     return [
       dot(points, { ...at, symbol: "square", r: 5, fill: "var(--ee-ink)" }),
       text(points, { ...at, text: () => policyName(name).replace("always ", ""), dy: 14, fill: "var(--ee-ink)" }),
@@ -128,7 +116,7 @@ function fullCostMarks({ fullCost, costUnit = "MACs" }: AccuracyCostCurveProps):
   const at = { x: fullCost, frameAnchor: "bottom" } as const;
   return [
     ruleX([fullCost], { stroke: "var(--ee-ink)", strokeOpacity: 0.6, strokeDasharray: "4 4" }),
-    text([`full network ${costNumber(fullCost, costUnit)}`], {
+    text([`full network ${cost(fullCost, costUnit)}`], {
       ...at,
       rotate: -90,
       textAnchor: "start",
@@ -175,8 +163,4 @@ function describe(agent: readonly CurvePoint[], costUnit: string): string {
 function everyFew(points: readonly CurvePoint[]): readonly CurvePoint[] {
   const step = Math.max(1, Math.floor((points.length - 1) / 8));
   return points.filter((_, i) => i % step === 0);
-}
-
-function shortCost(value: number, unit: string): string {
-  return unit === "MACs" ? String(Number((value / 1e6).toPrecision(4))) : String(Number(value.toPrecision(4)));
 }

@@ -1,12 +1,24 @@
 import { CalibrationFigure, ConfidenceFigure } from "./calibration.tsx";
 import { ClassHeatMap } from "./classes.tsx";
-import { AccuracyCostCurve, policyName } from "./curve.tsx";
+import { AccuracyCostCurve } from "./curve.tsx";
 import type { Evaluation } from "./data.ts";
 import { ExitSharesFigure, ExitTable } from "./exit-figures.tsx";
 import { Facts } from "./facts.tsx";
 import { Panels } from "./guard.tsx";
 import { Table } from "./table.tsx";
-import { cost, costHeading, costNumber, count, decimal, number, percent, percentInterval } from "./text.ts";
+import {
+  cost,
+  costScale,
+  count,
+  decimal,
+  difference,
+  isFixedExit,
+  number,
+  percent,
+  percentInterval,
+  policyName,
+  verdict,
+} from "./text.ts";
 
 interface EvaluationPanelsProps {
   readonly evaluation: Evaluation;
@@ -45,6 +57,7 @@ function Summary({ evaluation }: EvaluationPanelsProps) {
   const [low, high] = intervals.effectiveness;
   return (
     <div class="ee-wide">
+      <p class="ee-verdict">{verdict(evaluation)}</p>
       <Facts
         facts={[
           ["accuracy", percent(accuracy, 2), percentInterval(intervals.accuracy, 1)],
@@ -63,28 +76,34 @@ function Summary({ evaluation }: EvaluationPanelsProps) {
   );
 }
 
-/** The policy first, then what it is compared with. */
+/** The policy and what it is compared with, the best return first. */
 function Yardsticks({ evaluation }: EvaluationPanelsProps) {
-  const { yardsticks, policy, costUnit = "MACs" } = evaluation;
-  const own = yardsticks.filter(({ name }) => name === policy.name);
-  const others = yardsticks.filter(({ name }) => name !== policy.name);
+  const { yardsticks, policy, costUnit = "MACs", costMacs } = evaluation;
+  const sorted = [...yardsticks].sort((a, b) => b.return - a.return);
+  const bestFixed = sorted.find(({ name }) => isFixedExit(name))?.name;
+  const scale = costScale(costUnit, [costMacs.full]);
   const title = `The policy beside its yardsticks, at lambda ${number(policy.lambda)}`;
+  const mark = (name: string): string =>
+    name === policy.name ? " (decided here)" : name === bestFixed ? " (the best fixed exit)" : "";
   return (
     <section class="ee-figure ee-wide">
       <h3>{title}</h3>
       <Table
         caption={title}
-        columns={["policy", "accuracy", "savings", `cost (${costHeading(costUnit)})`, "return"]}
-        rows={[...own, ...others].map((one) => [
-          policyName(one.name),
+        columns={["policy", "accuracy", "savings", `cost (${scale.heading})`, "return", "minus agent [95%]"]}
+        rows={sorted.map((one) => [
+          `${policyName(one.name)}${mark(one.name)}`,
           percent(one.accuracy, 2),
           percent(one.savings),
-          costNumber(one.costMacs, costUnit),
+          scale.text(one.costMacs),
           decimal(one.return, 4),
+          difference(one.minusAgent?.return, 4),
         ])}
       />
       <p class="ee-note">
-        Return is accuracy - lambda x mean cost / cost of the last exit: what the agent tries to raise.
+        Return is accuracy - lambda x mean cost / cost of the last exit: what the agent tries to raise. "Minus agent"
+        compares returns on the same images. Optimal stopping is an estimate of the best that a policy could do with
+        what the agent sees; the oracle knows the answers.
       </p>
     </section>
   );

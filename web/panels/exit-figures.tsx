@@ -3,7 +3,7 @@ import type { Evaluation } from "./data.ts";
 import { exitColour } from "./exits.ts";
 import { PlotFigure } from "./figure.tsx";
 import { Table } from "./table.tsx";
-import { costHeading, costNumber, decimal, percent } from "./text.ts";
+import { costScale, decimal, percent } from "./text.ts";
 
 interface Props {
   readonly evaluation: Evaluation;
@@ -11,27 +11,22 @@ interface Props {
 
 /** One row per exit: who leaves there, how often they are right, what it costs. */
 export function ExitTable({ evaluation: { exits, costUnit = "MACs" } }: Props) {
+  const scale = costScale(
+    costUnit,
+    exits.map(({ costMacs }) => costMacs),
+  );
   return (
     <section class="ee-figure ee-wide">
       <h3>Exits</h3>
       <Table
         caption="Exits"
-        columns={[
-          "exit",
-          "share",
-          "accuracy",
-          "if always",
-          `cost (${costHeading(costUnit)})`,
-          "mean confidence",
-          "std",
-          "ECE",
-        ]}
+        columns={["exit", "share", "accuracy", "if always", `cost (${scale.heading})`, "mean confidence", "std", "ECE"]}
         rows={exits.map((exit) => [
           String(exit.exit),
           percent(exit.share),
           percent(exit.accuracy),
           percent(exit.accuracyIfAlways),
-          costNumber(exit.costMacs, costUnit),
+          scale.text(exit.costMacs),
           decimal(exit.meanConfidence, 3),
           decimal(exit.stdConfidence, 3),
           decimal(exit.ece, 3),

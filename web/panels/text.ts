@@ -1,14 +1,16 @@
-/** Numbers as text: those of the terminal, and a few more. */
+/** Numbers and sentences as text: those of the terminal, and a few more. */
 export {
-  costHeading,
+  costScale,
   formatCost as cost,
-  formatCostNumber as costNumber,
   formatCount as count,
   formatDecimal as decimal,
+  formatDifference as difference,
   formatLambda as number,
   formatPercent as percent,
   formatPercentInterval as percentInterval,
 } from "../../src/report/format.ts";
+export { isFixedExit, policyName } from "../../src/report/names.ts";
+export { verdict } from "../../src/report/verdict.ts";
 
 /** 6000 is "6k", for the marks of an axis. */
 export function thousands(value: number): string {

@@ -1,0 +1,157 @@
+/** Everything before the first step of a training: data is opened, what nobody said is chosen, and what would go wrong is told. */
+import { availableParallelism } from "node:os";
+import type { Dataset, ImageShape } from "../dataset/dataset.ts";
+import { surveyPictures } from "../dataset/survey.ts";
+import { UserError } from "../errors.ts";
+import { loadModel } from "../model/model-folder.ts";
+import type { Blueprint } from "../network/blueprint.ts";
+import type { BlueprintNetwork } from "../network/blueprint-network.ts";
+import { blueprintNames, builtInBlueprint } from "../network/blueprints.ts";
+import { blueprintStages } from "../network/cost.ts";
+import { formatMillions } from "../report/format.ts";
+import { PRETRAINED, pretrainedFolder } from "../story/pretrained.ts";
+import { checkData } from "../training/check-data.ts";
+import { type Chosen, chooseShape, recipeByName, trainingMinutes, USUAL_NETWORK } from "../training/choice.ts";
+import type { Recipe } from "../training/recipe.ts";
+import { splitHashes } from "../training/train.ts";
+import { openData } from "./options.ts";
+import type { Progress } from "./progress.ts";
+import { type Asked, type RunConfig, recipeData, resolveBlueprint } from "./run-config.ts";
+
+export interface Prepared {
+  readonly config: RunConfig;
+  readonly data: Dataset;
+  /** What the training starts from. */
+  readonly from: BlueprintNetwork | null;
+}
+
+/** The drawn set needs a small network and few epochs: a first run takes two minutes. */
+const SHAPES = { blueprint: "tiny", recipe: "quick" };
+/** Sets of fixed size, made for comparing networks. */
+const BENCHMARKS = { blueprint: USUAL_NETWORK, recipe: "standard" };
+const PICTURES = { blueprint: USUAL_NETWORK, recipe: "photos" };
+
+/**
+ * Opens the data and settles what the run is: blueprint, recipe, start. Of pictures, what was chosen and why is told in three lines.
+ *
+ * @throws {UserError} if data, options and files do not fit together
+ */
+export async function prepareTraining(asked: Asked, cores: number | undefined, progress: Progress): Promise<Prepared> {
+  const isNamed = asked.data === "shapes" || asked.data === "cifar10";
+  const survey = isNamed ? null : await surveyPictures(asked.data);
+  const given = asked.from && asked.from !== "none" ? await loadStart(asked.from) : null;
+  const fixed = await fixedBlueprint(asked, given);
+  const threads = cores ?? availableParallelism();
+  const shape = survey && shapeFor(asked, fixed, chooseShape(survey, threads));
+  const data = await openData(asked.data, progress, {
+    seed: asked.seed,
+    skipBroken: asked.skipBroken,
+    validationFraction: asked.validation,
+    ...(shape ? { size: shape.value } : {}),
+  });
+  checkSameData(asked, data);
+  const defaults = survey ? PICTURES : asked.data === "shapes" ? SHAPES : BENCHMARKS;
+  const name = asked.blueprint ?? given?.blueprint.name ?? defaults.blueprint;
+  const blueprint = fixed ?? (await resolveBlueprint(name, data.imageShape));
+  const isUsual = survey !== null && asked.from === undefined && name === USUAL_NETWORK;
+  const from = isUsual ? await loadStart(PRETRAINED) : given;
+  const config: RunConfig = {
+    data: asked.data,
+    blueprint,
+    recipe: await recipeFor(asked, defaults.recipe, data, from !== null),
+    seed: asked.seed,
+    size: asked.size,
+    skipBroken: asked.skipBroken,
+    from: isUsual ? PRETRAINED : given && asked.from!,
+    validation: asked.validation,
+    sha256: splitHashes(data),
+  };
+  checkData(data, config.recipe, survey !== null);
+  if (shape) for (const line of [shape.why, ...reasons(asked, config, data, threads)]) progress.note(line);
+  return { config, data, from };
+}
+
+/** @throws {UserError} if there is no model there, or one whose weights are not ours */
+async function loadStart(from: string): Promise<BlueprintNetwork> {
+  const folder = from === PRETRAINED ? pretrainedFolder() : from;
+  const { network } = await loadModel(folder);
+  if (network.description.kind !== "blueprint")
+    throw new UserError(
+      `from: a model with a network from a blueprint expected, found another kind in ${folder}; give another`,
+    );
+  return network as BlueprintNetwork;
+}
+
+/** A blueprint that says itself how large its pictures are; null where the pictures decide. */
+async function fixedBlueprint({ blueprint }: Asked, given: BlueprintNetwork | null): Promise<Blueprint | null> {
+  if (typeof blueprint === "object") return resolveBlueprint(blueprint);
+  if (blueprint)
+    return blueprintNames.includes(blueprint) || !blueprint.endsWith(".json") ? null : resolveBlueprint(blueprint);
+  if (!given) return null;
+  if (!blueprintNames.includes(given.blueprint.name)) return given.blueprint;
+  const builtIn = builtInBlueprint(given.blueprint.name, given.blueprint.input);
+  return JSON.stringify(builtIn) === JSON.stringify(given.blueprint) ? null : given.blueprint;
+}
+
+function shapeFor({ size }: Asked, fixed: Blueprint | null, chosen: Chosen<ImageShape>): Chosen<ImageShape> {
+  if (fixed) {
+    const [, height, width] = fixed.input;
+    if (size !== null && (size !== height || size !== width))
+      throw new UserError(
+        `size: ${height}x${width} expected, which the blueprint ${fixed.name} takes, found ${size}; leave --size out, or give another --blueprint`,
+      );
+    return { value: fixed.input, why: `size: ${height}x${width}, as the blueprint takes it` };
+  }
+  if (size === null) return chosen;
+  return { value: [chosen.value[0], size, size], why: `size: ${size}x${size}, as asked for` };
+}
+
+async function recipeFor(asked: Asked, usual: string, data: Dataset, isLearned: boolean): Promise<Recipe> {
+  const wanted = asked.recipe ?? usual;
+  const set = { count: data.train?.count ?? 0, shape: data.imageShape, isLearned };
+  const recipe = (await recipeData(wanted)) ?? recipeByName(wanted as string, set);
+  return {
+    ...recipe,
+    ...(asked.epochs === undefined ? {} : { epochs: asked.epochs }),
+    ...(asked.balance ? { balance: true } : {}),
+  };
+}
+
+/** What was chosen besides the size, and why. */
+function reasons(
+  asked: Asked,
+  { blueprint, recipe, from }: RunConfig,
+  { train, classes, imageShape }: Dataset,
+  cores: number,
+): string[] {
+  const { fullMacs } = blueprintStages(blueprint, classes.length);
+  const start =
+    from === PRETRAINED
+      ? "begun from the network that comes along, which knows 45,000 other photographs (--from none overrules)"
+      : from
+        ? `begun from ${from}`
+        : "begun from nothing";
+  const why = asked.blueprint ? "as asked for" : "accurate for what it costs";
+  const minutes = trainingMinutes(imageShape, recipe, train!.count, cores);
+  const about = minutes < 1.5 ? "about a minute" : `about ${Math.round(minutes)} minutes`;
+  const time =
+    blueprint.name === USUAL_NETWORK
+      ? `; ${about} on ${cores} ${cores === 1 ? "core" : "cores"} that have nothing else to do`
+      : "";
+  return [
+    `network: ${blueprint.name}, ${formatMillions(fullMacs)} M MACs: ${why}; ${start}`,
+    `recipe: ${asked.recipe ? "as asked for" : "photos, made for"} ${train!.count} pictures to train on: ${recipe.epochs} epochs of ` +
+      `${Math.floor(train!.count / recipe.batchSize)} steps${recipe.earlyEnd ? " at most" : ""}${time}`,
+  ];
+}
+
+/** @throws {UserError} if a run that was begun is to go on with other data */
+function checkSameData({ sha256 }: Asked, data: Dataset): void {
+  const found = splitHashes(data);
+  for (const [split, digest] of Object.entries(sha256 ?? {}))
+    if (found[split] !== digest)
+      throw new UserError(
+        `resume: the data that the run was begun with expected (${split}: SHA-256 ${digest.slice(0, 12)}...), found ` +
+          `${found[split] ? `${found[split].slice(0, 12)}...` : "none"}; give the same data, or start afresh without --resume`,
+      );
+}

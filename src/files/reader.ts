@@ -1,0 +1,93 @@
+/** Files as bytes, in Node: regular files alone, and no more bytes than somebody said. */
+import { constants } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { UserError } from "../errors.ts";
+import { isAbsent, onDisk } from "./disk-errors.ts";
+import { parseJson } from "./json.ts";
+
+/** Of a file with arrays, unless the caller says otherwise. */
+export const LIMIT_ARRAYS = 2 ** 31;
+/** Of a file with text. */
+export const LIMIT_TEXT = 2 ** 26;
+
+export interface ReadOptions {
+  /** The most bytes that are read; default `LIMIT_ARRAYS`. */
+  readonly limitBytes?: number;
+  /** What raises the limit, for the message; default "raise limitBytes". */
+  readonly raisedBy?: string;
+}
+
+/**
+ * The bytes of a file. A link is followed; what it leads to must be a regular file as well: a pipe, a device or a folder is never opened.
+ *
+ * @throws {UserError} if there is none, it is no regular file, too large, changes meanwhile, or cannot be read
+ */
+export async function readFile(path: string, options: ReadOptions = {}): Promise<Uint8Array> {
+  const bytes = await readFileIfThere(path, options);
+  if (!bytes) throw new UserError(`${path}: a file that can be read expected, found nothing there; check the path`);
+  return bytes;
+}
+
+/** The bytes of a file, or null where there is none. @throws {UserError} as `readFile` does */
+export async function readFileIfThere(path: string, options: ReadOptions = {}): Promise<Uint8Array | null> {
+  try {
+    return await onDisk(path, "a file that can be read", async () => {
+      checkKind(await stat(path), path);
+      const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)); // a pipe put there since would wait
+      try {
+        return await readWhole(file, path, options);
+      } finally {
+        await file.close();
+      }
+    });
+  } catch (error) {
+    if (error instanceof UserError && isAbsent(error.cause)) return null;
+    throw error;
+  }
+}
+
+/** The value in a JSON file. @throws {UserError} as `readFile` and `parseJson` do */
+export async function readJsonFile(path: string): Promise<unknown> {
+  return parseJson(await readFile(path, { limitBytes: LIMIT_TEXT, raisedBy: "the file is not one of ours" }), path);
+}
+
+interface Kind {
+  isFile(): boolean;
+  isDirectory(): boolean;
+  isFIFO(): boolean;
+  isSocket(): boolean;
+}
+
+function checkKind(found: Kind, path: string): void {
+  if (found.isFile()) return;
+  const kind = found.isDirectory()
+    ? "a folder"
+    : found.isFIFO()
+      ? "a pipe"
+      : found.isSocket()
+        ? "a socket"
+        : "a device";
+  throw new UserError(`${path}: a regular file expected, found ${kind}; give the path of a file`);
+}
+
+async function readWhole(
+  file: FileHandle,
+  path: string,
+  { limitBytes = LIMIT_ARRAYS, raisedBy = "raise limitBytes" }: ReadOptions,
+): Promise<Uint8Array> {
+  const found = await file.stat();
+  checkKind(found, path);
+  const { size } = found;
+  if (size > limitBytes)
+    throw new UserError(`${path}: at most ${limitBytes} bytes expected, found ${size}; ${raisedBy}, or check the file`);
+  const bytes = new Uint8Array(size);
+  for (let filled = 0; filled < size; ) {
+    const { bytesRead } = await file.read(bytes, filled, Math.min(size - filled, 2 ** 30), filled);
+    if (bytesRead === 0)
+      throw new UserError(
+        `${path}: ${size} bytes expected, found ${filled}; the file was changed while it was read, try again`,
+      );
+    filled += bytesRead;
+  }
+  return bytes;
+}

@@ -1,0 +1,213 @@
+/** A model or a policy from its files: every digest is checked, and that what lies together belongs together. */
+import { z } from "zod";
+import { UserError } from "../errors.ts";
+import type { ExitTable } from "../exits/exit-table.ts";
+import { stateWidth } from "../exits/observation.ts";
+import { decodeSafetensors, floatArray, type StoredArray } from "../files/safetensors.ts";
+import { checkDigest } from "../files/sha256.ts";
+import { blueprintSchema } from "../network/blueprint.ts";
+import { blueprintNetwork } from "../network/blueprint-network.ts";
+import type { StagedNetwork } from "../network/staged-network.ts";
+import type { Agent } from "../policy/agent.ts";
+import type { LearnedPolicy } from "../policy/learned-policy.ts";
+import { qWeightShapes } from "../policy/q-network.ts";
+import {
+  checked,
+  type Digests,
+  type ModelDescription,
+  type PolicyDescription,
+  parseModel,
+  parseTablePolicy,
+} from "./format.ts";
+import type { Model, TablePolicy } from "./model.ts";
+
+/** A file's bytes, or null where there is no such file. */
+export type ReadFile = (file: string) => Promise<Uint8Array | null>;
+
+/**
+ * The model in a folder or behind an address.
+ *
+ * @param read a file's bytes, or null where there is no such file
+ * @param where the folder, for messages
+ * @throws {UserError} if a file is missing, damaged, belongs to another model, or is not as expected
+ */
+export async function readModel(read: ReadFile, where: string): Promise<Model> {
+  const main = `${where}/model.json`;
+  const bytes = await needed(read, "model.json", where, "a model folder", "train one with 'earlyexit run'");
+  const described = parseModel(bytes, main);
+  const files = describedFiles(read, described.files, where, "a model folder");
+  const network = await readNetwork(files, described, where);
+  const { policy, figures } = described;
+  if (!policy) return { network, policy, figures };
+  const { sha256 } = described.network;
+  if (described.files && policy.network !== sha256)
+    throw new UserError(
+      `${main}: a policy for the network ${sha256.slice(0, 12)}... expected, found one for ${policy.network?.slice(0, 12) ?? "none"}...; learn one for it`,
+    );
+  const shape = { exits: network.stages.length, classes: network.classes.length };
+  return { network, policy: await readPolicy(files, policy, shape, main), figures };
+}
+
+/**
+ * The policy in a policy folder.
+ *
+ * @throws {UserError} as `readModel` does
+ */
+export async function readTablePolicy(read: ReadFile, where: string): Promise<TablePolicy> {
+  const main = `${where}/policy.json`;
+  const bytes = await needed(read, "policy.json", where, "a policy folder", "make one with 'earlyexit learn --table'");
+  const { policy, dataset, seed, version, figures, files } = parseTablePolicy(bytes, main);
+  const arrays = describedFiles(read, files, where, "a policy folder");
+  return { policy: await readPolicy(arrays, policy, null, main), dataset, seed, version, figures };
+}
+
+async function needed(read: ReadFile, file: string, where: string, kind: string, advice: string): Promise<Uint8Array> {
+  const bytes = await read(file);
+  if (bytes) return bytes;
+  throw new UserError(`${where}: ${kind} with ${file} expected, found none; ${advice}`);
+}
+
+/** The arrays in a file, and where it is. */
+type ReadArrays = (file: string) => Promise<{ arrays: Map<string, StoredArray>; at: string }>;
+
+/** @param digests null where the describing file is of format 1, which has none */
+function describedFiles(read: ReadFile, digests: Digests | null, where: string, kind: string): ReadArrays {
+  return async (file) => {
+    const bytes = await needed(read, file, where, kind, "get the folder again, it is not whole");
+    const at = `${where}/${file}`;
+    if (digests) {
+      if (!Object.hasOwn(digests, file))
+        throw new UserError(`${at}: a digest in the describing file expected, found none; get the folder again`);
+      checkDigest(bytes, digests[file]!, at);
+    }
+    return { arrays: decodeSafetensors(bytes, at), at };
+  };
+}
+
+// ---- The network -------------------------------------------------------------------------------------------------------
+
+const blueprintParts = z.object({
+  kind: z.literal("blueprint"),
+  blueprint: blueprintSchema,
+  normalisation: z.object({ mean: z.array(z.number()), std: z.array(z.number().positive()) }),
+});
+
+/** One branch per kind of network. */
+async function readNetwork(files: ReadArrays, described: ModelDescription, where: string): Promise<StagedNetwork> {
+  const { network, classes, provenance } = described;
+  const { blueprint, normalisation } = checked(blueprintParts, network, `${where}/model.json`);
+  const check = lengthCheck(`${where}/model.json`);
+  check("normalisation.mean", normalisation.mean, blueprint.input[0]);
+  check("normalisation.std", normalisation.std, blueprint.input[0]);
+  const { arrays, at } = await files("network.safetensors");
+  return blueprintNetwork({ blueprint, classes, normalisation, weights: floats(arrays, at), provenance });
+}
+
+function floats(arrays: ReadonlyMap<string, StoredArray>, where: string) {
+  return new Map([...arrays].map(([name, { shape }]) => [name, floatArray(arrays, name, shape.length, where)]));
+}
+
+/** @returns throws a `UserError` if a list is not one number per channel or per exit */
+function lengthCheck(where: string) {
+  return (name: string, list: readonly number[] | undefined, expected: number): void => {
+    if (list && list.length !== expected)
+      throw new UserError(`${where}: ${expected} numbers in ${name} expected, found ${list.length}; train it again`);
+  };
+}
+
+// ---- The policy --------------------------------------------------------------------------------------------------------
+
+/** @param of the network's, or null if costs and exit table are to tell */
+async function readPolicy(
+  files: ReadArrays,
+  described: PolicyDescription,
+  of: { readonly exits: number; readonly classes: number } | null,
+  where: string,
+): Promise<LearnedPolicy> {
+  const { network, costs, costUnit, seed, lambda, calibration, ...given } = described;
+  const exits = of?.exits ?? costs.exitMacs.length;
+  checkPolicyNumbers(described, exits, where);
+  const shape = { ...given, priorWeights: given.priorWeights ?? given.temperatures.map(() => 0) };
+  const weights = await files("policy.safetensors");
+  const table = await files("validation.safetensors");
+  const validation = readTable(table.arrays, table.at, { exits, ...(of && { classes: of.classes }) });
+  const { classes } = validation;
+  const agent = { ...shape, exits, classes, weights: floats(weights.arrays, weights.at) };
+  checkPolicyWeights(agent, weights.at);
+  return {
+    ...(network === undefined ? {} : { network }),
+    agent,
+    costs,
+    ...(costUnit === undefined ? {} : { costUnit }),
+    ...(seed === undefined ? {} : { seed }),
+    lambda,
+    calibration,
+    validation,
+  };
+}
+
+/** @throws {UserError} if a list is not one number per exit, costs do not rise, or lambdas lie outside the range */
+function checkPolicyNumbers(policy: PolicyDescription, exits: number, where: string): void {
+  const { costs, temperatures, priorWeights, calibration, lambda, lambdaRange } = policy;
+  const check = lengthCheck(where);
+  check("policy.temperatures", temperatures, exits);
+  check("policy.priorWeights", priorWeights, exits);
+  check("policy.costs.exitMacs", costs.exitMacs, exits);
+  for (const [i, { exitShares }] of calibration.entries())
+    check(`policy.calibration.${i}.exitShares`, exitShares, exits);
+  const fall = costs.exitMacs.findIndex((cost, k) => k > 0 && !(cost > costs.exitMacs[k - 1]!));
+  if (fall > 0)
+    throw new UserError(
+      `${where}: rising numbers in policy.costs.exitMacs expected, found ${costs.exitMacs[fall - 1]} and then ${costs.exitMacs[fall]}; learn it again`,
+    );
+  const { from, to } = lambdaRange;
+  if (!(from <= to && lambda >= from * (1 - 1e-9) && lambda <= to * (1 + 1e-9)))
+    throw new UserError(
+      `${where}: policy.lambda within policy.lambdaRange expected, found ${lambda} and ${from} to ${to}; learn it again`,
+    );
+}
+
+function checkPolicyWeights({ exits, classes, hidden, dueling, weights }: Agent, where: string): void {
+  const shapes = qWeightShapes({ inputs: stateWidth(exits, classes) + 1, hidden, dueling });
+  const advice = "the file belongs to another model";
+  for (const [name, expected] of shapes) {
+    const found = weights.get(name);
+    if (found?.shape.join() !== expected.join())
+      throw new UserError(
+        `${where}: ${name} of shape [${expected}] expected, found ${found ? `[${found.shape}]` : "none"}; ${advice}`,
+      );
+  }
+  const other = [...weights.keys()].find((name) => !shapes.has(name));
+  if (other !== undefined)
+    throw new UserError(`${where}: ${[...shapes.keys()].join(", ")} and no more expected, found ${other}; ${advice}`);
+}
+
+/**
+ * An exit table: `logits` [N, E, K] float32 and `labels` [N] int32.
+ *
+ * @throws {UserError} if it is not one, or of another number of exits or classes
+ */
+function readTable(
+  arrays: ReadonlyMap<string, StoredArray>,
+  where: string,
+  expected: { readonly exits: number; readonly classes?: number },
+): ExitTable {
+  const { shape, data } = floatArray(arrays, "logits", 3, where);
+  const labels = arrays.get("labels");
+  const [count, exits, classes] = shape as [number, number, number];
+  if (labels?.data.length !== count)
+    throw new UserError(
+      `${where}: ${count} labels expected, found ${labels?.data.length ?? "none"}; one per row of logits`,
+    );
+  if (exits !== expected.exits || classes !== (expected.classes ?? classes))
+    throw new UserError(
+      `${where}: logits of ${expected.exits} exits and ${expected.classes ?? "some"} classes expected, ` +
+        `found ${exits} and ${classes}; the file belongs to another model`,
+    );
+  const wrong = labels.data.findIndex((label) => !(Number.isInteger(label) && label >= 0 && label < classes));
+  if (wrong >= 0)
+    throw new UserError(
+      `${where}: labels of 0 to ${classes - 1} expected, found ${labels.data[wrong]} at image ${wrong}; the file is damaged, get it again`,
+    );
+  return { logits: data, labels: Uint16Array.from(labels.data), count, exits, classes };
+}

@@ -1,0 +1,91 @@
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { UserError } from "../../src/errors.ts";
+import { readFile, readFileIfThere, readJsonFile } from "../../src/files/reader.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "earlyexit-reader-"));
+const at = (name: string): string => join(folder, name);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+writeFileSync(at("a"), "some bytes");
+mkdirSync(at("folder"));
+symlinkSync(at("a"), at("link"));
+symlinkSync(at("folder"), at("link to a folder"));
+symlinkSync(at("round"), at("round"));
+
+const text = (bytes: Uint8Array | null): string | null => bytes && new TextDecoder().decode(bytes);
+
+test("a regular file, and a link to one", async () => {
+  for (const name of ["a", "link"]) expect(text(await readFile(at(name), { limitBytes: 10 }))).toBe("some bytes");
+});
+
+test("what is not there", async () => {
+  for (const path of [at("b"), at("a/b"), at("b/c")]) {
+    expect(await readFileIfThere(path)).toBeNull();
+    await expect(readFile(path)).rejects.toThrow(`${path}: a file that can be read expected, found nothing there`);
+  }
+});
+
+describe("refused", () => {
+  const refused = async (path: string, message: string, options = {}): Promise<void> => {
+    const error: unknown = await readFile(path, options).catch((one: unknown) => one);
+    expect(error).toBeInstanceOf(UserError);
+    expect((error as Error).message).toContain(message);
+  };
+
+  test("a folder, and a link to one", async () => {
+    for (const name of ["folder", "link to a folder"])
+      await refused(at(name), `${at(name)}: a regular file expected, found a folder; give the path of a file`);
+  });
+
+  test.skipIf(process.platform === "win32")(
+    "a pipe, which would wait for ever, and a device, which would never end",
+    async () => {
+      execFileSync("mkfifo", [at("pipe")]);
+      symlinkSync("/dev/zero", at("link to a device"));
+      await refused(at("pipe"), "a regular file expected, found a pipe");
+      await refused("/dev/zero", "a regular file expected, found a device");
+      await refused(at("link to a device"), "a regular file expected, found a device");
+    },
+  );
+
+  test("more bytes than the limit, before any is read", async () => {
+    await refused(at("a"), "at most 9 bytes expected, found 10; raise limitBytes", { limitBytes: 9 });
+    writeFileSync(at("sparse"), "");
+    truncateSync(at("sparse"), 2 ** 40);
+    const before = process.memoryUsage.rss();
+    await refused(at("sparse"), "at most 2147483648 bytes expected, found 1099511627776");
+    expect(process.memoryUsage.rss() - before).toBeLessThan(2 ** 27);
+  });
+
+  test("paths that the system does not take", async () => {
+    await refused(at("x".repeat(300)), "found a name that is too long (ENAMETOOLONG); give a shorter path");
+    await refused(at("round"), "found links that lead round in a circle (ELOOP)");
+    await refused(at("a\0b"), "found a path with a null byte");
+  });
+
+  test.skipIf(process.getuid?.() === 0)("without permission", async () => {
+    writeFileSync(at("secret"), "");
+    chmodSync(at("secret"), 0);
+    await refused(at("secret"), "found no permission (EACCES)");
+  });
+});
+
+test("JSON", async () => {
+  writeFileSync(at("a.json"), '\u{feff}{"a":1}');
+  expect(await readJsonFile(at("a.json"))).toEqual({ a: 1 });
+  await expect(readJsonFile(at("a"))).rejects.toThrow(`${at("a")}: JSON expected, found "some bytes"`);
+  expect(existsSync(at("a"))).toBe(true);
+});
