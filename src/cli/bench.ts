@@ -33,7 +33,7 @@ const POWERCAP = "/sys/class/powercap";
 export function benchCommand() {
   return new Command("bench")
     .description("Time and energy of a trained model beside the full network, measured in turns on the test images.")
-    .requiredOption("--model <dir>", "model or run folder")
+    .requiredOption("--model <dir>", "model or run folder, or cifar10 or shapes of the package")
     .addOption(dataOption())
     .addOption(datasetOption())
     .addOption(

@@ -1,46 +1,132 @@
-import { fileURLToPath } from "node:url";
 import { Command, Option } from "@commander-js/extra-typings";
-import { formatLambda, formatMacs, formatPercent } from "../report/format.ts";
+import { UserError } from "../errors.ts";
+import { BUNDLED_MODELS } from "../model/bundled.ts";
+import { formatLambda, formatPercent } from "../report/format.ts";
 import { AdaptiveClassifier } from "../story/classifier.ts";
+import { ANSWER_FORMATS, type Answered, csvHead, csvLine, explanation, plainLine } from "./answer-text.ts";
 import { jsonOption, number } from "./options.ts";
+import { type GivenPicture, picturesIn } from "./picture-files.ts";
 
-/** The model that comes with the package. */
-const SHIPPED_MODEL = fileURLToPath(new URL("../../models/cifar10", import.meta.url));
+/** More than this are answered by one session for all stages, which takes longer to make and is faster afterwards. */
+const FEW = 8;
+/** So many names are listed when pictures cannot be read. */
+const NAMED = 10;
 
 export function classifyCommand() {
   return new Command("classify")
     .description("Say what pictures show, computing no more stages than each one needs.")
-    .argument("<images...>", "JPEG, PNG or WebP files")
-    .option("--model <dir>", "model or run folder (default: the CIFAR-10 model of the package)")
+    .argument("<pictures...>", "files, folders, archives, patterns like 'photos/*.jpg', or - for standard input")
+    .option("--model <dir>", `model or run folder, or one of the package's: ${BUNDLED_MODELS.join(", ")}`, "cifar10")
     .addOption(
       new Option(
         "--lambda <x>",
         "price of the full network in units of one correct answer (default: the recommended one)",
       ).argParser(number("lambda", 0, 100)),
     )
-    .addOption(jsonOption())
-    .action(async (images, flags) => {
-      const dial = flags.lambda === undefined ? {} : { lambda: flags.lambda };
-      const classifier = await AdaptiveClassifier.load(flags.model ?? SHIPPED_MODEL, { lazy: true, ...dial });
-      const { network } = classifier;
+    .addOption(
+      new Option(
+        "--precise <p>",
+        "name a class only where so many percent of the answers are right, judged on validation; else say 'unsure'",
+      ).argParser(number("precise", 1, 99.99)),
+    )
+    .addOption(new Option("--top <n>", "the n likeliest classes").default(1).argParser(number("top", 1, 1000, true)))
+    .option("--explain", "why each picture left where it did, exit by exit")
+    .addOption(
+      new Option("--format <name>", "one line per picture, in this form")
+        .choices(ANSWER_FORMATS)
+        .default("text" as const),
+    )
+    .addOption(jsonOption().conflicts("format"))
+    .action(async (given, { model, lambda, precise, json, ...form }) => {
+      const pictures = await picturesIn(given);
+      const classifier = await AdaptiveClassifier.load(model, {
+        lazy: pictures.length <= FEW,
+        ...(lambda === undefined ? {} : { lambda }),
+        ...(precise === undefined ? {} : { precise: precise / 100 }),
+      });
+      const told = { classes: classifier.network.classes, exits: classifier.network.stages.length, ...form };
       try {
-        const results = [];
-        for (const image of images) {
-          const result = await classifier.classify(image);
-          results.push({ image, ...result });
-          if (!flags.json)
-            process.stdout.write(
-              `${image}: ${result.label} (${formatPercent(result.confidence)}), exit ${result.exit} of ${network.stages.length}, ` +
-                `${formatMacs(result.costMacs)}, ${result.latencyMs.toFixed(1)} ms\n`,
-            );
-        }
-        if (flags.json) process.stdout.write(`${JSON.stringify({ images: results }, null, 2)}\n`);
-        else
-          process.stdout.write(
-            `The answer is always one of ${network.classes.join(", ")}, whatever a picture shows. Lambda ${formatLambda(classifier.lambda)}.\n`,
-          );
+        const answers = classifying(pictures, classifier);
+        const broken = json ? await printObject(answers) : await printLines(answers, told, classifier);
+        if (broken.length > 0) throw brokenError(broken, pictures.length);
       } finally {
         await classifier.close();
       }
     });
+}
+
+/** One after the other; a picture that cannot be read does not keep the others from their answers. */
+async function* classifying(
+  pictures: readonly GivenPicture[],
+  classifier: AdaptiveClassifier,
+): AsyncGenerator<Answered> {
+  for (const { name, read } of pictures) {
+    try {
+      yield { image: name, ...(await classifier.classify(await read())) };
+    } catch (error) {
+      if (!(error instanceof UserError) || error.message.startsWith("precise")) throw error;
+      yield { image: name, error: error.message };
+    }
+  }
+}
+
+interface Form {
+  readonly classes: readonly string[];
+  readonly exits: number;
+  readonly top: number;
+  readonly explain?: true;
+  readonly format: (typeof ANSWER_FORMATS)[number];
+}
+
+async function printLines(
+  answers: AsyncIterable<Answered>,
+  form: Form,
+  classifier: AdaptiveClassifier,
+): Promise<Broken[]> {
+  const broken: Broken[] = [];
+  if (form.format === "csv") process.stdout.write(`${csvHead(form)}\n`);
+  for await (const answer of answers) {
+    if ("error" in answer) {
+      broken.push(answer);
+      process.stderr.write(`${answer.image}: ${answer.error}\n`);
+    }
+    if (form.format === "jsonl") process.stdout.write(`${JSON.stringify(answer)}\n`);
+    else if (form.format === "csv") process.stdout.write(`${csvLine(answer, form)}\n`);
+    else if (!("error" in answer))
+      process.stdout.write(
+        `${[plainLine(answer, form), ...(form.explain ? explanation(answer, form) : [])].join("\n")}\n`,
+      );
+  }
+  if (form.format === "text") process.stdout.write(`${await closing(classifier)}\n`);
+  return broken;
+}
+
+/** What holds of all answers. */
+async function closing(classifier: AdaptiveClassifier): Promise<string> {
+  const { network, lambda } = classifier;
+  const sure = await classifier.sureAnswers();
+  const known = `The answer is always one of ${network.classes.join(", ")}, whatever a picture shows.`;
+  const unsure =
+    sure &&
+    `Below ${formatPercent(sure.least)} no class is named: on validation ${formatPercent(sure.answered)} of the pictures then got one, ` +
+      `${formatPercent(sure.precision)} of them the right one. What is none of ${network.classes.join(", ")} may still get one.`;
+  return `${unsure ?? known} Lambda ${formatLambda(lambda)}.`;
+}
+
+async function printObject(answers: AsyncIterable<Answered>): Promise<Broken[]> {
+  const images: Answered[] = [];
+  for await (const answer of answers) images.push(answer);
+  process.stdout.write(`${JSON.stringify({ images }, null, 2)}\n`);
+  return images.flatMap((one) => ("error" in one ? [one] : []));
+}
+
+type Broken = Extract<Answered, { error: string }>;
+
+function brokenError(broken: readonly Broken[], count: number): UserError {
+  if (count === 1) return new UserError(broken[0]!.error);
+  const named = broken.slice(0, NAMED).map(({ image }) => image);
+  const more = broken.length > NAMED ? ` and ${broken.length - NAMED} more` : "";
+  return new UserError(
+    `classify: ${count} pictures expected, found ${broken.length} that cannot be read: ${named.join(", ")}${more}; the others are answered`,
+  );
 }

@@ -17,6 +17,7 @@ import {
   jsonOption,
   number,
   openData,
+  ownFolder,
   runtimeOf,
   seedOption,
   skipBrokenOption,
@@ -29,7 +30,10 @@ import { readTestTable, testOf } from "./tables.ts";
 export function evaluateCommand() {
   return new Command("evaluate")
     .description("Figures of a trained model on images that it has never seen (but for --split validation).")
-    .requiredOption("--model <dir>", "model or run folder, or with --table a policy folder")
+    .requiredOption(
+      "--model <dir>",
+      "model or run folder, or cifar10 or shapes of the package, or with --table a policy folder",
+    )
     .option("--table <file>", "in place of images: safetensors with their logits [N, E, K] and labels [N]")
     .addOption(dataOption())
     .addOption(datasetOption())
@@ -105,7 +109,7 @@ export function evaluateCommand() {
         onProgress: (done, total) => progress.counting("evaluate", done, total),
       });
       progress.stop();
-      if (flags.save) await saveModel(flags.model, { ...model, figures });
+      if (flags.save) await saveModel(ownFolder(flags.model), { ...model, figures });
       print(figures, flags);
     });
 }

@@ -11,7 +11,7 @@ import { createProgress, type Progress } from "./progress.ts";
 export function exportCommand() {
   return new Command("export")
     .description("Write a model as ONNX files that any language can run, checked against the classifier.")
-    .requiredOption("--model <dir>", "model or run folder")
+    .requiredOption("--model <dir>", "model or run folder, or cifar10 or shapes of the package")
     .addOption(
       new Option("--to <kind>", "onnx: one file that exits by itself; stages: one file per stage, for batches")
         .choices(["onnx", "stages"] as const)

@@ -36,6 +36,7 @@ import {
   nextCommand,
   number,
   openData,
+  ownFolder,
   seedOption,
   skipBrokenOption,
   sourceFor,
@@ -130,7 +131,7 @@ function isFile(cost: string | undefined): cost is string {
 // ---- For a trained network ---------------------------------------------------------------------------------------------
 
 async function learnNetwork(flags: LearnFlags, progress: Progress): Promise<void> {
-  const folder = flags.model!;
+  const folder = ownFolder(flags.model!);
   const { network } = await loadModel(folder);
   const cost = await costChoice(flags, network.stages.length);
   const source = sourceFor(flags, network);
@@ -238,7 +239,7 @@ async function checkPolicyFolder(folder: string, { name, sha256 }: TablePolicy["
 // ---- Learning on -------------------------------------------------------------------------------------------------------
 
 async function learnFurther(flags: LearnFlags, progress: Progress): Promise<void> {
-  const folder = flags.model!;
+  const folder = ownFolder(flags.model!);
   const owner = !(await holds(folder, "model.json")) && (await holds(folder, "policy.json")) ? "policy" : "model";
   const before = owner === "policy" ? await loadPolicy(folder) : await loadModel(folder);
   if (!before.policy)

@@ -3,6 +3,7 @@ import { Option } from "@commander-js/extra-typings";
 import type { Dataset } from "../dataset/dataset.ts";
 import { type OpenOptions, openDataset } from "../dataset/open.ts";
 import { UserError } from "../errors.ts";
+import { modelFolder } from "../model/bundled.ts";
 import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -91,6 +92,14 @@ export function sourceFor(
   if (name === "shapes") return name;
   throw new UserError(
     `data: the images of ${name}, which the network was trained on, expected, found no --data; give --data PATH or --dataset NAME`,
+  );
+}
+
+/** A model folder that is written. @throws {UserError} if it is one of the package's */
+export function ownFolder(given: string): string {
+  if (modelFolder(given) === given) return given;
+  throw new UserError(
+    `model: a folder of your own expected, found ${given}, which comes with the package; copy ${modelFolder(given)} and give the copy`,
   );
 }
 

@@ -9,6 +9,7 @@ import { checkLambda } from "../policy/agent.ts";
 import { exitCosts } from "../policy/exit-costs.ts";
 import { lambdaForBudget } from "../policy/lambda-calibration.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
+import { type SureAnswers, sureAnswers } from "../policy/unsure.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import {
@@ -23,6 +24,7 @@ import {
 } from "./classification.ts";
 import { isRawImage, type RawImage, rawNumbers, writeImages } from "./images.ts";
 import { nestedGraph } from "./nested-exits.ts";
+import { reasonOf } from "./reason.ts";
 import { StageSessions, WARM_UP_RUNS } from "./stage-sessions.ts";
 
 export type { Classification, ExitTrace, StoppedBy } from "./classification.ts";
@@ -39,6 +41,11 @@ export interface Dial {
 }
 
 export interface StartOptions extends Dial {
+  /**
+   * Above 0, below 1: an answer that is not sure enough names no class (`label` is "unsure"), so that of the answers that do, this share
+   * is right on validation at the lambda that is set. Solved when the first image asks for it at a lambda. Default: every image gets a class.
+   */
+  readonly precise?: number;
   /**
    * Makes no session at load, and that of a stage when the first image reaches it: the first answers come sooner, and every later
    * one costs a run per stage where all stages in one session cost a single run. What is wrong with device or weights is then told by
@@ -67,7 +74,10 @@ export interface ClassifyOptions extends BatchOptions {
 /** The input of this many images is kept from one call to the next. */
 const KEPT_IMAGES = 256;
 
-type Answer = Omit<Classification, "latencyMs" | "readMs">;
+type Answer = Omit<Classification, "latencyMs" | "readMs" | "unsure">;
+
+/** What `label` is where no class is named. */
+const UNSURE = "unsure";
 
 /**
  * A trained model that really stops: a stage after the exit taken is never computed.
@@ -90,6 +100,10 @@ export class AdaptiveClassifier<Image> {
   readonly #picture: Picture;
   readonly #table: Float32Array;
   readonly #toPixels: ToPixels<Image>;
+  readonly #runtime: Runtime;
+  readonly #precise: number | null;
+  /** By lambda. */
+  readonly #sure = new Map<number, Promise<SureAnswers>>();
   #lambda: number;
   #input = new Float32Array();
   #lastCall: Promise<unknown> = Promise.resolve();
@@ -102,7 +116,10 @@ export class AdaptiveClassifier<Image> {
     single: Program | null,
     lambda: number,
     toPixels: ToPixels<Image>,
+    precise: number | null,
   ) {
+    this.#runtime = runtime;
+    this.#precise = precise;
     this.network = network;
     this.policy = policy;
     this.imagesComputed = network.stages.map(() => 0);
@@ -123,19 +140,21 @@ export class AdaptiveClassifier<Image> {
     runtime: Runtime,
     model: Model,
     toPixels: ToPixels<Image>,
-    { lazy = false, ...dial }: StartOptions = {},
+    { lazy = false, precise, ...dial }: StartOptions = {},
   ): Promise<AdaptiveClassifier<Image>> {
     const { network, policy } = model;
     if (!policy)
       throw new UserError(
         "classifier: a model with a policy expected, found a network alone; run 'earlyexit learn' first",
       );
+    if (precise !== undefined && !(precise > 0 && precise < 1))
+      throw new UserError(`precise: a share above 0 and below 1 expected, found ${precise}; 0.99 is 99%`);
     const lambda = lambdaOf(policy, dial);
-    if (lazy) return new AdaptiveClassifier(runtime, model, policy, null, lambda, toPixels);
+    if (lazy) return new AdaptiveClassifier(runtime, model, policy, null, lambda, toPixels, precise ?? null);
     const single = await Program.compile(runtime, nestedGraph(network, policy));
     const black = new Float32Array(sizeOf(pictureOf(network).shape));
     for (let run = 0; run < WARM_UP_RUNS; run++) await single.run(firstFeeds(black, 1, lambda));
-    return new AdaptiveClassifier(runtime, model, policy, single, lambda, toPixels);
+    return new AdaptiveClassifier(runtime, model, policy, single, lambda, toPixels, precise ?? null);
   }
 
   get lambda(): number {
@@ -150,6 +169,22 @@ export class AdaptiveClassifier<Image> {
   /** Turns the dial to the smallest lambda whose mean cost, on validation, is within the budget. */
   keepWithin(budgetMacs: number): void {
     this.#lambda = lambdaOf(this.policy, { budgetMacs });
+  }
+
+  /**
+   * From which confidence on a class is named at the lambda that is set, and what that gives on validation; null without `precise`.
+   *
+   * @throws {UserError} if that precision cannot be had
+   */
+  async sureAnswers(): Promise<SureAnswers | null> {
+    return this.#precise === null ? null : this.#sureAt(this.#lambda, this.#precise);
+  }
+
+  #sureAt(lambda: number, precise: number): Promise<SureAnswers> {
+    const { seed } = this.network.provenance;
+    const known = this.#sure.get(lambda) ?? sureAnswers(this.#runtime, this.policy, seed, lambda, precise);
+    this.#sure.set(lambda, known);
+    return known;
   }
 
   /**
@@ -239,6 +274,7 @@ export class AdaptiveClassifier<Image> {
     const lambda = this.#lambda; // one for the whole call, even if the dial is turned while it waits or runs
     return this.#alone(async () => {
       const images = await unlessAborted(reading, signal);
+      const least = this.#precise === null ? 0 : (await this.#sureAt(lambda, this.#precise)).least;
       const isBound = deadline !== Number.POSITIVE_INFINITY;
       if (isBound) await this.#stages.measure(lambda);
       const started = performance.now();
@@ -252,7 +288,10 @@ export class AdaptiveClassifier<Image> {
           ? [await this.#runSingle(this.#single, x, lambda)]
           : await this.#runStages(x, count, lambda, signal, deadline);
       const latencyMs = performance.now() - started - (this.#stages.makingMs - madeBefore);
-      return answers.map((answer) => Object.assign(answer, { latencyMs, readMs }));
+      return answers.map((answer): Classification => {
+        const unsure = answer.confidence < least;
+        return { ...answer, label: unsure ? UNSURE : answer.label, unsure, latencyMs, readMs };
+      });
     });
   }
 
@@ -307,13 +346,15 @@ export class AdaptiveClassifier<Image> {
 
   #answerAt(last: ExitTrace, trace: readonly ExitTrace[]): Answer {
     const { exit, classIndex, probabilities, confidence } = last;
+    const why = stoppedBy(last);
     return {
       label: this.network.classes[classIndex]!,
       classIndex,
       probabilities,
       confidence,
       exit,
-      stoppedBy: stoppedBy(last),
+      stoppedBy: why,
+      reason: reasonOf(last, why, this.costs.exitMacs),
       costMacs: this.costs.exitMacs[exit - 1]!,
       trace,
     };

@@ -30,8 +30,11 @@ export interface ExitTrace {
 export type StoppedBy = "policy" | "deadline" | "last exit";
 
 export interface Classification {
-  /** One of the model's classes, whatever the image shows. */
+  /** One of the model's classes, whatever the image shows; "unsure" where `precise` was asked for and this is not sure enough. */
   readonly label: string;
+  /** No class is named, see `StartOptions.precise`; always false without it. */
+  readonly unsure: boolean;
+  /** The likeliest class, named or not. */
   readonly classIndex: number;
   /** [K] at the exit taken */
   readonly probabilities: readonly number[];
@@ -39,6 +42,8 @@ export interface Classification {
   /** The exit taken, 1..E. */
   readonly exit: number;
   readonly stoppedBy: StoppedBy;
+  /** The same in numbers and words, one sentence. */
+  readonly reason: string;
   /** MACs spent, heads passed and decisions included. */
   readonly costMacs: number;
   /** From the numbers of the image to the answer, without decoding, waiting or making sessions; of the whole batch where there was one. */

@@ -1,6 +1,7 @@
 import { LIMIT_TEXT, type ReadOptions } from "../files/reader.ts";
 import { sha256 } from "../files/sha256.ts";
 import { type FolderWriter, readInFolder, withFolder } from "../files/writer.ts";
+import { modelFolder } from "./bundled.ts";
 import { type Model, modelFiles, type TablePolicy, tablePolicyFiles } from "./model.ts";
 import { type ReadFile, readModel, readTablePolicy } from "./read-model.ts";
 
@@ -27,8 +28,12 @@ export async function writeModel(folder: FolderWriter, model: Model): Promise<vo
   await folder.replace(files, model.figures === undefined ? [...optional, EVALUATION] : optional);
 }
 
-/** @throws {UserError} if the folder does not hold a model, or a file in it is damaged */
-export function loadModel(folder: string): Promise<Model> {
+/**
+ * @param given a folder, its `file://` address, or the name of a model that comes with the package
+ * @throws {UserError} if the folder does not hold a model, or a file in it is damaged
+ */
+export function loadModel(given: string | URL): Promise<Model> {
+  const folder = modelFolder(given);
   return unlessReplaced(folder, "model.json", (read) => readModel(read, folder));
 }
 

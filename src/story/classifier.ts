@@ -1,4 +1,6 @@
 /** The classifier that stops, as Node loads it. */
+import { fileURLToPath } from "node:url";
+import type { ImageShape } from "../dataset/dataset.ts";
 import { readImage } from "../dataset/image-file.ts";
 import { AdaptiveClassifier as Classifier, type StartOptions } from "../inference/adaptive-classifier.ts";
 import { fetchModel } from "../inference/fetch-model.ts";
@@ -15,19 +17,31 @@ export interface ClassifierOptions extends StartOptions {
   readonly threads?: number;
 }
 
-/** In Node an image is the path or the bytes of a JPEG, PNG or WebP file, or a `RawImage`. */
-export type AdaptiveClassifier = Classifier<string | Uint8Array>;
+/** A picture's file: its path or `file://` address, its bytes, or a `Blob` of them. JPEG, PNG, WebP, AVIF, GIF and TIFF can be read. */
+export type NodeImage = string | URL | Uint8Array | Blob;
+
+/** In Node an image is a file as `NodeImage` says, or a `RawImage`. */
+export type AdaptiveClassifier = Classifier<NodeImage>;
 
 export const AdaptiveClassifier = {
   /**
-   * @param folder a model folder, or its http(s) address
+   * @param folder a model that comes with the package by its name ("cifar10", "shapes"), a model folder, or the `file://` or http(s)
+   *   address of one
    * @throws {UserError} if there is no model with a policy, the device is not there, or the dial is outside what the model was
    *   trained for
    */
-  async load(folder: string, options: ClassifierOptions = {}): Promise<AdaptiveClassifier> {
+  async load(folder: string | URL, options: ClassifierOptions = {}): Promise<AdaptiveClassifier> {
     const { device, threads } = options;
     const runtime = createNodeRuntime({ ...(device ? { device } : {}), ...(threads ? { threads } : {}) });
-    const model = await (/^https?:\/\//.test(folder) ? fetchModel(folder) : loadModel(folder));
-    return Classifier.create(runtime, model, readImage, options);
+    const address = String(folder);
+    const model = await (/^https?:\/\//.test(address) ? fetchModel(address) : loadModel(address));
+    return Classifier.create(runtime, model, readNodeImage, options);
   },
 };
+
+async function readNodeImage(image: NodeImage, shape: ImageShape): Promise<Uint8Array> {
+  if (image instanceof Blob) return readImage(new Uint8Array(await image.arrayBuffer()), shape);
+  if (image instanceof URL || (typeof image === "string" && image.startsWith("file:")))
+    return readImage(fileURLToPath(image), shape);
+  return readImage(image, shape);
+}

@@ -185,7 +185,7 @@ describe("the main job", () => {
     const lines = outcome.stdout.trim().split("\n");
     expect(lines).toHaveLength(4);
     for (const line of lines.slice(0, 3))
-      expect(line).toMatch(/: \w+ \([\d.]+%\), exit [1-4] of 4, [\d.]+ M MACs, [\d.]+ ms$/);
+      expect(line).toMatch(/: \w+ \([\d.]+%\), exit [1-4] of 4, [\d.]+ M MACs, [\d.]+ ms \+ [\d.]+ to read$/);
     expect(lines[3]).toContain("always one of circle,");
     const json = await earlyexit("classify", "--model", run, files[0]!, "--json");
     const [told] = JSON.parse(json.stdout).images;

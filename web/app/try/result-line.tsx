@@ -22,6 +22,7 @@ export function ResultLine({ facts, image, answer }: ResultLineProps) {
           "Choose a picture to see where it stops."
         )}
       </p>
+      {image && answer && <p class="note">Why: {answer.reason}.</p>}
       <p class="note">{known}</p>
     </div>
   );
