@@ -12,15 +12,18 @@ import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
 import { benchText } from "../report/bench-text.ts";
 import {
   allOption,
+  askedOf,
   asTrained,
   dataOption,
   datasetOption,
   deviceOption,
   jsonOption,
+  labelsOption,
   number,
   openData,
   runtimeOf,
   seedOption,
+  skipBrokenOption,
   sourceFor,
   threadsOption,
 } from "./options.ts";
@@ -36,6 +39,8 @@ export function benchCommand() {
     .requiredOption("--model <dir>", "model or run folder, or cifar10 or shapes of the package")
     .addOption(dataOption())
     .addOption(datasetOption())
+    .addOption(labelsOption())
+    .addOption(skipBrokenOption())
     .addOption(
       new Option("--images <n>", "test images, drawn with the seed")
         .default(2000)
@@ -51,7 +56,11 @@ export function benchCommand() {
       const progress = createProgress();
       const model = await loadModel(flags.model);
       const { network } = model;
-      const data = await openData(sourceFor(flags, network), progress, { ...asTrained(network), testOnly: true });
+      const data = await openData(sourceFor(flags, network), progress, {
+        ...asTrained(network),
+        ...askedOf(flags),
+        testOnly: true,
+      });
       checkImages(network, data);
       const runtime = runtimeOf(flags);
       const figures = await benchmark(runtime, model, data.test, nodeMeters(), {

@@ -10,11 +10,13 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { type Bound, evaluate, evaluateTable, pointWithin } from "../story/node.ts";
 import {
   allOption,
+  askedOf,
   asTrained,
   dataOption,
   datasetOption,
   deviceOption,
   jsonOption,
+  labelsOption,
   number,
   openData,
   ownFolder,
@@ -37,6 +39,7 @@ export function evaluateCommand() {
     .option("--table <file>", "in place of images: safetensors with their logits [N, E, K] and labels [N]")
     .addOption(dataOption())
     .addOption(datasetOption())
+    .addOption(labelsOption())
     .addOption(skipBrokenOption())
     .addOption(
       new Option("--split <name>", "which images").choices(["test", "validation"] as const).default("test" as const),
@@ -96,7 +99,7 @@ export function evaluateCommand() {
       const data = await openData(sourceFor(flags, model.network), progress, {
         ...asTrained(model.network),
         testOnly,
-        skipBroken: flags.skipBroken ?? false,
+        ...askedOf(flags),
       });
       const figures = await evaluate({
         ...model,

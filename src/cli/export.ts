@@ -5,7 +5,17 @@ import { exportModel } from "../export/export.ts";
 import { loadModel } from "../model/model-folder.ts";
 import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
 import { formatCount, formatLambda } from "../report/format.ts";
-import { asTrained, dataOption, datasetOption, number, openData, sourceOf } from "./options.ts";
+import {
+  askedOf,
+  asTrained,
+  dataOption,
+  datasetOption,
+  labelsOption,
+  number,
+  openData,
+  skipBrokenOption,
+  sourceOf,
+} from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
 
 export function exportCommand() {
@@ -30,6 +40,8 @@ export function exportCommand() {
     )
     .addOption(dataOption())
     .addOption(datasetOption())
+    .addOption(labelsOption())
+    .addOption(skipBrokenOption())
     .action(async (flags) => {
       const progress = createProgress();
       const model = await loadModel(flags.model);
@@ -59,13 +71,17 @@ export function exportCommand() {
 
 /** The test images, where the user names a dataset: the files are then compared with the classifier on all of them. */
 async function picturesOf(
-  flags: { data?: string | undefined; dataset?: string | undefined },
+  flags: Parameters<typeof askedOf>[0] & { data?: string | undefined; dataset?: string | undefined },
   network: StagedNetwork,
   progress: Progress,
 ): Promise<Uint8Array | null> {
   const source = sourceOf(flags);
   if (!source) return null;
-  const { name, imageShape, test } = await openData(source, progress, { ...asTrained(network), testOnly: true });
+  const { name, imageShape, test } = await openData(source, progress, {
+    ...asTrained(network),
+    ...askedOf(flags),
+    testOnly: true,
+  });
   const [expected, found] = [pictureOf(network).shape.join("x"), imageShape.join("x")];
   if (expected !== found)
     throw new UserError(

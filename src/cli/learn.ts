@@ -29,10 +29,12 @@ import { VERSION } from "../version.ts";
 import { abortOnInterrupt } from "./interrupt.ts";
 import {
   allOption,
+  askedOf,
   asTrained,
   dataOption,
   datasetOption,
   jsonOption,
+  labelsOption,
   nextCommand,
   number,
   openData,
@@ -79,6 +81,7 @@ function learnOptions() {
     )
     .addOption(dataOption())
     .addOption(datasetOption())
+    .addOption(labelsOption())
     .addOption(skipBrokenOption())
     .addOption(
       new Option(
@@ -135,7 +138,7 @@ async function learnNetwork(flags: LearnFlags, progress: Progress): Promise<void
   const { network } = await loadModel(folder);
   const cost = await costChoice(flags, network.stages.length);
   const source = sourceFor(flags, network);
-  const data = await openData(source, progress, { ...asTrained(network), skipBroken: flags.skipBroken ?? false });
+  const data = await openData(source, progress, { ...asTrained(network), ...askedOf(flags) });
   const policy = await withFolder(folder, async (files) => {
     const learned = await abortOnInterrupt(progress, (signal) =>
       learnPolicy({ network, data, cost, runtime: createNodeRuntime(), signal, ...learning(flags, progress, folder) }),

@@ -24,10 +24,15 @@ export function number(name: string, from: number, to: number, whole = false): (
 export const dataOption = () =>
   new Option(
     "--data <path>",
-    "pictures: a folder or archive of <class>/.. or train/<class>/.. and test/<class>/.., or CIFAR-10 or CIFAR-100 (binary version)",
+    "pictures: a folder, .zip, .tar or .tar.gz of <class>/.. or train/<class>/.. and test/<class>/..; Parquet, IDX or CIFAR (binary version)",
   );
 export const sizeOption = () =>
   new Option("--size <s>", "scale pictures to SxS pixels (default 64)").argParser(number("size", 8, 1024, true));
+export const labelsOption = () =>
+  new Option(
+    "--labels <file>",
+    "a table (CSV) of the pictures' file names and classes, in place of folders that say the class",
+  );
 export const skipBrokenOption = () => new Option("--skip-broken", "leave out pictures that cannot be read");
 export const datasetOption = () =>
   new Option("--dataset <name>", "shapes (built in, drawn) or cifar10 (downloaded once)")
@@ -48,17 +53,26 @@ export function runtimeOf({ device, threads }: { device: string; threads?: numbe
   return createNodeRuntime({ device, ...(threads ? { threads } : {}) });
 }
 
+/** What `--labels` and `--skip-broken` ask for. */
+export function askedOf(flags: {
+  labels?: string | null | undefined;
+  skipBroken?: boolean | undefined;
+}): Pick<OpenOptions, "labels" | "skipBroken"> {
+  return { skipBroken: flags.skipBroken ?? false, ...(flags.labels ? { labels: flags.labels } : {}) };
+}
+
 /** Opens what `--data` or `--dataset` names, with a progress line for a download. */
 export async function openData(
   source: string,
   progress: Progress,
-  options: Omit<OpenOptions, "onProgress" | "onPicture">,
+  options: Omit<OpenOptions, "onProgress" | "onPicture" | "onNote">,
 ): Promise<Dataset> {
   const name = source === "shapes" || source === "cifar10" ? source : `images in ${source}`;
   progress.note(`reading ${name}`);
   const data = await openDataset(source, {
     ...options,
     onProgress: ({ received, total }) => progress.download(received, total),
+    onNote: progress.note,
     onPicture: (done, total) => progress.counting("decode", done, total),
   });
   const { train, validation, test } = data;
@@ -67,6 +81,7 @@ export async function openData(
     validation && `${validation.count} to validate`,
     `${test.count} to test`,
   ];
+  if (data.leftOut) progress.note(`${data.leftOut} pictures that cannot be read are left out`);
   progress.note(`${data.name}: ${data.classes.length} classes; images: ${parts.filter(Boolean).join(", ")}`);
   return data;
 }

@@ -14,7 +14,7 @@ import { checkData } from "../training/check-data.ts";
 import { type Chosen, chooseShape, recipeByName, trainingMinutes, USUAL_NETWORK } from "../training/choice.ts";
 import type { Recipe } from "../training/recipe.ts";
 import { splitHashes } from "../training/train.ts";
-import { openData } from "./options.ts";
+import { askedOf, openData } from "./options.ts";
 import type { Progress } from "./progress.ts";
 import { type Asked, type RunConfig, recipeData, resolveBlueprint } from "./run-config.ts";
 
@@ -36,16 +36,22 @@ const PICTURES = { blueprint: USUAL_NETWORK, recipe: "photos" };
  *
  * @throws {UserError} if data, options and files do not fit together
  */
-export async function prepareTraining(asked: Asked, cores: number | undefined, progress: Progress): Promise<Prepared> {
+export async function prepareTraining(
+  asked: Asked,
+  cores: number | undefined,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<Prepared> {
   const isNamed = asked.data === "shapes" || asked.data === "cifar10";
-  const survey = isNamed ? null : await surveyPictures(asked.data);
+  const survey = isNamed ? null : await surveyPictures(asked.data, { labels: asked.labels ?? undefined });
   const given = asked.from && asked.from !== "none" ? await loadStart(asked.from) : null;
   const fixed = await fixedBlueprint(asked, given);
   const threads = cores ?? availableParallelism();
   const shape = survey && shapeFor(asked, fixed, chooseShape(survey, threads));
   const data = await openData(asked.data, progress, {
     seed: asked.seed,
-    skipBroken: asked.skipBroken,
+    ...askedOf(asked),
+    ...(signal ? { signal } : {}),
     validationFraction: asked.validation,
     ...(shape ? { size: shape.value } : {}),
   });
@@ -61,6 +67,7 @@ export async function prepareTraining(asked: Asked, cores: number | undefined, p
     recipe: await recipeFor(asked, defaults.recipe, data, from !== null),
     seed: asked.seed,
     size: asked.size,
+    labels: asked.labels,
     skipBroken: asked.skipBroken,
     from: isUsual ? PRETRAINED : given && asked.from!,
     validation: asked.validation,

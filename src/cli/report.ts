@@ -8,7 +8,17 @@ import type { Model } from "../model/model.ts";
 import { EVALUATION, holds, loadModel } from "../model/model-folder.ts";
 import { exampleExits, type ReportParts, saveEvaluation, writeReport } from "../report/run-report.ts";
 import { evaluateInDetail } from "../story/node.ts";
-import { asTrained, dataOption, datasetOption, openData, runtimeOf, sourceOf } from "./options.ts";
+import {
+  askedOf,
+  asTrained,
+  dataOption,
+  datasetOption,
+  labelsOption,
+  openData,
+  runtimeOf,
+  skipBrokenOption,
+  sourceOf,
+} from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
 
 export function reportCommand() {
@@ -17,10 +27,12 @@ export function reportCommand() {
     .requiredOption("--run <dir>", "run or model folder; report.html is written into it")
     .addOption(dataOption())
     .addOption(datasetOption())
+    .addOption(labelsOption())
+    .addOption(skipBrokenOption())
     .action(async (flags) => {
       const progress = createProgress();
       const { run } = flags;
-      const parts = await reportParts(run, sourceOf(flags), progress);
+      const parts = await reportParts(run, sourceOf(flags), askedOf(flags), progress);
       const path = await writeReport(run, parts);
       progress.stop();
       for (const one of parts.missing) progress.note(one);
@@ -28,8 +40,15 @@ export function reportCommand() {
     });
 }
 
+type Asked = ReturnType<typeof askedOf>;
+
 /** Everything that can be had: what is missing is said, and left out. */
-async function reportParts(run: string, given: string | undefined, progress: Progress): Promise<ReportParts> {
+async function reportParts(
+  run: string,
+  given: string | undefined,
+  asked: Asked,
+  progress: Progress,
+): Promise<ReportParts> {
   const model = existsSync(join(run, "model.json")) ? await loadModel(run) : null;
   if (!model) {
     if (existsSync(join(run, "policy.json")))
@@ -45,7 +64,7 @@ async function reportParts(run: string, given: string | undefined, progress: Pro
   }
   if (!model.policy)
     return without(model, `No evaluation: the network has no policy yet; run earlyexit learn --model ${run}.`);
-  const data = await imagesOf(run, model, given, progress);
+  const data = await imagesOf(run, model, given, asked, progress);
   if (typeof data === "string") return { ...(await storedEvaluation(run, model)), missing: [data] };
   const { seed } = model.network.provenance;
   const result = await evaluateInDetail({
@@ -68,15 +87,19 @@ async function imagesOf(
   run: string,
   { network }: Model,
   given: string | undefined,
+  asked: Asked,
   progress: Progress,
 ): Promise<Dataset | string> {
   const { dataset } = network.provenance;
   const advice = `give the images of ${dataset.name} by --data PATH or --dataset NAME`;
-  const source = given ?? (await sourceOfRun(run, dataset.name));
+  const begun = await configOfRun(run);
+  const source = given ?? sourceOfRun(begun, dataset.name);
+  const how =
+    given === undefined ? askedOf({ labels: begun.labels ?? undefined, skipBroken: begun.skipBroken }) : asked;
   if (source === null) return `No example pictures: the run does not say where its images are; ${advice}.`;
   let data: Dataset;
   try {
-    data = await openData(source, progress, { ...asTrained(network), testOnly: true });
+    data = await openData(source, progress, { ...asTrained(network), ...how, testOnly: true });
   } catch (error) {
     if (given !== undefined || !(error instanceof UserError)) throw error;
     return `No example pictures: ${error.message}; ${advice}.`;
@@ -87,12 +110,20 @@ async function imagesOf(
   return `No example pictures: ${message}; ${advice}.`;
 }
 
-/** What the run was given, but for what would have to be downloaded. */
-async function sourceOfRun(run: string, name: string): Promise<string | null> {
-  if (name === "shapes") return name;
+interface RunStart {
+  readonly data?: unknown;
+  readonly labels?: string;
+  readonly skipBroken?: boolean;
+}
+
+async function configOfRun(run: string): Promise<RunStart> {
   const path = join(run, "config.json");
-  const config = existsSync(path) ? await readJsonFile(path) : null;
-  const { data } = (config ?? {}) as { data?: unknown };
+  return ((existsSync(path) ? await readJsonFile(path) : null) ?? {}) as RunStart;
+}
+
+/** What the run was given, but for what would have to be downloaded. */
+function sourceOfRun({ data }: RunStart, name: string): string | null {
+  if (name === "shapes") return name;
   return typeof data === "string" && data !== "cifar10" ? data : null;
 }
 

@@ -23,6 +23,7 @@ export const configSchema = z.strictObject({
   recipe: nameOrData.optional(),
   epochs: z.number().positive().optional(),
   size: z.int().min(8).max(1024).nullable().optional(),
+  labels: z.string().nullable().optional(),
   skipBroken: z.boolean().optional(),
   seed: z.int().min(0).optional(),
   /** What `--from` takes. */
@@ -44,6 +45,7 @@ export interface Asked {
   readonly epochs?: number | undefined;
   readonly seed: number;
   readonly size: number | null;
+  readonly labels: string | null;
   readonly skipBroken: boolean;
   /** A model folder, "none", or absent: to be chosen. */
   readonly from?: string | null | undefined;
@@ -61,6 +63,8 @@ export interface RunConfig {
   readonly seed: number;
   /** Pixels that pictures are scaled to, in height and width; null: as the blueprint says. */
   readonly size: number | null;
+  /** A table of the pictures' classes; null: folders say them. */
+  readonly labels: string | null;
   readonly skipBroken: boolean;
   /** The model folder that the training started from; null: none. */
   readonly from: string | null;
@@ -77,6 +81,7 @@ export interface RunFlags {
   readonly epochs?: number | undefined;
   readonly seed?: number | undefined;
   readonly size?: number | undefined;
+  readonly labels?: string | undefined;
   readonly skipBroken?: boolean | undefined;
   readonly from?: string | undefined;
   readonly validation?: number | undefined;
@@ -103,6 +108,7 @@ export async function resolveRunConfig(flags: RunFlags): Promise<Asked> {
     epochs: flags.epochs ?? file.epochs,
     seed: flags.seed ?? file.seed ?? 1,
     size: flags.size ?? file.size ?? null,
+    labels: flags.labels ?? file.labels ?? null,
     skipBroken: flags.skipBroken ?? file.skipBroken ?? false,
     from: flags.from ?? (begun && file.from === null ? "none" : file.from),
     validation: flags.validation ?? file.validation ?? VALIDATION_SHARE,

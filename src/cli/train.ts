@@ -15,6 +15,7 @@ import {
   datasetOption,
   deviceOption,
   jsonOption,
+  labelsOption,
   nextCommand,
   number,
   runtimeOf,
@@ -35,6 +36,7 @@ export function trainingOptions(command: Command) {
     .addOption(dataOption())
     .addOption(datasetOption())
     .addOption(sizeOption())
+    .addOption(labelsOption())
     .addOption(skipBrokenOption())
     .option("--blueprint <name>", `${blueprintNames.join(", ")} or a JSON file (default compact; tiny for shapes)`)
     .option(
@@ -82,7 +84,7 @@ export async function trainInFolder(flags: TrainingFlags, progress: Progress, si
   const runtime = runtimeOf(flags);
   if (flags.out) await checkRunFolder(flags.out, flags.resume ?? false);
   const asked = await resolveRunConfig({ ...flags, source: sourceOf(flags) });
-  const { config, data, from } = await prepareTraining(asked, flags.threads, progress);
+  const { config, data, from } = await prepareTraining(asked, flags.threads, progress, signal);
   const base = `runs/${data.name}-${config.blueprint.name}`;
   const path = flags.out ?? (flags.resume ? base : freeFolder(base));
   const folder = await openRunFolder(path, config, flags.resume ?? false);

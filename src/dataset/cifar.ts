@@ -2,7 +2,7 @@ import { UserError } from "../errors.ts";
 import type { DatasetParts, ImageShape, Images } from "./dataset.ts";
 import type { Layout } from "./layout.ts";
 import { memoryPixels, sharedBytes } from "./pixels.ts";
-import type { SourceFiles } from "./source-files.ts";
+import { readSource, type SourceFiles } from "./source-files.ts";
 
 /**
  * The two binary layouts of CIFAR. A record is its label bytes and then 3 x 32 x 32 bytes of pixels: red, green, blue,
@@ -68,7 +68,7 @@ async function readCifar(layout: CifarLayout, files: SourceFiles, testOnly: bool
   return {
     name: layout.name,
     imageShape: IMAGE_SHAPE,
-    classes: readClassNames(layout, await files.read(folder + layout.namesFile)),
+    classes: readClassNames(layout, await readSource(files, folder + layout.namesFile)),
     training: trainingNames.length === 0 ? null : await readBatches(layout, files, trainingNames),
     validation: null,
     test: await readBatches(layout, files, [folder + layout.testFile]),
@@ -121,7 +121,7 @@ async function readBatches(layout: CifarLayout, files: SourceFiles, names: reado
   const recordBytes = layout.labelBytes + PIXEL_BYTES;
   const batches: Uint8Array[] = [];
   for (const name of names) {
-    const bytes = await files.read(name);
+    const bytes = await readSource(files, name);
     checkLength(layout, name, bytes.length, recordBytes);
     batches.push(bytes);
   }

@@ -10,6 +10,8 @@ export interface Samples {
   /** [N] class indices 0..K-1 */
   readonly labels: Uint16Array;
   readonly count: number;
+  /** [N] what their files are called, where they have files */
+  readonly names?: readonly string[];
   /** SHA-256 over the labels (little endian) and then the pixels, in hex: the same for a folder, an archive or a copy. */
   readonly sha256: string;
 }
@@ -28,6 +30,8 @@ export interface Dataset {
   readonly train: Samples | null;
   readonly validation: Samples | null;
   readonly test: Samples;
+  /** Pictures that could not be read and were left out; absent where there are none. */
+  readonly leftOut?: number;
 }
 
 /** Images as a reader found them: not split yet, nothing hashed. */
@@ -36,6 +40,8 @@ export interface Images {
   readonly pixels: PixelSource;
   /** [N] class indices 0..K-1 */
   readonly labels: Uint16Array;
+  /** [N] what their files are called, where they have files */
+  readonly names?: readonly string[];
 }
 
 /** What every reader returns; `openDataset` takes from `training` the splits that are missing. */
@@ -48,6 +54,10 @@ export interface DatasetParts {
   readonly validation: Images | null;
   /** null: to be taken from `training` */
   readonly test: Images | null;
+  /** Makes samples of some of them, where their SHA-256 may be known; default: `createSamples`. */
+  readonly toSamples?: (images: Images) => Samples;
+  /** Pictures that could not be read and were left out; default 0. */
+  readonly leftOut?: number;
 }
 
 /**
@@ -67,20 +77,30 @@ export function createSamples(pixels: Uint8Array | PixelSource, labels: Uint16Ar
 }
 
 /**
- * The images at `indices`, in that order, as samples of their own.
+ * The images at `indices`, in that order.
  *
  * @param indices each in 0..N-1; may repeat
  * @throws {RangeError} if an index is not in 0..N-1
  */
-export function subset({ pixels, labels }: Images, indices: Uint32Array): Samples {
+export function chosenImages({ pixels, labels, names }: Images, indices: Uint32Array): Images {
   for (const index of indices) {
     if (index < labels.length) continue;
     throw new RangeError(`subset: expected indices below ${labels.length}, found ${index}`);
   }
-  return createSamples(
-    pixels.select(indices),
-    Uint16Array.from(indices, (index) => labels[index]!),
-  );
+  return {
+    pixels: pixels.select(indices),
+    labels: Uint16Array.from(indices, (index) => labels[index]!),
+    ...(names ? { names: Array.from(indices, (index) => names[index]!) } : {}),
+  };
+}
+
+/** The same as samples of their own. */
+export function subset(images: Images, indices: Uint32Array): Samples {
+  return samplesOf(chosenImages(images, indices));
+}
+
+function samplesOf({ pixels, labels, names }: Images): Samples {
+  return { ...createSamples(pixels, labels), ...(names ? { names } : {}) };
 }
 
 /** Of the training part where there is no test part. */
@@ -92,15 +112,12 @@ const TEST_FRACTION = 0.1;
  * @throws {UserError} if one of them would be empty
  */
 export function splitParts(parts: DatasetParts, validationFraction: number, seed: number): Dataset {
-  const { name, imageShape, classes } = parts;
+  const { name, imageShape, classes, toSamples = samplesOf, leftOut = 0 } = parts;
   const { training, test } = parts.test ? { ...parts, test: parts.test } : takeTest(parts, seed);
-  const samples = createSamples(test.pixels, test.labels);
-  const known = parts.validation && createSamples(parts.validation.pixels, parts.validation.labels);
-  if (training === null) return { name, imageShape, classes, train: null, validation: known, test: samples };
-  if (known) {
-    const train = createSamples(training.pixels, training.labels);
-    return { name, imageShape, classes, train, validation: known, test: samples };
-  }
+  const about = { name, imageShape, classes, ...(leftOut > 0 ? { leftOut } : {}) };
+  const known = parts.validation && toSamples(parts.validation);
+  if (training === null) return { ...about, train: null, validation: known, test: toSamples(test) };
+  if (known) return { ...about, train: toSamples(training), validation: known, test: toSamples(test) };
   const { kept, taken } = stratifiedSplit(training.labels, validationFraction, seed);
   if (kept.length === 0 || taken.length === 0) {
     throw new UserError(
@@ -108,8 +125,8 @@ export function splitParts(parts: DatasetParts, validationFraction: number, seed
         `validation share of ${validationFraction}; use more training images or another share`,
     );
   }
-  const [train, validation] = [subset(training, kept), subset(training, taken)];
-  return { name, imageShape, classes, train, validation, test: samples };
+  const [train, validation] = [kept, taken].map((indices) => toSamples(chosenImages(training, indices)));
+  return { ...about, train: train!, validation: validation!, test: toSamples(test) };
 }
 
 function takeTest({ name, training }: DatasetParts, seed: number): { training: Images; test: Images } {
@@ -118,7 +135,7 @@ function takeTest({ name, training }: DatasetParts, seed: number): { training: I
   if (training === null) throw error();
   const { kept, taken } = stratifiedSplit(training.labels, TEST_FRACTION, seed + 1); // not the order that validation is taken in
   if (kept.length === 0 || taken.length === 0) throw error();
-  return { training: subset(training, kept), test: subset(training, taken) };
+  return { training: chosenImages(training, kept), test: chosenImages(training, taken) };
 }
 
 function imageSize(pixels: Uint8Array, count: number): number {

@@ -1,22 +1,21 @@
-import { UserError } from "../errors.ts";
-import { cifar10Layout, cifar100Layout } from "./cifar.ts";
+import { stat } from "node:fs/promises";
 import { type Dataset, type DatasetParts, type ImageShape, splitParts } from "./dataset.ts";
 import { type DownloadProgress, defaultCacheFolder, downloadCifar10 } from "./download.ts";
-import type { Layout } from "./layout.ts";
-import { isPictureName, readPictures } from "./pictures.ts";
+import { openSource } from "./open-source.ts";
+import { diskFiles, openKnownPictures, openPictures, type PictureOptions } from "./pictures.ts";
+import { rescaled } from "./rescale.ts";
 import { drawShapesParts } from "./shapes.ts";
-import { openSourceFiles } from "./source-files.ts";
-
-const LAYOUTS: readonly Layout[] = [cifar10Layout, cifar100Layout];
 
 /** What pictures are scaled to where nobody says. */
 const DEFAULT_SIZE = 64;
 
 export interface OpenOptions {
-  /** Pictures are scaled to so many pixels in height and width, or to [C, H, W]; default 64 in colour. A set of fixed size keeps it. */
+  /** Pictures are scaled to so many pixels in height and width, or to [C, H, W]; default 64 in colour, or what a set of fixed size has. */
   readonly size?: number | ImageShape;
   /** [K] names in the order of the labels, where it is known already; default: those found, sorted. Where other classes are found, those found. */
   readonly classes?: readonly string[];
+  /** A table with a column of file names and one of classes: its name among the files, or its path. */
+  readonly labels?: string;
   /** Leaves out pictures that cannot be read; default: an error names them. */
   readonly skipBroken?: boolean;
   /** Told while pictures are decoded. */
@@ -27,16 +26,20 @@ export interface OpenOptions {
   readonly seed?: number;
   /** Reads the test part alone: `train` and `validation` are null. */
   readonly testOnly?: boolean;
-  /** Where `cifar10` is downloaded to; default `defaultCacheFolder()`. */
+  /** Where `cifar10` is downloaded to and decoded pictures are kept; default `defaultCacheFolder()`. */
   readonly cacheFolder?: string;
   readonly onProgress?: (progress: DownloadProgress) => void;
+  /** Told what the user should know. */
+  readonly onNote?: (text: string) => void;
+  /** Ends the decoding; what is decoded is kept. */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Opens a dataset and splits its training part into train and validation, stratified and seeded.
  *
- * @param source `shapes` (built in, drawn), `cifar10` (the official archive, downloaded once), or the path of a folder or
- *   `.tar.gz` whose layout is recognised by its files (a folder of one of these names: `./shapes`)
+ * @param source `shapes` (built in, drawn), `cifar10` (the official archive, downloaded once), or the path of a folder,
+ *   `.zip`, `.tar`, `.tar.gz` or `.parquet` whose layout is recognised by its files (a folder of one of these names: `./shapes`)
  * @throws {UserError} if there is nothing at the path, its layout is unknown, or a file is damaged
  */
 export async function openDataset(source: string, options: OpenOptions = {}): Promise<Dataset> {
@@ -54,23 +57,34 @@ async function readParts(source: string, testOnly: boolean, options: OpenOptions
   return readPath(await downloadCifar10({ cacheFolder, onProgress }), testOnly, options);
 }
 
+/** Pictures of any kind, or a set of pixels. */
 async function readPath(path: string, testOnly: boolean, options: OpenOptions): Promise<DatasetParts> {
-  const isWantedBy = (layout: Layout) => (name: string) => layout.isWanted(name, testOnly);
-  const isWanted = (name: string) => isPictureName(name) || LAYOUTS.some((layout) => isWantedBy(layout)(name));
-  const files = await openSourceFiles(path, isWanted);
-  const fitting = LAYOUTS.filter((layout) => files.names.some(isWantedBy(layout)));
-  if (fitting.length === 1) return fitting[0]!.read(files, testOnly);
-  const expected = LAYOUTS.map((layout) => layout.expects).join(" or ");
-  if (fitting.length > 1) {
-    throw new UserError(`data: expected either ${expected} in ${path}, found files of both; give the path of one`);
+  const { cacheFolder = defaultCacheFolder(), labels } = options;
+  const pictures = pictureOptions(options, cacheFolder);
+  const found = await stat(path).catch(() => null);
+  if (found?.isFile() && !labels) {
+    const known = await openKnownPictures(path, diskFiles(path, []), pictures); // an archive need not be unpacked again
+    if (known) return known;
   }
-  if (files.names.some(isPictureName)) {
-    const { size = DEFAULT_SIZE, skipBroken = false, classes = null, onPicture = () => {} } = options;
-    const shape: ImageShape = typeof size === "number" ? [3, size, size] : size;
-    return readPictures(files, { shape, classes, testOnly, skipBroken, onProgress: onPicture });
+  const source = await openSource(path, { cacheFolder, testOnly, ...(labels ? { labels } : {}) });
+  try {
+    if (source.kind === "pixels") return ownSize(await source.layout.read(source.files, testOnly), options.size);
+    for (const note of source.pictures.notes) pictures.onNote(note);
+    return await openPictures(source.pictures, source.disk, pictures);
+  } finally {
+    await source.files.close();
   }
-  const found = files.names.length === 0 ? "nothing" : files.names.slice(0, 8).join(", ");
-  throw new UserError(
-    `data: expected pictures, or ${expected} in ${path}, found ${found}; give the folder that holds the files`,
-  );
+}
+
+function pictureOptions(options: OpenOptions, cacheFolder: string): PictureOptions {
+  const { size = DEFAULT_SIZE, classes = null, skipBroken = false, signal } = options;
+  const { onPicture: onProgress = () => {}, onNote = () => {} } = options;
+  const shape: ImageShape = typeof size === "number" ? [3, size, size] : size;
+  return { shape, classes, skipBroken, cacheFolder, onProgress, onNote, ...(signal ? { signal } : {}) };
+}
+
+/** A set of pixels keeps its channels where only a size is asked for. */
+function ownSize(parts: DatasetParts, size: OpenOptions["size"]): DatasetParts {
+  if (size === undefined) return parts;
+  return rescaled(parts, typeof size === "number" ? [parts.imageShape[0], size, size] : size);
 }

@@ -57,7 +57,8 @@ interface FileBelow {
   readonly folders: readonly string[];
 }
 
-function splitOf(folder: string | undefined): SplitName | null {
+/** The split that a folder or a cell of a table names; null: none. */
+export function splitOf(folder: string | undefined): SplitName | null {
   return SPLITS[folder?.toLowerCase() ?? ""] ?? null;
 }
 

@@ -1,66 +1,123 @@
-/** Pictures in files, of any size and format, as images of one shape. */
-import { availableParallelism } from "node:os";
+/** Pictures in files, of any size and format, as images of one shape: decoded once, into the cache. */
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import sharp from "sharp";
 import { UserError } from "../errors.ts";
-import type { DatasetParts, ImageShape, Images } from "./dataset.ts";
-import { decodePicture } from "./image-file.ts";
-import { hasPictureName } from "./image-format.ts";
-import { type LabelledFile, labelsFromFolders } from "./picture-folders.ts";
-import { memoryPixels, sharedBytes } from "./pixels.ts";
-import type { SourceFiles } from "./source-files.ts";
+import { makeRoom } from "./cache.ts";
+import { contentDigest, type DiskFile, knownDigest } from "./content.ts";
+import { createSamples, type DatasetParts, type ImageShape, type Images, type Samples } from "./dataset.ts";
+import type { PictureSource } from "./picture-source.ts";
+import { filePixels } from "./pixel-file.ts";
+import { buildStore, PIXELS_FILE, readIndex, type StoreIndex, writeSafely } from "./pixel-store.ts";
+import { SCALE_VERSION } from "./scale.ts";
+import { markUsed } from "./store-lock.ts";
 
 /** How many are named when some cannot be read. */
 const NAMED = 20;
+const STORES = "pixels";
+const HASHES = "hashes.json";
 
 export interface PictureOptions {
   readonly shape: ImageShape;
   /** [K] names in the order of the labels; null: those found, sorted. */
   readonly classes: readonly string[] | null;
-  readonly testOnly: boolean;
   /** Leaves out what cannot be read, in place of an error. */
   readonly skipBroken: boolean;
+  readonly cacheFolder: string;
   readonly onProgress: (done: number, total: number) => void;
+  readonly onNote: (text: string) => void;
+  readonly signal?: AbortSignal | undefined;
 }
 
-export interface BrokenPicture {
-  readonly name: string;
-  readonly reason: string;
+/** Decodes what is not decoded yet. @param disk the files that decide what the pictures are */
+export async function openPictures(
+  source: PictureSource,
+  disk: readonly DiskFile[],
+  options: PictureOptions,
+): Promise<DatasetParts> {
+  const { cacheFolder, shape, onProgress, onNote, signal } = options;
+  const digest = await contentDigest(disk, cacheFolder);
+  const folder = storeFolder(cacheFolder, digest, shape);
+  const known = await readIndex(folder);
+  if (known) return partsOf(folder, known, options, source.path);
+  await makeRoom(cacheFolder, source.pictures.length * shape[0] * shape[1] * shape[2], folder);
+  const classes = [...new Set(source.pictures.map(({ className }) => className))].sort();
+  const labels = new Map(classes.map((name, label) => [name, label]));
+  const plan = {
+    source: source.path,
+    shape,
+    classes,
+    names: source.pictures.map(({ name }) => name),
+    labels: source.pictures.map(({ className }) => labels.get(className)!),
+    splits: source.pictures.map(({ split }) => split),
+    passedOver: source.passedOver,
+  };
+  const onWait = (pid: number) => onNote(`process ${pid} decodes the same pictures; waiting for it`);
+  const hooks = { from: source.from, onProgress, onWait, ...(signal ? { signal } : {}) };
+  return partsOf(folder, await buildStore(folder, plan, hooks), options, source.path);
 }
 
-export function isPictureName(name: string): boolean {
-  return hasPictureName(name);
+/** What was decoded before, without a look into the source; null: nothing is known of it. */
+export async function openKnownPictures(
+  path: string,
+  disk: readonly DiskFile[],
+  options: PictureOptions,
+): Promise<DatasetParts | null> {
+  const digest = await knownDigest(disk, options.cacheFolder);
+  if (!digest) return null;
+  const folder = storeFolder(options.cacheFolder, digest, options.shape);
+  const index = await readIndex(folder);
+  return index && partsOf(folder, index, options, path);
 }
 
-/** @throws {UserError} if the folders do not say what the pictures show, or some cannot be read */
-export async function readPictures(files: SourceFiles, options: PictureOptions): Promise<DatasetParts> {
-  const listed = labelsFromFolders(files.names.filter(isPictureName), files.path);
-  const classes = classesOf(listed, options.classes);
-  const wanted = listed.filter(({ split }) => !(options.testOnly && (split === "train" || split === "validation")));
-  const { pixels, broken } = await decodeAll(files, wanted, options);
-  if (broken.length > 0 && !options.skipBroken) throw brokenError(broken, wanted.length, files.path);
-  const lost = new Set(broken.map(({ name }) => name));
-  const size = pixels.length / wanted.length;
-  const part = (...splits: LabelledFile["split"][]): Images | null => {
-    const rows = wanted.flatMap(({ name, split }, row) => (splits.includes(split) && !lost.has(name) ? [row] : []));
-    if (rows.length === 0) return null;
+/** By content, size, and what the pixels are made with. */
+function storeFolder(cacheFolder: string, digest: string, shape: ImageShape): string {
+  const made = [digest, shape.join("x"), `scale ${SCALE_VERSION}`, `vips ${sharp.versions.vips}`].join("\n");
+  return join(cacheFolder, STORES, createHash("sha256").update(made).digest("hex").slice(0, 32));
+}
+
+function partsOf(folder: string, index: StoreIndex, options: PictureOptions, path: string): DatasetParts {
+  const { shape, classes: found, names, labels, splits, broken } = index;
+  if (broken.length > 0 && !options.skipBroken) throw brokenError(index, path);
+  markUsed(folder);
+  const classes = options.classes && found.every((name) => options.classes!.includes(name)) ? options.classes : found;
+  const label = found.map((name) => classes.indexOf(name));
+  const lost = new Set(broken.map(({ row }) => row));
+  const rows = Uint32Array.from(names.keys());
+  const pixels = filePixels(join(folder, PIXELS_FILE), shape[0] * shape[1] * shape[2], rows);
+  const part = (...wanted: (string | null)[]): Images | null => {
+    const own = rows.filter((row) => wanted.includes(splits[row]!) && !lost.has(row));
+    if (own.length === 0) return null;
     return {
-      pixels: memoryPixels(pixels, size).select(Uint32Array.from(rows)),
-      labels: Uint16Array.from(rows, (row) => classes.indexOf(wanted[row]!.className)),
+      pixels: pixels.select(own),
+      labels: Uint16Array.from(own, (row) => label[labels[row]!]!),
+      names: Array.from(own, (row) => names[row]!),
     };
   };
   return {
-    name: datasetName(files.path),
-    imageShape: options.shape,
+    name: datasetName(path),
+    imageShape: shape,
     classes,
     training: part("train", null),
     validation: part("validation"),
     test: part("test"),
+    toSamples: (images) => rememberedSamples(folder, images),
+    leftOut: broken.length,
   };
 }
 
-/** The known ones where no other is found, so that a test part may lack some of them. */
-function classesOf(listed: readonly LabelledFile[], known: readonly string[] | null): readonly string[] {
-  const found = [...new Set(listed.map(({ className }) => className))].sort();
-  return known && found.every((name) => known.includes(name)) ? known : found;
+/** The SHA-256 of many gigabytes is computed once. */
+function rememberedSamples(folder: string, { pixels, labels, names }: Images): Samples {
+  const { place } = pixels;
+  const rows = place.kind === "file" ? place.rows : new Uint32Array();
+  const key = createHash("sha256").update(rows).update(labels).digest("hex");
+  const path = join(folder, HASHES);
+  const known: Record<string, string> = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : {};
+  const samples = createSamples(pixels, labels, known[key]);
+  if (!known[key])
+    void writeSafely(folder, HASHES, JSON.stringify({ ...known, [key]: samples.sha256 })).catch(() => {});
+  return { ...samples, ...(names ? { names } : {}) };
 }
 
 /** The folder's or archive's own name, as it may stand in a file name. */
@@ -70,37 +127,21 @@ function datasetName(path: string): string {
       .replace(/[\\/]+$/, "")
       .split(/[\\/]/)
       .at(-1) ?? "";
-  const name = base.replace(/\.(zip|tar|tgz|tar\.gz)$/i, "").replace(/[^\p{L}\p{N}._-]+/gu, "-");
+  const name = base.replace(/\.(zip|tar|tgz|tar\.gz|parquet)$/i, "").replace(/[^\p{L}\p{N}._-]+/gu, "-");
   return /^[.-]*$/.test(name) ? "pictures" : name;
 }
 
-async function decodeAll(files: SourceFiles, wanted: readonly LabelledFile[], options: PictureOptions) {
-  const { shape, onProgress } = options;
-  const size = shape[0] * shape[1] * shape[2];
-  const pixels = sharedBytes(wanted.length * size);
-  const broken: BrokenPicture[] = [];
-  let [next, done] = [0, 0];
-  const work = async (): Promise<void> => {
-    while (next < wanted.length) {
-      const row = next++;
-      const { name } = wanted[row]!;
-      try {
-        pixels.set(await decodePicture(await files.read(name), shape), row * size);
-      } catch (cause) {
-        broken.push({ name, reason: (cause as Error).message.split("\n")[0]! });
-      }
-      onProgress(++done, wanted.length);
-    }
-  };
-  await Promise.all(Array.from({ length: 2 * availableParallelism() }, work));
-  return { pixels, broken: broken.sort((a, b) => (a.name < b.name ? -1 : 1)) };
-}
-
-function brokenError(broken: readonly BrokenPicture[], all: number, source: string): UserError {
-  const named = broken.slice(0, NAMED).map(({ name, reason }) => `${name} (${reason})`);
+function brokenError({ broken, names }: StoreIndex, path: string): UserError {
+  const named = broken.slice(0, NAMED).map(({ row, reason }) => `${names[row]} (${reason})`);
   const more = broken.length > NAMED ? `, and ${broken.length - NAMED} more` : "";
   return new UserError(
-    `data: expected pictures that can be read in ${source}, found ${broken.length} of ${all} that cannot: ${named.join(", ")}${more}; ` +
+    `data: expected pictures that can be read in ${path}, found ${broken.length} of ${names.length} that cannot: ${named.join(", ")}${more}; ` +
       "mend or remove them, or leave them out with --skip-broken",
   );
+}
+
+/** The files behind names within a folder, or the archive itself. */
+export function diskFiles(path: string, names: readonly string[]): DiskFile[] {
+  if (!statSync(path).isDirectory()) return [{ name: "archive", path }];
+  return names.map((name) => ({ name, path: join(path, name) }));
 }

@@ -11,6 +11,9 @@
  */
 import type { ImageShape } from "./dataset.ts";
 
+/** Changes whenever the same picture would give other bytes. */
+export const SCALE_VERSION = 1;
+
 /** What a canvas gives: the browser's `ImageData`, or the same from anywhere else. */
 export interface ImageDataLike {
   /** [height, width, 4] red, green, blue, opacity, 0..255 */

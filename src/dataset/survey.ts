@@ -1,9 +1,16 @@
 /** What can be known of pictures before they are decoded: how many, of which classes, how large. */
+import { mkdir, stat } from "node:fs/promises";
+import { join } from "node:path";
 import sharp from "sharp";
+import { readFileIfThere } from "../files/reader.ts";
+import { replaceFile } from "../files/writer.ts";
+import { contentDigest } from "./content.ts";
+import { defaultCacheFolder } from "./download.ts";
+import { readPlace } from "./file-place.ts";
 import { readableFormat } from "./image-format.ts";
-import { labelsFromFolders } from "./picture-folders.ts";
-import { isPictureName } from "./pictures.ts";
-import { openSourceFiles } from "./source-files.ts";
+import { openSource } from "./open-source.ts";
+import type { PictureSource } from "./picture-source.ts";
+import { diskFiles } from "./pictures.ts";
 
 export interface Survey {
   /** Pictures of all splits. */
@@ -16,26 +23,56 @@ export interface Survey {
 
 /** So many pictures' headers are read, spread evenly over the whole. */
 const LOOKED_AT = 200;
+const SURVEYS = "surveys";
+
+export interface SurveyOptions {
+  /** A table of the pictures' classes, see `OpenOptions`. */
+  readonly labels?: string | undefined;
+  /** Default `defaultCacheFolder()`. */
+  readonly cacheFolder?: string;
+}
 
 /**
- * A look at a folder or archive of pictures.
+ * A look at pictures, wherever they are. An archive's is remembered, so that it is not unpacked for it again.
  *
  * @returns null where the source holds no picture files, but a set of fixed size
- * @throws {UserError} if there is nothing at the path, or the folders do not say what the pictures show
+ * @throws {UserError} if there is nothing at the path, or it does not say what the pictures show
  */
-export async function surveyPictures(path: string): Promise<Survey | null> {
-  const files = await openSourceFiles(path, isPictureName);
-  const names = files.names.filter(isPictureName);
-  if (names.length === 0) return null;
-  const { length: count } = labelsFromFolders(names, path);
-  const step = Math.max(1, Math.floor(names.length / LOOKED_AT));
+export async function surveyPictures(path: string, options: SurveyOptions = {}): Promise<Survey | null> {
+  const { labels, cacheFolder = defaultCacheFolder() } = options;
+  const isArchive = await stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  const memo =
+    isArchive && !labels ? join(cacheFolder, SURVEYS, await contentDigest(diskFiles(path, []), cacheFolder)) : null;
+  const known = memo && (await readFileIfThere(memo));
+  if (known) return JSON.parse(new TextDecoder().decode(known)) as Survey | null;
+  const source = await openSource(path, { cacheFolder, testOnly: false, ...(labels ? { labels } : {}) });
+  try {
+    const survey = source.kind === "pictures" ? await look(source.pictures) : null;
+    if (memo) {
+      await mkdir(join(cacheFolder, SURVEYS), { recursive: true });
+      await replaceFile(memo, JSON.stringify(survey));
+    }
+    return survey;
+  } finally {
+    await source.files.close();
+  }
+}
+
+async function look({ pictures, from }: PictureSource): Promise<Survey> {
+  const { length: count } = pictures;
+  const step = Math.max(1, Math.floor(count / LOOKED_AT));
   const sides: number[] = [];
   let isGrey = true;
-  for (let i = 0; i < names.length; i += step) {
-    const look = await lookAt(await files.read(names[i]!)).catch(() => null); // told when all are read, all at once
-    if (!look) continue;
-    sides.push(look.side);
-    isGrey &&= look.isGrey;
+  for (let i = 0; i < count; i += step) {
+    const place = await from(i);
+    const bytes = place instanceof Uint8Array ? place : await readPlace(place).catch(() => null);
+    const found = bytes && (await lookAt(bytes).catch(() => null)); // told when all are read, all at once
+    if (!found) continue;
+    sides.push(found.side);
+    isGrey &&= found.isGrey;
   }
   if (sides.length === 0) return { count, side: 0, isGrey: false };
   return { count, side: sides.sort((a, b) => a - b)[sides.length >> 1]!, isGrey };

@@ -152,7 +152,9 @@ describe("what the user is told", () => {
   });
 
   test("of a path with nothing, or nothing known, or too much", async () => {
-    expect(await mistake("no/such/folder")).toContain("expected a folder or .tar.gz at no/such/folder, found nothing");
+    expect(await mistake("no/such/folder")).toContain(
+      "expected a folder, .zip, .tar or .tar.gz at no/such/folder, found nothing",
+    );
     expect(await mistake(join(folderOf({ "a.jpg": "x" }), "a.jpg"))).toContain("found the file");
     const unknown = await mistake(folderOf({ "notes.txt": "x", "pictures/a.csv": "x" }));
     expect(unknown).toContain("CIFAR-10, binary version");

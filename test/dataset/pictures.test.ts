@@ -1,5 +1,5 @@
-import { existsSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
 import { create } from "tar";
 import { describe, expect, test } from "vitest";
 import { openDataset } from "../../src/dataset/open.ts";
@@ -7,6 +7,7 @@ import { allPixels } from "../../src/dataset/pixels.ts";
 import { UserError } from "../../src/errors.ts";
 import { temporaryFolder } from "./cifar-files.ts";
 import { writePlain } from "./picture-files.ts";
+import { zipOf } from "./zip-file.ts";
 
 /** Two colours a class, in two splits. */
 async function photos(): Promise<string> {
@@ -45,6 +46,25 @@ describe("a folder of pictures", () => {
     const [a, b] = [await openDataset(folder, { size: 8 }), await openDataset(path, { size: 8 })];
     for (const split of ["train", "validation", "test"] as const) expect(b[split]!.sha256).toBe(a[split]!.sha256);
     expect(b.name).toBe("photos");
+  });
+
+  test("and its zip, stored or deflated", async () => {
+    const folder = await photos();
+    const names = readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+    const path = join(temporaryFolder(), "photos.zip");
+    const entry = (name: string, i: number) => ({
+      name,
+      content: readFileSync(join(folder, name)),
+      deflate: i % 2 === 0,
+    });
+    writeFileSync(
+      path,
+      zipOf([...names.map(entry), { name: "__MACOSX/train/red/._x.png", content: Buffer.from("x") }]),
+    );
+    const [a, b] = [await openDataset(folder, { size: 8 }), await openDataset(path, { size: 8 })];
+    for (const split of ["train", "validation", "test"] as const) expect(b[split]!.sha256).toBe(a[split]!.sha256);
   });
 
   test("without splits gives some pictures of each class to validation and test, by a seed", async () => {

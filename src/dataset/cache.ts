@@ -1,0 +1,99 @@
+/** The cache of decoded pictures: what is in it, how large it may be, and how it is emptied. */
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rm, stat, utimes } from "node:fs/promises";
+import { join } from "node:path";
+import { UserError } from "../errors.ts";
+import { readIndex, writeSafely } from "./pixel-store.ts";
+import { isUsed } from "./store-lock.ts";
+
+const STORES = "pixels";
+const LIMIT_FILE = "limit.json";
+/** Where the user says nothing. */
+const DEFAULT_LIMIT = 50e9;
+
+export interface CachedPictures {
+  readonly folder: string;
+  /** null: the work on it was interrupted */
+  readonly source: string | null;
+  readonly pictures: number;
+  /** "3x64x64" */
+  readonly shape: string;
+  readonly bytes: number;
+  readonly lastUsed: Date;
+  readonly inUse: boolean;
+}
+
+/** All that was decoded, the latest used first. */
+export async function listCache(cacheFolder: string): Promise<CachedPictures[]> {
+  const root = join(cacheFolder, STORES);
+  const names = existsSync(root) ? await readdir(root) : [];
+  const all = await Promise.all(names.map((name) => describe(join(root, name))));
+  return all.sort((a, b) => b.lastUsed.getTime() - a.lastUsed.getTime());
+}
+
+async function describe(folder: string): Promise<CachedPictures> {
+  const index = await readIndex(folder);
+  let bytes = 0;
+  for (const name of await readdir(folder)) {
+    const { blocks } = await stat(join(folder, name)).catch(() => ({ blocks: 0 }));
+    bytes += 512 * blocks; // what it takes on disk: rows not written yet take nothing
+  }
+  return {
+    folder,
+    source: index?.source ?? null,
+    pictures: index?.names.length ?? 0,
+    shape: index?.shape.join("x") ?? "",
+    bytes,
+    lastUsed: (await stat(folder)).mtime,
+    inUse: isUsed(folder),
+  };
+}
+
+/** Notes that a store is used now. */
+export async function touch(folder: string): Promise<void> {
+  const now = new Date();
+  await utimes(folder, now, now);
+}
+
+/** Bytes that all decoded pictures together may take. */
+export async function cacheLimit(cacheFolder: string): Promise<number> {
+  const text = await readFile(join(cacheFolder, LIMIT_FILE), "utf8").catch(() => null);
+  const bytes = text === null ? DEFAULT_LIMIT : (JSON.parse(text) as { bytes?: unknown }).bytes;
+  return typeof bytes === "number" && bytes > 0 ? bytes : DEFAULT_LIMIT;
+}
+
+export async function setCacheLimit(cacheFolder: string, bytes: number): Promise<void> {
+  await mkdir(cacheFolder, { recursive: true });
+  await writeSafely(cacheFolder, LIMIT_FILE, `${JSON.stringify({ bytes })}\n`);
+}
+
+/** Removes all that no living process uses. @returns what was removed */
+export async function emptyCache(cacheFolder: string): Promise<CachedPictures[]> {
+  const removable = (await listCache(cacheFolder)).filter(({ inUse }) => !inUse);
+  for (const { folder } of removable) await rm(folder, { recursive: true, force: true });
+  return removable;
+}
+
+/**
+ * Removes what was not used for longest until there is room for so many bytes more.
+ *
+ * @param wanted the folder that they are for: it stays
+ * @throws {UserError} if they alone are more than the cache may hold
+ */
+export async function makeRoom(cacheFolder: string, bytes: number, wanted: string): Promise<void> {
+  const limit = await cacheLimit(cacheFolder);
+  const gigabytes = (value: number) => `${(value / 1e9).toFixed(1)} GB`;
+  if (bytes > limit)
+    throw new UserError(
+      `cache: pictures of at most ${gigabytes(limit)} when decoded expected, found ${gigabytes(bytes)}; ` +
+        "choose a smaller --size, or raise the limit by 'earlyexit data cache --limit GIGABYTES'",
+    );
+  const others = (await listCache(cacheFolder)).filter(({ folder }) => folder !== wanted);
+  let used = others.reduce((sum, one) => sum + one.bytes, 0);
+  for (const { folder, bytes: own, inUse } of others.reverse()) {
+    if (used + bytes <= limit) return;
+    if (inUse) continue;
+    await rm(folder, { recursive: true, force: true });
+    used -= own;
+  }
+}

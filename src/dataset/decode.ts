@@ -1,0 +1,83 @@
+/** Pictures decoded on all cores, each written to its row of a file of pixels. */
+import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import type { ImageShape } from "./dataset.ts";
+import type { FilePlace } from "./file-place.ts";
+
+/** What a thread is started with. */
+export interface DecodeTask {
+  /** The file of pixels; there already, and long enough. */
+  readonly path: string;
+  readonly shape: ImageShape;
+}
+
+export type DecodeRequest = readonly { readonly row: number; readonly from: FilePlace | Uint8Array }[];
+/** For each picture why it could not be read; null: it is there. */
+export type DecodeAnswer = { readonly row: number; readonly reason: string | null }[];
+
+export interface DecodeOptions extends DecodeTask {
+  readonly rows: readonly number[];
+  /** Where the picture of a row lies, or its bytes. */
+  from(row: number): FilePlace | Promise<Uint8Array>;
+  onDone(row: number, reason: string | null): void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Pictures in one request: few, so that a large one holds up no others. */
+const AT_ONCE = 4;
+/** Requests that each thread has: one is decoded while the pixels of another are scaled. */
+const IN_FLIGHT = 3;
+
+/**
+ * The runtime under Node decodes at most four pictures at a time, however many threads ask for it, unless the environment says
+ * otherwise (UV_THREADPOOL_SIZE).
+ *
+ * @throws what `signal` was aborted with; Error if a thread breaks
+ */
+export async function decodePictures(options: DecodeOptions): Promise<void> {
+  const { path, shape, rows, from, onDone, signal } = options;
+  signal?.throwIfAborted();
+  const entry = createRequire(import.meta.url).resolve("#decode-worker");
+  const count = Math.min(availableParallelism(), Math.ceil(rows.length / AT_ONCE));
+  const workers = Array.from(
+    { length: count },
+    () => new Worker(entry, { workerData: { path, shape } satisfies DecodeTask, execArgv: [] }),
+  );
+  let next = 0;
+  const request = async (): Promise<DecodeRequest> => {
+    const some = rows.slice(next, next + AT_ONCE);
+    next += some.length;
+    return Promise.all(some.map(async (row) => ({ row, from: await from(row) })));
+  };
+  const serve = (worker: Worker): Promise<void> =>
+    new Promise((resolve, reject) => {
+      let open = 0;
+      const ask = async (): Promise<void> => {
+        if (next >= rows.length) {
+          if (open === 0) resolve();
+          return;
+        }
+        open++;
+        worker.postMessage(await request());
+      };
+      worker.on("error", reject);
+      worker.on("exit", (code) =>
+        reject(new Error(`decode: expected a running thread, found it stopped (code ${code})`)),
+      );
+      worker.on("message", (answer: DecodeAnswer) => {
+        open--;
+        for (const { row, reason } of answer) onDone(row, reason);
+        ask().catch(reject);
+      });
+      for (let i = 0; i < IN_FLIGHT; i++) ask().catch(reject);
+    });
+  const aborted = new Promise<never>((_, reject) => {
+    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+  try {
+    await Promise.race([Promise.all(workers.map(serve)), aborted]);
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+  }
+}

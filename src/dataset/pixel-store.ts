@@ -1,0 +1,143 @@
+/**
+ * The pixels of a set of pictures, decoded once: a folder in the cache with a file of rows (`pixels`), what is known of each row
+ * while the work goes on (`state`), and, once it is done, what the rows show (`index.json`). A run that was interrupted goes on.
+ */
+import { closeSync, fdatasyncSync, ftruncateSync, openSync } from "node:fs";
+import { mkdir, readFile, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { UserError } from "../errors.ts";
+import type { ImageShape } from "./dataset.ts";
+import { type DecodeOptions, decodePictures } from "./decode.ts";
+import type { SplitName } from "./picture-folders.ts";
+import { lockFolder } from "./store-lock.ts";
+
+export const PIXELS_FILE = "pixels";
+const STATE_FILE = "state";
+const INDEX_FILE = "index.json";
+const FORMAT = 1;
+/** What is known is written down so often. */
+const SAVE_MS = 2000;
+const DONE = 1;
+
+/** What a store holds. Letters: N pictures. */
+export interface StoreIndex {
+  readonly format: typeof FORMAT;
+  /** As the user gave it, the last time. */
+  readonly source: string;
+  readonly shape: ImageShape;
+  readonly classes: readonly string[];
+  /** [N] paths within the source */
+  readonly names: readonly string[];
+  /** [N] */
+  readonly labels: readonly number[];
+  /** [N] null: a seed decides */
+  readonly splits: readonly (SplitName | null)[];
+  readonly broken: readonly { readonly row: number; readonly reason: string }[];
+  readonly passedOver: number;
+}
+
+export type StorePlan = Omit<StoreIndex, "format" | "broken">;
+
+export interface BuildHooks extends Pick<DecodeOptions, "from" | "signal"> {
+  readonly onProgress: (done: number, total: number) => void;
+  /** Told if another process decodes the same pictures at this moment. */
+  readonly onWait: (pid: number) => void;
+}
+
+/** null: there is none, or it is not done. */
+export async function readIndex(folder: string): Promise<StoreIndex | null> {
+  const text = await readFile(join(folder, INDEX_FILE), "utf8").catch(() => null);
+  if (text === null) return null;
+  const index = JSON.parse(text) as StoreIndex;
+  return index.format === FORMAT ? index : null;
+}
+
+/**
+ * Decodes what is not decoded yet.
+ *
+ * @throws {UserError} if the disk has no room
+ */
+export async function buildStore(folder: string, plan: StorePlan, hooks: BuildHooks): Promise<StoreIndex> {
+  await mkdir(folder, { recursive: true }).catch((cause: Error) => {
+    throw new UserError(`cache: a folder that can be written expected, found ${cause.message}; set XDG_CACHE_HOME`, {
+      cause,
+    });
+  });
+  const unlock = await lockFolder(folder, hooks.onWait, hooks.signal);
+  try {
+    const known = await readIndex(folder); // of the process that was waited for
+    return known ?? (await decodeMissing(folder, plan, hooks));
+  } finally {
+    unlock();
+  }
+}
+
+async function decodeMissing(folder: string, plan: StorePlan, hooks: BuildHooks): Promise<StoreIndex> {
+  const count = plan.names.length;
+  const bytes = count * plan.shape[0] * plan.shape[1] * plan.shape[2];
+  const path = join(folder, PIXELS_FILE);
+  const state = await knownState(folder, count);
+  const missing = [...state.keys()].filter((row) => state[row] !== DONE);
+  if (missing.length === count) await checkRoom(folder, bytes);
+  const broken: { row: number; reason: string }[] = [];
+  const descriptor = openSync(path, "a+");
+  let lastSaved = performance.now();
+  let saving = Promise.resolve();
+  const save = async (): Promise<void> => {
+    const snapshot = state.slice();
+    fdatasyncSync(descriptor); // first the pixels, then the claim that they are there
+    await writeSafely(folder, STATE_FILE, snapshot);
+  };
+  try {
+    ftruncateSync(descriptor, bytes);
+    let done = count - missing.length;
+    await decodePictures({
+      path,
+      shape: plan.shape,
+      rows: missing,
+      from: hooks.from,
+      signal: hooks.signal,
+      onDone(row, reason) {
+        if (reason === null) state[row] = DONE;
+        else broken.push({ row, reason });
+        hooks.onProgress(++done, count);
+        if (performance.now() - lastSaved < SAVE_MS) return;
+        lastSaved = performance.now();
+        saving = saving.then(save);
+      },
+    });
+  } finally {
+    await saving.then(save);
+    closeSync(descriptor);
+  }
+  const index: StoreIndex = { format: FORMAT, ...plan, broken: broken.sort((a, b) => a.row - b.row) };
+  await writeSafely(folder, INDEX_FILE, JSON.stringify(index));
+  return index;
+}
+
+/** [N] of an earlier run that was interrupted. */
+async function knownState(folder: string, count: number): Promise<Uint8Array> {
+  const found = await readFile(join(folder, STATE_FILE)).catch(() => null);
+  return found?.length === count ? new Uint8Array(found) : new Uint8Array(count);
+}
+
+async function checkRoom(folder: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  if (bytes < bavail * bsize) return;
+  throw new UserError(
+    `cache: room for ${(bytes / 1e9).toFixed(1)} GB of pixels expected in ${folder}, found ${((bavail * bsize) / 1e9).toFixed(1)} GB; ` +
+      "empty it by 'earlyexit data cache --empty', choose a smaller --size, or set XDG_CACHE_HOME to another disk",
+  );
+}
+
+/** Whole or not at all. */
+export async function writeSafely(folder: string, name: string, content: string | Uint8Array): Promise<void> {
+  const temporary = join(folder, `${name}.${process.pid}.part`);
+  try {
+    await writeFile(temporary, content, { flush: true });
+    await rename(temporary, join(folder, name));
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
