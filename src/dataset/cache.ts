@@ -3,7 +3,8 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { readIndex, writeSafely } from "./pixel-store.ts";
+import { replaceFile } from "../files/writer.ts";
+import { readIndex } from "./pixel-store.ts";
 import { isUsed } from "./store-lock.ts";
 
 const STORES = "pixels";
@@ -64,7 +65,7 @@ export async function cacheLimit(cacheFolder: string): Promise<number> {
 
 export async function setCacheLimit(cacheFolder: string, bytes: number): Promise<void> {
   await mkdir(cacheFolder, { recursive: true });
-  await writeSafely(cacheFolder, LIMIT_FILE, `${JSON.stringify({ bytes })}\n`);
+  await replaceFile(join(cacheFolder, LIMIT_FILE), `${JSON.stringify({ bytes })}\n`);
 }
 
 /** Removes all that no living process uses. @returns what was removed */

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { createReadStream, statSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { writeSafely } from "./pixel-store.ts";
+import { replaceFile } from "../files/writer.ts";
 
 const FOLDER = "digests";
 /** A file that changed within this time may change again without its time telling. */
@@ -64,7 +64,7 @@ export async function contentDigest(
   const digest = hash.digest("hex");
   if (Date.now() - before.newest > SETTLED_MS) {
     await mkdir(join(cacheFolder, FOLDER), { recursive: true });
-    await writeSafely(join(cacheFolder, FOLDER), before.digest, digest);
+    await replaceFile(join(cacheFolder, FOLDER, before.digest), digest);
   }
   return digest;
 }

@@ -4,12 +4,13 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import { UserError } from "../errors.ts";
+import { replaceFile } from "../files/writer.ts";
 import { makeRoom } from "./cache.ts";
 import { contentDigest, type DiskFile, knownDigest } from "./content.ts";
 import { createSamples, type DatasetParts, type ImageShape, type Images, type Samples } from "./dataset.ts";
 import type { PictureSource } from "./picture-source.ts";
 import { filePixels } from "./pixel-file.ts";
-import { buildStore, PIXELS_FILE, readIndex, type StoreIndex, writeSafely } from "./pixel-store.ts";
+import { buildStore, PIXELS_FILE, readIndex, type StoreIndex } from "./pixel-store.ts";
 import { SCALE_VERSION } from "./scale.ts";
 import { markUsed } from "./store-lock.ts";
 
@@ -116,7 +117,7 @@ function rememberedSamples(folder: string, { pixels, labels, names }: Images): S
   const known: Record<string, string> = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : {};
   const samples = createSamples(pixels, labels, known[key]);
   if (!known[key])
-    void writeSafely(folder, HASHES, JSON.stringify({ ...known, [key]: samples.sha256 })).catch(() => {});
+    void replaceFile(join(folder, HASHES), JSON.stringify({ ...known, [key]: samples.sha256 })).catch(() => {});
   return { ...samples, ...(names ? { names } : {}) };
 }
 

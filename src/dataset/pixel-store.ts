@@ -3,9 +3,10 @@
  * while the work goes on (`state`), and, once it is done, what the rows show (`index.json`). A run that was interrupted goes on.
  */
 import { closeSync, fdatasyncSync, ftruncateSync, openSync } from "node:fs";
-import { mkdir, readFile, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { mkdir, readFile, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
+import { replaceFile } from "../files/writer.ts";
 import type { ImageShape } from "./dataset.ts";
 import { type DecodeOptions, decodePictures } from "./decode.ts";
 import type { SplitName } from "./picture-folders.ts";
@@ -86,7 +87,7 @@ async function decodeMissing(folder: string, plan: StorePlan, hooks: BuildHooks)
   const save = async (): Promise<void> => {
     const snapshot = state.slice();
     fdatasyncSync(descriptor); // first the pixels, then the claim that they are there
-    await writeSafely(folder, STATE_FILE, snapshot);
+    await replaceFile(join(folder, STATE_FILE), snapshot);
   };
   try {
     ftruncateSync(descriptor, bytes);
@@ -111,7 +112,7 @@ async function decodeMissing(folder: string, plan: StorePlan, hooks: BuildHooks)
     closeSync(descriptor);
   }
   const index: StoreIndex = { format: FORMAT, ...plan, broken: broken.sort((a, b) => a.row - b.row) };
-  await writeSafely(folder, INDEX_FILE, JSON.stringify(index));
+  await replaceFile(join(folder, INDEX_FILE), JSON.stringify(index));
   return index;
 }
 
@@ -128,16 +129,4 @@ async function checkRoom(folder: string, bytes: number): Promise<void> {
     `cache: room for ${(bytes / 1e9).toFixed(1)} GB of pixels expected in ${folder}, found ${((bavail * bsize) / 1e9).toFixed(1)} GB; ` +
       "empty it by 'earlyexit data cache --empty', choose a smaller --size, or set XDG_CACHE_HOME to another disk",
   );
-}
-
-/** Whole or not at all. */
-export async function writeSafely(folder: string, name: string, content: string | Uint8Array): Promise<void> {
-  const temporary = join(folder, `${name}.${process.pid}.part`);
-  try {
-    await writeFile(temporary, content, { flush: true });
-    await rename(temporary, join(folder, name));
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
 }

@@ -159,7 +159,7 @@ describe("what the user is told", () => {
     const unknown = await mistake(folderOf({ "notes.txt": "x", "pictures/a.csv": "x" }));
     expect(unknown).toContain("CIFAR-10, binary version");
     expect(unknown).toContain("CIFAR-100, binary version");
-    expect(unknown).toContain("found notes.txt, pictures/a.csv");
+    expect(unknown).toContain("found a table without pictures (notes.txt, pictures/a.csv)");
     expect(await mistake(temporaryFolder())).toContain("found nothing");
     expect(await mistake(folderOf({ ...cifar10Files(), ...cifar100Files() }))).toContain("found files of both");
     const twice = { ...cifar10Files(), ...inFolder("copy", cifar10Files()) };
