@@ -20,6 +20,7 @@ export type { LambdaPoint } from "./policy/lambda-calibration.ts";
 export type { LearnedPolicy } from "./policy/learned-policy.ts";
 export { createNodeRuntime } from "./runtime/node.ts";
 export type { Device, Runtime } from "./runtime/runtime.ts";
+export { type AttachFindings, type AttachOptions, attachExits } from "./story/attach-exits.ts";
 export {
   AdaptiveClassifier,
   type BatchOptions,
@@ -37,6 +38,7 @@ export {
   pointWithin,
   trainNetwork,
 } from "./story/node.ts";
+export { type OpenNetworkOptions, openNetwork } from "./story/open-network.ts";
 export { parseRecipe, type Recipe, type RecipeInput } from "./training/recipe.ts";
 export type { TrainingProgress } from "./training/train.ts";
 export { VERSION } from "./version.ts";

@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, LoadCommand>> = {
   learn: async () => (await import("./learn.ts")).learnCommand(),
   evaluate: async () => (await import("./evaluate.ts")).evaluateCommand(),
   classify: async () => (await import("./classify.ts")).classifyCommand(),
+  attach: async () => (await import("./attach.ts")).attachCommand(),
   bench: async () => (await import("./bench.ts")).benchCommand(),
   export: async () => (await import("./export.ts")).exportCommand(),
   report: async () => (await import("./report.ts")).reportCommand(),

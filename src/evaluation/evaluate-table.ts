@@ -2,7 +2,8 @@
 import type { Dataset } from "../dataset/dataset.ts";
 import { halves } from "../dataset/split.ts";
 import { UserError } from "../errors.ts";
-import { type AnswerTable, answersOf } from "../exits/answers.ts";
+import { type AnswerTable, answersOf, plainRule } from "../exits/answers.ts";
+import { exitAccuracies } from "../exits/environment.ts";
 import { computeExitTable } from "../exits/exit-logits.ts";
 import { type ExitTable, tableSubset } from "../exits/exit-table.ts";
 import type { StagedNetwork } from "../network/staged-network.ts";
@@ -28,6 +29,8 @@ export interface TableEvaluation {
   readonly dataset: EvaluationFigures["dataset"];
   /** What the policy was learned with: it tells the fit half, to which the yardsticks are fitted. */
   readonly splitSeed: number;
+  /** Of somebody else's network: what it costs as it came, and without exits; and what is to be known of it. */
+  readonly imported?: { readonly originalMacs: number; readonly fullMacs: number; readonly notes: readonly string[] };
   /** Who decides: one of `POLICY_NAMES`, "threshold" for the one on confidence, or "exit:K"; default "dqn". */
   readonly decider?: string;
   /** Price of the full network in units of one correct answer; default: the policy's recommended one. */
@@ -65,7 +68,43 @@ export async function tableOfSplit(options: SplitEvaluation): Promise<TableEvalu
     classes: network.classes,
     dataset: { name: data.name, split, sha256: samples.sha256 },
     splitSeed: network.provenance.seed,
+    ...(network.original
+      ? { imported: { originalMacs: network.original.macs, fullMacs: network.fullMacs, notes: notesOn(network) } }
+      : {}),
   };
+}
+
+/** Confidence on pictures that the network may have been trained on is too high, and nobody can tell from the file. */
+function notesOn({ provenance }: StagedNetwork): string[] {
+  const { attached } = provenance.recipe as { attached?: { calibrated?: boolean } };
+  if (attached?.calibrated !== false) return [];
+  return [
+    "the policy was learned from pictures that the network may have seen when it was trained: its confidence may be inflated, " +
+      "and exits be taken too early; attach it with --calibrate PATH, pictures that it has never seen",
+  ];
+}
+
+/** What exits are compared with. */
+function withoutExits({ table, imported }: TableEvaluation) {
+  if (!imported) return {};
+  const last = { ...table, logits: lastLogits(table), exits: 1 };
+  const accuracy = (one: ExitTable): number => exitAccuracies(answersOf(one, plainRule(1)))[0]!;
+  const { original } = table;
+  return {
+    original: { accuracy: original ? accuracy({ ...last, logits: original }) : null, costMacs: imported.originalMacs },
+    adapted: { accuracy: accuracy(last), costMacs: imported.fullMacs },
+    ...(imported.notes.length > 0 ? { notes: imported.notes } : {}),
+  };
+}
+
+/** [N, K] */
+function lastLogits({ logits, count, exits, classes }: ExitTable): Float32Array {
+  const last = new Float32Array(count * classes);
+  for (let i = 0; i < count; i++) {
+    const end = (i + 1) * exits * classes;
+    last.set(logits.subarray(end - classes, end), i * classes);
+  }
+  return last;
 }
 
 /** @throws {UserError} if there is no such decider, or lambda is outside the agent's range */
@@ -105,6 +144,7 @@ async function judge(options: TableEvaluation) {
     ...evaluateExits({ table, rule: agent, exits, costs, classes, seed }),
     policy: { name, lambda, seed: policy.seed ?? splitSeed },
     yardsticks: await evaluateYardsticks(all, answers, costs, lambda, seed),
+    ...withoutExits(options),
     dataset,
     seed,
     version: VERSION,

@@ -72,6 +72,12 @@ export interface EvaluationFigures extends DecisionFigures {
     readonly seed: number;
   };
   readonly yardsticks: readonly YardstickFigures[];
+  /** Somebody else's network as it came, on the same images; its accuracy is null where it tells other classes apart. Absent where it is ours. */
+  readonly original?: { readonly accuracy: number | null; readonly costMacs: number };
+  /** The same with its last head refitted and no exits: what exits are to be compared with. */
+  readonly adapted?: { readonly accuracy: number; readonly costMacs: number };
+  /** What is to be known about the figures. */
+  readonly notes?: readonly string[];
   /** What `costMacs` counts everywhere in here, for example "ms"; absent: MACs. */
   readonly costUnit?: string;
   readonly dataset: { readonly name: string; readonly split: string; readonly sha256: string };

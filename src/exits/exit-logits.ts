@@ -28,19 +28,24 @@ export async function computeExitTable(
   const layout = network.layouts.includes("batchLast") ? "batchLast" : "batchFirst";
   const stages = buildStages(network, [images], layout);
   const perExit = stages.map(({ logits }) => reshape(logits, [BATCH, 1, classes]));
-  const program = await Program.compile(runtime, { outputs: { logits: concat(perExit, 1) } });
+  const own = stages.at(-1)!.original;
+  const outputs = { logits: concat(perExit, 1), ...(own ? { original: own } : {}) };
+  const program = await Program.compile(runtime, { outputs });
   const row = stages.length * classes;
   const logits = new Float32Array(samples.count * row);
+  const original = own && new Float32Array(samples.count * classes);
   const full = new Float32Array(sizeOf(images.shape));
   try {
     for (const batch of evaluationBatches(samples, BATCH, normalisation)) {
       full.set(batch.images);
       const result = await program.run({ images: full });
       logits.set(result.logits!.subarray(0, batch.count * row), batch.first * row);
+      original?.set(result.original!.subarray(0, batch.count * classes), batch.first * classes);
       onProgress?.(batch.first + batch.count, samples.count);
     }
   } finally {
     await program.close();
   }
-  return { logits, labels: samples.labels, count: samples.count, exits: stages.length, classes };
+  const table = { logits, labels: samples.labels, count: samples.count, exits: stages.length, classes };
+  return original ? { ...table, original } : table;
 }

@@ -10,6 +10,8 @@ export interface ExitTable {
   readonly count: number;
   readonly exits: number;
   readonly classes: number;
+  /** [N, K] what somebody else's network said by itself, before it got exits; absent where it tells other classes apart, or is ours */
+  readonly original?: Float32Array;
 }
 
 /** What each exit costs, in multiply-accumulates per image (or any other unit, the same for all). */

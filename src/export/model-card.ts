@@ -18,6 +18,9 @@ const figuresSchema = z.object({
   savings: z.number(),
   policy: z.object({ name: z.string(), lambda: z.number() }),
   dataset: z.object({ name: z.string(), split: z.string(), sha256: z.string() }),
+  original: z.object({ accuracy: z.number().nullable(), costMacs: z.number() }).optional(),
+  adapted: z.object({ accuracy: z.number(), costMacs: z.number() }).optional(),
+  notes: z.array(z.string()).optional(),
   exits: z.array(z.object({ exit: z.number(), share: z.number(), accuracyIfAlways: z.number() })),
 });
 
@@ -46,7 +49,9 @@ function measured(figures: unknown): string {
   const { success, data } = figuresSchema.safeParse(figures);
   if (!success)
     return "## Figures\n\nNone are stored in this model: `earlyexit evaluate --save` makes them and stores them.";
-  const { samples, accuracy, costMacs, savings, policy, dataset, exits } = data;
+  const { samples, accuracy, costMacs, savings, policy, dataset, exits, original, adapted, notes = [] } = data;
+  const came =
+    original && (original.accuracy === null ? "tells other classes apart" : formatPercent(original.accuracy, 2));
   const rows = exits.map(({ exit, share, accuracyIfAlways }) => [
     String(exit),
     formatPercent(share),
@@ -57,6 +62,13 @@ function measured(figures: unknown): string {
     `On ${samples} images of ${dataset.name}, ${dataset.split} split (SHA-256 \`${dataset.sha256}\`), policy ${policy.name} at lambda ` +
       `${formatLambda(policy.lambda)}: accuracy ${formatPercent(accuracy, 2)}, mean cost ${formatMacs(costMacs.mean)} of ` +
       `${formatMacs(costMacs.full)} in full, savings ${formatPercent(savings)}.`,
+    ...(original && adapted
+      ? [
+          `The network as it came: ${came} at ${formatMacs(original.costMacs)}; without exits, its last one always: ` +
+            `${formatPercent(adapted.accuracy, 2)} at ${formatMacs(adapted.costMacs)}.`,
+        ]
+      : []),
+    ...notes.map((note) => `**Note:** ${note}.`),
     table(["exit", "share of the images", "accuracy if every image left here"], rows),
   ].join("\n\n");
 }

@@ -7,6 +7,7 @@ import { decodeSafetensors, floatArray, type StoredArray } from "../files/safete
 import { checkDigest } from "../files/sha256.ts";
 import { blueprintSchema } from "../network/blueprint.ts";
 import { blueprintNetwork } from "../network/blueprint-network.ts";
+import { readImportedNetwork } from "../network/imported-file.ts";
 import type { StagedNetwork } from "../network/staged-network.ts";
 import type { Agent } from "../policy/agent.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
@@ -36,7 +37,10 @@ export async function readModel(read: ReadFile, where: string): Promise<Model> {
   const bytes = await needed(read, "model.json", where, "a model folder", "train one with 'earlyexit run'");
   const described = parseModel(bytes, main);
   const files = describedFiles(read, described.files, where, "a model folder");
-  const network = await readNetwork(files, described, where);
+  const network =
+    described.network.kind === "imported"
+      ? await readImported(describedBytes(read, described.files, where, "a model folder"), described, where)
+      : await readNetwork(files, described, where);
   const { policy, figures } = described;
   if (!policy) return { network, policy, figures };
   const { sha256 } = described.network;
@@ -69,9 +73,19 @@ async function needed(read: ReadFile, file: string, where: string, kind: string,
 
 /** The arrays in a file, and where it is. */
 type ReadArrays = (file: string) => Promise<{ arrays: Map<string, StoredArray>; at: string }>;
+/** A file's bytes, checked. */
+type ReadBytes = (file: string) => Promise<Uint8Array>;
 
 /** @param digests null where the describing file is of format 1, which has none */
 function describedFiles(read: ReadFile, digests: Digests | null, where: string, kind: string): ReadArrays {
+  const bytes = describedBytes(read, digests, where, kind);
+  return async (file) => {
+    const at = `${where}/${file}`;
+    return { arrays: decodeSafetensors(await bytes(file), at), at };
+  };
+}
+
+function describedBytes(read: ReadFile, digests: Digests | null, where: string, kind: string): ReadBytes {
   return async (file) => {
     const bytes = await needed(read, file, where, kind, "get the folder again, it is not whole");
     const at = `${where}/${file}`;
@@ -80,7 +94,7 @@ function describedFiles(read: ReadFile, digests: Digests | null, where: string, 
         throw new UserError(`${at}: a digest in the describing file expected, found none; get the folder again`);
       checkDigest(bytes, digests[file]!, at);
     }
-    return { arrays: decodeSafetensors(bytes, at), at };
+    return bytes;
   };
 }
 
@@ -92,7 +106,11 @@ const blueprintParts = z.object({
   normalisation: z.object({ mean: z.array(z.number()), std: z.array(z.number().positive()) }),
 });
 
-/** One branch per kind of network. */
+function readImported(read: ReadBytes, { network, classes, provenance }: ModelDescription, where: string) {
+  const { sha256: _, ...described } = network;
+  return readImportedNetwork(described, { classes, provenance }, read, where);
+}
+
 async function readNetwork(files: ReadArrays, described: ModelDescription, where: string): Promise<StagedNetwork> {
   const { network, classes, provenance } = described;
   const { blueprint, normalisation } = checked(blueprintParts, network, `${where}/model.json`);

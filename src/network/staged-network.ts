@@ -65,6 +65,8 @@ export interface BuiltStageTensors {
   readonly handsOn: readonly Tensor[];
   /** [B, K] */
   readonly logits: Tensor;
+  /** At the last stage of somebody else's network, if it tells the same classes apart: its own answer. */
+  readonly original?: Tensor;
 }
 
 /** Where a network comes from. */
@@ -117,6 +119,8 @@ export interface StagedNetwork {
   build(stage: number, from: readonly Tensor[], layout: Layout): BuiltStageTensors;
   /** null where nothing of it can be trained. */
   readonly trainable: Trainable | null;
+  /** Somebody else's network as it came, before it got exits: MACs of the whole of it, for one image. Absent where it is ours. */
+  readonly original?: { readonly macs: number };
   /** All that `model.json` says of it besides classes and provenance: plain JSON, read back by the parser in `model/`. */
   readonly description: NetworkDescription;
   /** Its weights as files, by name. The same network gives the same bytes. */
@@ -125,7 +129,7 @@ export interface StagedNetwork {
 
 /** Plain JSON; `kind` tells which maker reads it. */
 export interface NetworkDescription {
-  readonly kind: "blueprint";
+  readonly kind: "blueprint" | "imported";
   readonly [field: string]: unknown;
 }
 

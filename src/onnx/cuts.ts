@@ -170,3 +170,18 @@ function handedBeside({ graph, main, inputs }: Prepared, flow: Flow, position: n
   }
   return [...beside];
 }
+
+/** What the network's own classifier reads, before it is pooled: between its last multiplications but one and its last. null if nothing. */
+export function lastFeatures(prepared: Prepared): string | null {
+  const flow = dataFlow(prepared);
+  const total = flow.macsUpTo(flow.nodes.length - 1);
+  const found = dominators(prepared, flow).filter(({ position }) => {
+    const macs = flow.macsUpTo(position);
+    return macs > 0 && macs < total;
+  });
+  const most = Math.max(...found.map(({ position }) => flow.macsUpTo(position)));
+  const run = found.filter(({ position }) => flow.macsUpTo(position) === most).map(({ name }) => name);
+  const fields = (name: string): number => bytesOfTensor(prepared.tensors.get(name)!);
+  const largest = Math.max(...run.map(fields)); // before it is pooled
+  return run.filter((name) => fields(name) === largest).at(-1) ?? null;
+}

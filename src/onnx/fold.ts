@@ -37,7 +37,7 @@ export async function foldConstants(runtime: Runtime, given: FileGraph, where: s
 }
 
 /** `Constant` nodes that hold a tensor, as constants. */
-function withStoredConstants(graph: FileGraph): FileGraph {
+export function withStoredConstants(graph: FileGraph): FileGraph {
   const constants = new Map(graph.constants);
   const nodes = graph.nodes.filter((node) => {
     const tensor = isStandard(node) && node.opType === "Constant" ? attributeOf(node, "value")?.t : undefined;

@@ -60,9 +60,17 @@ export async function calibrated(runtime: Runtime, agent: Agent, selected: ExitT
   return { calibration, lambda: recommendedLambda(calibration, costs) };
 }
 
-/** The validation split. @throws {UserError} if it is not the one that the network was kept away from */
-export function heldOut({ provenance }: StagedNetwork, { name, validation }: Dataset): Samples {
+/**
+ * The validation split. The pictures that somebody else's network was calibrated with may be any part of their set.
+ *
+ * @throws {UserError} if it is not the one that the network was kept away from
+ */
+export function heldOut(
+  { provenance, original }: StagedNetwork,
+  { name, train, validation: own, test }: Dataset,
+): Samples {
   const expected = provenance.dataset.sha256.validation;
+  const validation = original ? ([own, test, train].find((one) => one?.sha256 === expected) ?? own) : own;
   if (!validation || validation.sha256 !== expected)
     throw new UserError(
       `learn: the validation split that the network was kept away from expected (SHA-256 ${expected?.slice(0, 12)}...), ` +

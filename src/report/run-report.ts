@@ -61,7 +61,9 @@ function describeModel({ network }: Model): [string, string][] {
     ["network", name],
     ["exits", formatCount(network.stages.length)],
     ["parameters", formatCount(parameters.at(-1)!)],
-    ["epochs", String(provenance.recipe.epochs)],
+    ...(provenance.recipe.epochs === undefined
+      ? []
+      : [["epochs", String(provenance.recipe.epochs)] satisfies [string, string]]),
     ["seed", String(provenance.seed)],
     ["earlyexit", provenance.version],
   ];

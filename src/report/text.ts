@@ -12,6 +12,7 @@ import {
   formatDecimal,
   formatDifference,
   formatLambda,
+  formatMacs,
   formatMillions,
   formatPercent,
   formatPercentInterval,
@@ -44,6 +45,7 @@ export function reportText(figures: EvaluationFigures, { all = false }: TextOpti
     origin(figures),
     exitBlock(figures, all),
     summaryBlock(figures, all),
+    ...withoutExitsBlock(figures),
     yardstickBlock(figures),
   ];
   if (!all) return [...blocks, "(--all: calibration, classes, thresholds, differences one by one)"].join("\n\n");
@@ -51,6 +53,19 @@ export function reportText(figures: EvaluationFigures, { all = false }: TextOpti
   const isCounted = (figures.costUnit ?? MACS) === MACS; // what was published is in MACs
   if (isCounted && isCifar10(figures.classes.map(({ name }) => name))) blocks.push(publishedBlock(figures));
   return blocks.filter((block) => block !== "").join("\n\n");
+}
+
+/** Somebody else's network as it came and refitted, and what is to be known; nothing for a network of ours. */
+function withoutExitsBlock({ original, adapted, notes = [] }: EvaluationFigures): string[] {
+  if (!original || !adapted) return [];
+  const own = original.accuracy === null ? "tells other classes apart" : formatPercent(original.accuracy, 2);
+  return [
+    [
+      `as it came:      ${own}, ${formatMacs(original.costMacs)}`,
+      `without exits:   ${formatPercent(adapted.accuracy, 2)}, ${formatMacs(adapted.costMacs)} (its last exit, always)`,
+      ...notes.map((note) => `note: ${note}`),
+    ].join("\n"),
+  ];
 }
 
 function origin({ dataset, samples, policy, version }: EvaluationFigures): string {

@@ -1,0 +1,104 @@
+/**
+ * The classifier at a cut of somebody else's network: features are pooled, then one hidden layer or none.
+ *
+ * Letters: B batch, C channels, H, W, L tokens, D width, G grid, F features, K classes.
+ */
+import { reshape } from "../graph/broadcast.ts";
+import { cast, relu } from "../graph/elementwise.ts";
+import { globalMaxPool } from "../graph/inference.ts";
+import { concat } from "../graph/layout.ts";
+import { linear } from "../graph/linear.ts";
+import { reduceMean } from "../graph/reduce.ts";
+import { constant, integers, node, type Shape, sizeOf, type Tensor } from "../graph/tensor.ts";
+import type { Weights } from "./weights.ts";
+
+export interface HeadShape {
+  /** G: a map is averaged over G x G fields; 1 where there is no map. */
+  readonly grid: number;
+  /** Width of the hidden layer; 0: none. */
+  readonly hidden: number;
+}
+
+const GRIDS = [4, 2, 1] as const;
+
+/** The finest grid that fits the map and gives at most `most` features; 1 where there is no map. @param shape of the tensor */
+export function gridFor(shape: Shape, most: number): number {
+  if (shape.length !== 4) return 1;
+  const side = Math.min(shape[2]!, shape[3]!);
+  return GRIDS.find((grid) => grid <= side && featureCount(shape, grid) <= most) ?? 1;
+}
+
+/**
+ * - a map [B, C, H, W]: its mean over G x G fields, and its maximum -> [B, C G G + C]
+ * - tokens [B, L, D]: the first one, which may be a class token, and the mean of all -> [B, 2 D]
+ * - [B, D]: as it is
+ */
+export function pooledFeatures(given: Tensor, grid: number): Tensor {
+  const x = given.type === "float32" ? given : cast(given, "float32");
+  const [batch, width = 1] = x.shape as [number, number];
+  if (x.shape.length === 2) return x;
+  if (x.shape.length === 3) {
+    const first = reshape(node("Gather", [x, integers([0])], { axis: 1 }, [batch, 1, x.shape[2]!]), [
+      batch,
+      x.shape[2]!,
+    ]);
+    return concat([first, reduceMean(x, [1])], 1);
+  }
+  if (x.shape.length !== 4) return pooledFeatures(reshape(x, [batch, width, 1, sizeOf(x.shape.slice(2))]), 1);
+  return concat([averages(x, grid), globalMaxPool(x)], 1);
+}
+
+/** F */
+export function featureCount(shape: Shape, grid: number): number {
+  if (shape.length === 2) return shape[1]!;
+  if (shape.length === 3) return 2 * shape[2]!;
+  return shape.length === 4 ? shape[1]! * (grid * grid + 1) : 2 * shape[1]!;
+}
+
+/** Fields of equal size that cover the map; they overlap where it is no multiple of the grid. */
+function averages(x: Tensor, grid: number): Tensor {
+  const [batch, channels, height, width] = x.shape as [number, number, number, number];
+  const strides = [Math.floor(height / grid), Math.floor(width / grid)] as const;
+  const kernel = [height - (grid - 1) * strides[0], width - (grid - 1) * strides[1]];
+  const pooled = node("AveragePool", [x], { kernel_shape: kernel, strides }, [batch, channels, grid, grid]);
+  return reshape(pooled, [batch, channels * grid * grid]);
+}
+
+/** Pooled features to logits [B, K]. @param parameter a weight by its name within the head */
+export function headLogits(
+  features: Tensor,
+  { hidden }: Pick<HeadShape, "hidden">,
+  parameter: (name: string) => Tensor,
+  dropped: (x: Tensor) => Tensor = (x) => x,
+): Tensor {
+  const x =
+    hidden > 0 ? dropped(relu(linear(features, parameter("hidden.weight"), parameter("hidden.bias")))) : features;
+  return linear(x, parameter("out.weight"), parameter("out.bias"));
+}
+
+/** [name, shape] of its weights. */
+export function headWeights(
+  features: number,
+  { hidden }: Pick<HeadShape, "hidden">,
+  classes: number,
+): [string, Shape][] {
+  const last = hidden || features;
+  return [
+    ...(hidden
+      ? ([
+          ["hidden.weight", [hidden, features]],
+          ["hidden.bias", [hidden]],
+        ] as [string, Shape][])
+      : []),
+    ["out.weight", [classes, last]],
+    ["out.bias", [classes]],
+  ];
+}
+
+/** A head of a finished network. @param prefix of its weights' names */
+export function buildHead(x: Tensor, shape: HeadShape, weights: Weights, prefix: string): Tensor {
+  return headLogits(pooledFeatures(x, shape.grid), shape, (name) => {
+    const found = weights.get(prefix + name)!;
+    return constant(found.data, found.shape);
+  });
+}
