@@ -2,8 +2,10 @@
 import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { defaultCacheFolder } from "../dataset/download.ts";
 import { hasPictureName } from "../dataset/image-format.ts";
-import { openSourceFiles } from "../dataset/source-files.ts";
+import { openSourceFiles } from "../dataset/open-files.ts";
+import { readSource } from "../dataset/source-files.ts";
 import { UserError } from "../errors.ts";
 
 const ARCHIVE = /\.(tar|tgz|tar\.gz|zip)$/i;
@@ -38,11 +40,12 @@ async function picturesOf(given: string): Promise<GivenPicture[]> {
 }
 
 async function filesBelow(path: string, isWanted: (name: string) => boolean): Promise<GivenPicture[]> {
-  const files = await openSourceFiles(path, isWanted);
+  const files = await openSourceFiles(path, isWanted, join(defaultCacheFolder(), "unpacked"));
+  process.once("exit", () => void files.close()); // pictures are read until the end
   const isArchive = ARCHIVE.test(path);
   return files.names.filter(isWanted).map((name) => {
     const whole = join(path, name);
-    return { name: whole, read: async () => (isArchive ? files.read(name) : whole) };
+    return { name: whole, read: async () => (isArchive ? readSource(files, name) : whole) };
   });
 }
 

@@ -1,8 +1,9 @@
-import { closeSync, openSync, writeSync } from "node:fs";
-import { mkdir, rm, stat } from "node:fs/promises";
+import { closeSync, openSync, rmSync, writeSync } from "node:fs";
+import { mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { list, type ReadEntry } from "tar";
 import { UserError } from "../errors.ts";
+import { isRunning } from "../files/lock.ts";
 import type { FilePlace } from "./file-place.ts";
 import { isPassedOver, type SourceFiles } from "./source-files.ts";
 
@@ -21,6 +22,7 @@ export async function openTar(
 ): Promise<SourceFiles> {
   const allowed = Math.max(ALWAYS_ALLOWED, LARGEST_RATIO * (await stat(path)).size);
   await mkdir(scratchFolder, { recursive: true });
+  await removeLeft(scratchFolder);
   const unpacked = join(scratchFolder, `unpacked-${process.pid}-${Date.now()}`);
   const places = new Map<string, FilePlace | null>(); // null: there, but not wanted
   const descriptor = openSync(unpacked, "wx");
@@ -47,7 +49,7 @@ export async function openTar(
         });
     }
   };
-  const close = () => rm(unpacked, { force: true });
+  const close = async () => rmSync(unpacked, { force: true }); // at once, so that it can be done at the very end
   try {
     await list({ file: path, strict: true, onReadEntry: take }); // strict: a damaged archive is an error, not a warning
   } catch (cause) {
@@ -68,6 +70,14 @@ export async function openTar(
       return place;
     },
   };
+}
+
+/** What processes that were killed left behind. */
+async function removeLeft(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const owner = /^unpacked-(\d+)-/.exec(name)?.[1];
+    if (owner && !isRunning(Number(owner))) rmSync(join(folder, name), { force: true });
+  }
 }
 
 function isFile({ type }: ReadEntry): boolean {
