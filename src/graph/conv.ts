@@ -1,4 +1,5 @@
 import { reshape } from "./broadcast.ts";
+import { depthwiseConv } from "./depthwise.ts";
 import { add } from "./elementwise.ts";
 import { transpose } from "./layout.ts";
 import { matMul } from "./linear.ts";
@@ -28,8 +29,13 @@ const CHANNELS_FOR_WINOGRAD = 16;
 export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions = {}): Tensor {
   const { stride = 1, groups = 1, bias } = options;
   checkConv(x.shape.length === 4 ? x.shape[2]! : 0, x, weight, options);
+  const isDepthwise = weight.shape[2] === 3 && groups === x.shape[2] && groups === weight.shape[0];
   const isWinograd = weight.shape[2] === 3 && stride === 1 && groups === 1 && x.shape[2]! >= CHANNELS_FOR_WINOGRAD;
-  const y = isWinograd ? winogradConv(x, weight) : directConv(x, weight, stride, groups);
+  const y = isDepthwise
+    ? depthwiseConv(x, weight, stride)
+    : isWinograd
+      ? winogradConv(x, weight)
+      : directConv(x, weight, stride, groups);
   return bias ? add(y, reshape(bias, [bias.shape[0]!, 1])) : y;
 }
 
