@@ -90,8 +90,8 @@ async function loadStart(from: string): Promise<BlueprintNetwork> {
 }
 
 /** A blueprint that says itself how large its pictures are; null where the pictures decide. */
-async function fixedBlueprint({ blueprint }: Asked, given: BlueprintNetwork | null): Promise<Blueprint | null> {
-  if (typeof blueprint === "object") return resolveBlueprint(blueprint);
+async function fixedBlueprint({ blueprint, file }: Asked, given: BlueprintNetwork | null): Promise<Blueprint | null> {
+  if (typeof blueprint === "object") return resolveBlueprint(blueprint, undefined, file);
   if (blueprint)
     return blueprintNames.includes(blueprint) || !blueprint.endsWith(".json") ? null : resolveBlueprint(blueprint);
   if (!given) return null;
@@ -116,7 +116,7 @@ function shapeFor({ size }: Asked, fixed: Blueprint | null, chosen: Chosen<Image
 async function recipeFor(asked: Asked, usual: string, data: Dataset, isLearned: boolean): Promise<Recipe> {
   const wanted = asked.recipe ?? usual;
   const set = { count: data.train?.count ?? 0, shape: data.imageShape, isLearned };
-  const recipe = (await recipeData(wanted)) ?? recipeByName(wanted as string, set);
+  const recipe = (await recipeData(wanted, asked.file)) ?? recipeByName(wanted as string, set);
   return {
     ...recipe,
     ...(asked.epochs === undefined ? {} : { epochs: asked.epochs }),

@@ -51,6 +51,8 @@ export interface Asked {
   readonly from?: string | null | undefined;
   readonly validation: number;
   readonly balance: boolean;
+  /** Where blueprint and recipe stand if they are plain data, for messages. */
+  readonly file?: string | undefined;
   /** Of the splits that a run was begun with. */
   readonly sha256?: Readonly<Record<string, string>> | undefined;
 }
@@ -113,6 +115,7 @@ export async function resolveRunConfig(flags: RunFlags): Promise<Asked> {
     from: flags.from ?? (begun && file.from === null ? "none" : file.from),
     validation: flags.validation ?? file.validation ?? VALIDATION_SHARE,
     balance: flags.balance ?? file.balance ?? false,
+    file: path ?? flags.config,
     ...(file.sha256 ? { sha256: file.sha256 } : {}),
   };
 }
@@ -126,20 +129,26 @@ function parseConfig(data: unknown, where: string): z.output<typeof configSchema
   );
 }
 
-/** A built-in name, a JSON file, or plain data. @param shape of the pictures, for a built-in one */
+/**
+ * A built-in name, a JSON file, or plain data.
+ *
+ * @param shape of the pictures, for a built-in one
+ * @param file that the plain data stands in
+ */
 export async function resolveBlueprint(
   given: string | Record<string, unknown>,
   shape?: Parameters<typeof builtInBlueprint>[1],
+  file = "config",
 ): Promise<Blueprint> {
-  if (typeof given !== "string") return parseBlueprint(given, "config: blueprint");
+  if (typeof given !== "string") return parseBlueprint(given, `${file}: blueprint`);
   return isFile(given, blueprintNames)
     ? parseBlueprint(await readJsonFile(given), given)
     : builtInBlueprint(given, shape);
 }
 
 /** Plain data or a JSON file as a recipe; null for a name, which needs the data. */
-export async function recipeData(given: string | Record<string, unknown>): Promise<Recipe | null> {
-  if (typeof given !== "string") return parseRecipe(given, "config: recipe");
+export async function recipeData(given: string | Record<string, unknown>, file = "config"): Promise<Recipe | null> {
+  if (typeof given !== "string") return parseRecipe(given, `${file}: recipe`);
   return isFile(given, namedRecipes) ? parseRecipe(await readJsonFile(given), given) : null;
 }
 

@@ -86,7 +86,11 @@ function separableLayers({ channels, stride = 1, activation = "relu" }: Separabl
   ];
 }
 
-export const blueprintSchema = z.strictObject({
+/** The JSON Schema in the package, for the `$schema` of a file: editors then check and complete it. */
+const $schema = z.string().optional();
+
+const wholeBlueprint = z.strictObject({
+  $schema,
   name: z.string().min(1),
   /** [C, H, W] */
   input: z.tuple([count, count, count]),
@@ -95,6 +99,8 @@ export const blueprintSchema = z.strictObject({
     .min(2)
     .max(8),
 });
+
+export const blueprintSchema = wholeBlueprint.transform(({ $schema: _, ...blueprint }) => blueprint);
 
 /** A network as plain data: stages one after the other, an exit head (the classifier of that exit) at the end of each. */
 export type Blueprint = z.output<typeof blueprintSchema>;

@@ -42,7 +42,9 @@ const scheduleSchema = z.discriminatedUnion("name", [
 ]);
 
 /** How a network is trained: plain data, stored with the run. Every field has a default. */
-export const recipeSchema = z.strictObject({
+const wholeRecipe = z.strictObject({
+  /** The JSON Schema in the package, for editors. */
+  $schema: z.string().optional(),
   epochs: positive.default(20),
   /** Images per step. */
   batchSize: z.int().min(2).default(128),
@@ -116,6 +118,8 @@ export const recipeSchema = z.strictObject({
   /** Each class weighs as much as any other in the loss, however many pictures it has. */
   balance: z.boolean().optional(),
 });
+
+export const recipeSchema = wholeRecipe.transform(({ $schema: _, ...recipe }) => recipe);
 
 export type Recipe = z.output<typeof recipeSchema>;
 export type RecipeInput = z.input<typeof recipeSchema>;
