@@ -18,6 +18,7 @@ export type { Agent } from "./policy/agent.ts";
 export type { DqnOptions, DqnProgress } from "./policy/dqn.ts";
 export type { LambdaPoint } from "./policy/lambda-calibration.ts";
 export type { LearnedPolicy } from "./policy/learned-policy.ts";
+export type { QuantisedNetwork } from "./quantise/quantised-network.ts";
 export { createNodeRuntime } from "./runtime/node.ts";
 export type { Device, Runtime } from "./runtime/runtime.ts";
 export { type AttachFindings, type AttachOptions, attachExits } from "./story/attach-exits.ts";
@@ -36,6 +37,8 @@ export {
   learnFromTable,
   learnPolicy,
   pointWithin,
+  type QuantiseOptions,
+  quantise,
   trainNetwork,
 } from "./story/node.ts";
 export { type OpenNetworkOptions, openNetwork } from "./story/open-network.ts";

@@ -8,6 +8,7 @@ const COMMANDS: Readonly<Record<string, LoadCommand>> = {
   run: async () => (await import("./run.ts")).runCommand(),
   train: async () => (await import("./train.ts")).trainCommand(),
   learn: async () => (await import("./learn.ts")).learnCommand(),
+  quantise: async () => (await import("./quantise.ts")).quantiseCommand(),
   evaluate: async () => (await import("./evaluate.ts")).evaluateCommand(),
   classify: async () => (await import("./classify.ts")).classifyCommand(),
   attach: async () => (await import("./attach.ts")).attachCommand(),

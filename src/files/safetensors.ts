@@ -6,7 +6,7 @@ import { parseJson } from "./json.ts";
 
 export interface StoredArray {
   readonly shape: Shape;
-  readonly data: Float32Array | Float64Array | Int32Array;
+  readonly data: Float32Array | Float64Array | Int32Array | Int8Array;
 }
 
 /** How many bytes a value takes, and how an array of them is read. */
@@ -17,6 +17,7 @@ const TYPES: Readonly<Record<string, { bytesPerValue: number; read: (bytes: Uint
   /** As float64, which is exact up to 2^53. */
   I64: { bytesPerValue: 8, read: (bytes) => Float64Array.from(new BigInt64Array(copyOf(bytes)), Number) },
   I32: { bytesPerValue: 4, read: (bytes) => new Int32Array(copyOf(bytes)) },
+  I8: { bytesPerValue: 1, read: (bytes) => new Int8Array(copyOf(bytes)) },
 };
 
 /** Bytes per value of types that others write: their arrays are not read, but must lie where they say. */
@@ -24,7 +25,6 @@ const OTHER_TYPES: Readonly<Record<string, number>> = {
   BF16: 2,
   I16: 2,
   U16: 2,
-  I8: 1,
   U8: 1,
   BOOL: 1,
   U32: 4,
@@ -53,7 +53,7 @@ export function encodeSafetensors(
   const values: Uint8Array[] = [];
   for (const [name, { shape, data }] of arrays) {
     const isHalf = halve && data instanceof Float32Array && data.every((one) => f16round(one) === one);
-    const dtype = data instanceof Int32Array ? "I32" : data instanceof Float64Array ? "F64" : isHalf ? "F16" : "F32";
+    const dtype = isHalf ? "F16" : dtypeOf(data);
     const { buffer, byteOffset, byteLength } = isHalf ? toHalves(data) : data;
     header[name] = { dtype, shape, data_offsets: [end, end + byteLength] };
     values.push(new Uint8Array(buffer, byteOffset, byteLength));
@@ -70,6 +70,12 @@ export function encodeSafetensors(
     offset += one.length;
   }
   return bytes;
+}
+
+function dtypeOf(data: StoredArray["data"]): string {
+  if (data instanceof Int8Array) return "I8";
+  if (data instanceof Int32Array) return "I32";
+  return data instanceof Float64Array ? "F64" : "F32";
 }
 
 /**

@@ -228,22 +228,17 @@ class GraphWriter {
     taken.set(name, owner);
   }
 
-  /** Small constants are shared. */
+  /** Small constants are shared, but for those of a body: what fuses nodes of 8 bits looks for their scales in its own graph only. */
   #writeConstant(data: TensorData, tensor: Tensor): string {
     const { type, shape } = tensor;
     const content = isTypedArray(data) ? bytesOf(data) : JSON.stringify(data); // 0 and -0 are equal, but not the same
     const key = data.length <= 16 ? `${type} ${shape} ${content}` : "";
-    const known = this.#sharedConstant(key);
+    const known = this.#constantNames.get(key);
     if (known !== undefined) return known;
     const name = `constant_${this.#root.#count.constants++}`;
     if (key) this.#constantNames.set(key, name);
     this.constants.push(constantMessage(data, tensor, name));
     return name;
-  }
-
-  #sharedConstant(key: string): string | undefined {
-    const known = this.#constantNames.get(key);
-    return known === undefined && this.#outer ? this.#outer.#sharedConstant(key) : known;
   }
 }
 

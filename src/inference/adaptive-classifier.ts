@@ -20,6 +20,7 @@ import {
   handedOn,
   readPath,
   readTrace,
+  type StageFeeds,
   stoppedBy,
 } from "./classification.ts";
 import { isRawImage, type RawImage, rawNumbers, writeImages } from "./images.ts";
@@ -320,7 +321,7 @@ export class AdaptiveClassifier<Image> {
     const answers = new Array<Answer>(count);
     const traces: ExitTrace[][] = Array.from({ length: count }, () => []);
     let images = Array.from({ length: count }, (_, i) => i);
-    let feeds = firstFeeds(x, count, lambda);
+    let feeds: StageFeeds = firstFeeds(x, count, lambda);
     for (let exit = 0; images.length > 0; exit++) {
       const rows = images.length;
       await this.#stages.prepare(exit);
@@ -332,7 +333,7 @@ export class AdaptiveClassifier<Image> {
       const width = answerWidth(stage);
       const goOn: number[] = [];
       for (let row = 0; row < rows; row++) {
-        const trace = readTrace(results.answer!, row * width, stage, isLate);
+        const trace = readTrace(results.answer, row * width, stage, isLate);
         const path = traces[images[row]!]!;
         path.push(trace);
         if (trace.exited) answers[images[row]!] = this.#answerAt(trace, path);

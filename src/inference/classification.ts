@@ -2,7 +2,7 @@
 import { largest } from "../exits/answers.ts";
 import { answerCount, dialOf } from "../exits/observation.ts";
 import { ACTIONS } from "../policy/q-network.ts";
-import type { Values } from "../runtime/program.ts";
+import type { AnyValues, Values } from "../runtime/program.ts";
 
 /** What happened at one exit on the way. */
 export interface ExitTrace {
@@ -129,8 +129,13 @@ export function stoppedBy({ qExit, qContinue }: ExitTrace): StoppedBy {
 /** What stands before the name of a stage's input where the stage before gives it. */
 export const NEXT = "next:";
 
+/** What a stage takes: maps of whatever type, beside what the agent knows. */
+export type StageFeeds = AnyValues & { readonly seen: Float32Array };
+/** What a stage gives: its answer, and maps of whatever type for the next one. */
+export type StageResults = AnyValues & { readonly answer: Float32Array };
+
 /** What the first stage takes: normalised images, and the dial for each. @param x [rows, C, H, W] */
-export function firstFeeds(x: Float32Array, rows: number, lambda: number): Values {
+export function firstFeeds(x: Float32Array, rows: number, lambda: number): Values & { readonly seen: Float32Array } {
   return { x, seen: new Float32Array(rows).fill(dialOf(lambda)) };
 }
 
@@ -142,24 +147,24 @@ export function firstFeeds(x: Float32Array, rows: number, lambda: number): Value
  * @param goOn the rows that the agent sends on
  */
 export function handedOn(
-  feeds: Values,
-  results: Values,
+  feeds: StageFeeds,
+  results: StageResults,
   stage: AnsweringStage,
   rows: number,
   goOn: readonly number[],
-): Values {
+): StageFeeds {
   const { exit, classes } = stage;
   const width = answerWidth(stage);
-  const known = feeds.seen!.length / rows;
+  const known = feeds.seen.length / rows;
   const told = answerCount(classes, exit);
-  const answer = results.answer!;
+  const { answer } = results;
   const seen = new Float32Array(goOn.length * (known + told));
   const topClass = new Float32Array(goOn.length);
   const before = new Float32Array(goOn.length * classes);
   for (let i = 0, to = 0; i < goOn.length; i++) {
     const row = goOn[i]!;
     const from = row * width;
-    for (let j = 0; j < known; j++) seen[to++] = feeds.seen![row * known + j]!;
+    for (let j = 0; j < known; j++) seen[to++] = feeds.seen[row * known + j]!;
     for (let j = 0; j < told; j++) seen[to++] = answer[from + classes + j]!;
     topClass[i] = largest(answer, from, classes);
     before.set(answer.subarray(from, from + classes), i * classes);

@@ -1,10 +1,18 @@
+import { elementsOf } from "../graph/elements.ts";
 import type { GraphDefinition } from "../graph/onnx.ts";
 import { sizeOf } from "../graph/tensor.ts";
 import type { StagedNetwork } from "../network/staged-network.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
-import { Program, type Values } from "../runtime/program.ts";
+import { type AnyValues, Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { type AnsweringStage, firstFeeds, handedOn, NEXT } from "./classification.ts";
+import {
+  type AnsweringStage,
+  firstFeeds,
+  handedOn,
+  NEXT,
+  type StageFeeds,
+  type StageResults,
+} from "./classification.ts";
 import { type RecentTimes, recentTimes } from "./recent-times.ts";
 import { stageGraphs } from "./stage-programs.ts";
 
@@ -15,8 +23,8 @@ const MEASURED_RUNS = 20;
 
 interface StageSession {
   readonly program: Program;
-  /** What is handed on for one image that goes on: how many numbers under which name. */
-  readonly handsOn: readonly (readonly [name: string, size: number])[];
+  /** What is handed on for one image that goes on, of zeros, by name. */
+  readonly black: AnyValues;
 }
 
 /** One session per stage, each made when it is first needed, and how long each takes for one image. One call at a time. */
@@ -52,21 +60,20 @@ export class StageSessions {
     if (known) return known;
     const begun = performance.now();
     const graph = this.#graph(exit);
-    const handsOn = Object.entries(graph.outputs).flatMap(([name, { shape }]) =>
-      name.startsWith(NEXT) ? [[name, sizeOf(shape)] as const] : [],
-    );
+    const handsOn = Object.entries(graph.outputs).filter(([name]) => name.startsWith(NEXT));
+    const zeros = handsOn.map(([name, { shape, type }]) => [name, elementsOf(Array(sizeOf(shape)).fill(0), type)]);
     const program = await Program.compile(this.#runtime, graph);
-    const made = { program, handsOn };
+    const made = { program, black: Object.fromEntries(zeros) };
     this.#sessions[exit] = made;
     this.#makingMs += performance.now() - begun;
     return made;
   }
 
   /** @param rows how many images the feeds are of */
-  async run(exit: number, feeds: Values, rows: number): Promise<Values> {
+  async run(exit: number, feeds: StageFeeds, rows: number): Promise<StageResults> {
     const { program } = await this.prepare(exit);
     const begun = performance.now();
-    const results = await program.run(feeds);
+    const results = await program.run<StageResults>(feeds);
     if (rows === 1 && this.#areMeasured) this.#times[exit]!.add(performance.now() - begun);
     return results;
   }
@@ -81,14 +88,13 @@ export class StageSessions {
   async measure(lambda: number): Promise<void> {
     if (this.#areMeasured) return;
     for (let run = -WARM_UP_RUNS; run < MEASURED_RUNS; run++) {
-      let feeds = firstFeeds(new Float32Array(sizeOf(this.#network.inputs[0]!.shape)), 1, lambda);
+      let feeds: StageFeeds = firstFeeds(new Float32Array(sizeOf(this.#network.inputs[0]!.shape)), 1, lambda);
       for (const [exit, times] of this.#times.entries()) {
-        const { program, handsOn } = await this.prepare(exit);
+        const { program, black } = await this.prepare(exit);
         const begun = performance.now();
-        const results = await program.run(feeds);
+        const results = await program.run<StageResults>(feeds);
         if (run >= 0) times.add(performance.now() - begun);
-        const black = handsOn.map(([name, size]) => [name, new Float32Array(size)]);
-        const sentOn = { ...results, ...Object.fromEntries(black) }; // the agent may not send this image on
+        const sentOn = { ...results, ...black }; // the agent may not send this image on
         feeds = handedOn(feeds, sentOn, this.answering(exit), 1, [0]);
       }
     }

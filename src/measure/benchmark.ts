@@ -9,7 +9,13 @@ import { scale } from "../graph/elementwise.ts";
 import type { GraphDefinition } from "../graph/onnx.ts";
 import { input, show } from "../graph/tensor.ts";
 import { AdaptiveClassifier } from "../inference/adaptive-classifier.ts";
-import { type Classification, firstFeeds, handedOn } from "../inference/classification.ts";
+import {
+  type Classification,
+  firstFeeds,
+  handedOn,
+  type StageFeeds,
+  type StageResults,
+} from "../inference/classification.ts";
 import { nestedGraph } from "../inference/nested-exits.ts";
 import { percentile } from "../inference/recent-times.ts";
 import { fullNetworkGraph, stageGraphs } from "../inference/stage-programs.ts";
@@ -296,7 +302,7 @@ function runningSums(values: readonly number[]): number[] {
 async function timedPath(
   stages: readonly Program[],
   classes: number,
-  toFeeds: () => Values,
+  toFeeds: () => StageFeeds,
   batch: number,
 ): Promise<number[]> {
   const all = Array.from({ length: batch }, (_, i) => i);
@@ -304,7 +310,7 @@ async function timedPath(
   let begun = performance.now();
   let feeds = toFeeds();
   for (const [exit, stage] of stages.entries()) {
-    const results = await stage.run(feeds);
+    const results = await stage.run<StageResults>(feeds);
     if (exit < stages.length - 1) feeds = handedOn(feeds, results, { exit, isLast: false, classes }, batch, all);
     const now = performance.now();
     times.push(now - begun);

@@ -12,6 +12,7 @@ import type { StagedNetwork } from "../network/staged-network.ts";
 import type { Agent } from "../policy/agent.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { qWeightShapes } from "../policy/q-network.ts";
+import { readQuantised, roundingSchema } from "../quantise/read.ts";
 import {
   checked,
   type Digests,
@@ -100,25 +101,33 @@ function describedBytes(read: ReadFile, digests: Digests | null, where: string, 
 
 // ---- The network -------------------------------------------------------------------------------------------------------
 
-const blueprintParts = z.object({
-  kind: z.literal("blueprint"),
+const ofBlueprint = z.object({
   blueprint: blueprintSchema,
   normalisation: z.object({ mean: z.array(z.number()), std: z.array(z.number().positive()) }),
 });
+
+const networkParts = z.discriminatedUnion("kind", [
+  ofBlueprint.extend({ kind: z.literal("blueprint") }),
+  ofBlueprint.extend({ kind: z.literal("int8"), rounding: roundingSchema }),
+]);
 
 function readImported(read: ReadBytes, { network, classes, provenance }: ModelDescription, where: string) {
   const { sha256: _, ...described } = network;
   return readImportedNetwork(described, { classes, provenance }, read, where);
 }
 
+/** One of ours, in floats or in 8 bits. */
 async function readNetwork(files: ReadArrays, described: ModelDescription, where: string): Promise<StagedNetwork> {
   const { network, classes, provenance } = described;
-  const { blueprint, normalisation } = checked(blueprintParts, network, `${where}/model.json`);
+  const told = checked(networkParts, network, `${where}/model.json`);
+  const { blueprint, normalisation } = told;
   const check = lengthCheck(`${where}/model.json`);
   check("normalisation.mean", normalisation.mean, blueprint.input[0]);
   check("normalisation.std", normalisation.std, blueprint.input[0]);
   const { arrays, at } = await files("network.safetensors");
-  return blueprintNetwork({ blueprint, classes, normalisation, weights: floats(arrays, at), provenance });
+  const parts = { blueprint, classes, normalisation, provenance };
+  if (told.kind === "int8") return readQuantised(parts, told.rounding, arrays, at);
+  return blueprintNetwork({ ...parts, weights: floats(arrays, at) });
 }
 
 function floats(arrays: ReadonlyMap<string, StoredArray>, where: string) {

@@ -39,6 +39,8 @@ import {
 import { calibrated, heldOut, type LearnHooks, type LearnOptions, learnOnTable } from "../policy/learn.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { initialQWeights, meanWidths } from "../policy/q-network.ts";
+import { type QuantiseOptions as QuantiseOnRuntime, quantise as quantiseOnRuntime } from "../quantise/quantise.ts";
+import type { QuantisedNetwork } from "../quantise/quantised-network.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { RecipeInput } from "../training/recipe.ts";
@@ -71,6 +73,20 @@ export interface TrainNetworkOptions extends TrainHooks {
 export function trainNetwork(options: TrainNetworkOptions): Promise<StagedNetwork> {
   const { blueprint = "compact", recipe = "standard", runtime = createNodeRuntime(), ...others } = options;
   return trainOnRuntime({ ...others, blueprint, recipe, runtime, batches: workerBatches });
+}
+
+export interface QuantiseOptions extends Omit<QuantiseOnRuntime, "runtime"> {
+  /** Default: `createNodeRuntime()`, the cpu. */
+  readonly runtime?: Runtime;
+}
+
+/**
+ * The same network in 8 bits: learn a policy for it.
+ *
+ * @throws {UserError} if it is in 8 bits already or is not made from a blueprint, or the pictures are of another shape or too few
+ */
+export function quantise({ runtime = createNodeRuntime(), ...options }: QuantiseOptions): Promise<QuantisedNetwork> {
+  return quantiseOnRuntime({ ...options, runtime });
 }
 
 /** What the exits are priced in: multiply-accumulates, measured milliseconds of this machine, or anything else that rises. */

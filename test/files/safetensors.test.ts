@@ -185,7 +185,7 @@ describe("a damaged file is the user's mistake", () => {
     const bytes = file(entry({ dtype: "BF16", shape: [4] }), 8);
     expect(() => decodeSafetensors(bytes, "x")).toThrow(UserError);
     expect(() => decodeSafetensors(bytes, "x")).toThrow(
-      "x: a of type F64, F32, F16, I64, I32 expected, found BF16; write",
+      "x: a of type F64, F32, F16, I64, I32, I8 expected, found BF16; write",
     );
     expect([...decodeSafetensors(bytes, "x", ["b"])]).toEqual([]);
   });
