@@ -14,7 +14,7 @@ export interface ConvOptions {
   readonly bias?: Tensor;
 }
 
-/** Below this many channels Winograd's transforms cost more than the products that they save (docs/experiments.md). */
+/** Below this many channels Winograd's transforms cost more than the products that they save (docs/experiments/training-step.md). */
 const CHANNELS_FOR_WINOGRAD = 16;
 
 /**

@@ -97,7 +97,7 @@ export interface DqnProgress {
 
 /**
  * The simplest of what chance does not part from the best on held-out validation images of a trained network; what each choice is
- * worth there, nothing included: see "The exit policy" in docs/experiments.md. At a rate of 0.001 one network stops short (0.0015 below
+ * worth there, nothing included: see docs/experiments/agent.md. At a rate of 0.001 one network stops short (0.0015 below
  * on one network, level on another); three side by side are no better than one at 0.003, and take twice as long to decide.
  */
 export const DQN_DEFAULTS: DqnOptions = {

@@ -17,7 +17,7 @@ import { besideOptimal } from "./optimal-return.ts";
 const LEARN_SHARE = 0.5;
 /**
  * What differs from `DQN_DEFAULTS`. The images are few and the start is good: small steps, more of them, and both actions' outcomes,
- * which frozen logits tell, learned from at every state. Measured in docs/experiments.md, "It learns on".
+ * which frozen logits tell, learned from at every state. Measured in docs/history/exit-policy.md, "It learns on".
  */
 export const LEARN_ON_DEFAULTS = { updates: "allActions", steps: 12_000, learningRate: 1e-3 } as const;
 /** With fewer images the judgement would be a matter of luck. */
