@@ -26,6 +26,7 @@ import {
   skipBrokenOption,
   threadsOption,
 } from "./options.ts";
+import { say } from "./output.ts";
 import { createProgress, type Progress } from "./progress.ts";
 
 export function attachCommand() {
@@ -55,7 +56,7 @@ export function attachCommand() {
     for (const note of notesOf(findings)) progress.note(note);
     const figures = await learnAndEvaluate(attached, { data, calibrate }, flags, runtime, progress);
     progress.note(`done in ${((performance.now() - started) / 1000).toFixed(0)} s; model saved in ${flags.out}`);
-    process.stdout.write(
+    say(
       flags.json
         ? `${JSON.stringify({ ...figures, attached: findings }, null, 2)}\n`
         : `${probeTable(findings)}\n\n${reportText(figures)}\n`,

@@ -27,6 +27,7 @@ import {
   sourceFor,
   threadsOption,
 } from "./options.ts";
+import { say } from "./output.ts";
 import { createProgress } from "./progress.ts";
 import { resolveBlueprint } from "./run-config.ts";
 
@@ -73,9 +74,7 @@ export function benchCommand() {
         onProgress: (done, total) => progress.counting("bench", done, total),
       });
       progress.stop();
-      process.stdout.write(
-        flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${benchText(figures, flags.all ?? false)}\n`,
-      );
+      say(flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${benchText(figures, flags.all ?? false)}\n`);
     });
 }
 

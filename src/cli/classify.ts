@@ -5,6 +5,7 @@ import { formatLambda, formatPercent } from "../report/format.ts";
 import { AdaptiveClassifier } from "../story/classifier.ts";
 import { ANSWER_FORMATS, type Answered, csvHead, csvLine, explanation, plainLine } from "./answer-text.ts";
 import { jsonOption, number } from "./options.ts";
+import { printable, say } from "./output.ts";
 import { type GivenPicture, picturesIn } from "./picture-files.ts";
 
 /** More than this are answered by one session for all stages, which takes longer to make and is faster afterwards. */
@@ -84,20 +85,18 @@ async function printLines(
   classifier: AdaptiveClassifier,
 ): Promise<Broken[]> {
   const broken: Broken[] = [];
-  if (form.format === "csv") process.stdout.write(`${csvHead(form)}\n`);
+  if (form.format === "csv") say(`${csvHead(form)}\n`);
   for await (const answer of answers) {
     if ("error" in answer) {
       broken.push(answer);
-      process.stderr.write(`${answer.image}: ${answer.error}\n`);
+      process.stderr.write(printable(`${answer.image}: ${answer.error}\n`));
     }
-    if (form.format === "jsonl") process.stdout.write(`${JSON.stringify(answer)}\n`);
-    else if (form.format === "csv") process.stdout.write(`${csvLine(answer, form)}\n`);
+    if (form.format === "jsonl") say(`${JSON.stringify(answer)}\n`);
+    else if (form.format === "csv") say(`${csvLine(answer, form)}\n`);
     else if (!("error" in answer))
-      process.stdout.write(
-        `${[plainLine(answer, form), ...(form.explain ? explanation(answer, form) : [])].join("\n")}\n`,
-      );
+      say(`${[plainLine(answer, form), ...(form.explain ? explanation(answer, form) : [])].join("\n")}\n`);
   }
-  if (form.format === "text") process.stdout.write(`${await closing(classifier)}\n`);
+  if (form.format === "text") say(`${await closing(classifier)}\n`);
   return broken;
 }
 
@@ -116,7 +115,7 @@ async function closing(classifier: AdaptiveClassifier): Promise<string> {
 async function printObject(answers: AsyncIterable<Answered>): Promise<Broken[]> {
   const images: Answered[] = [];
   for await (const answer of answers) images.push(answer);
-  process.stdout.write(`${JSON.stringify({ images }, null, 2)}\n`);
+  say(`${JSON.stringify({ images }, null, 2)}\n`);
   return images.flatMap((one) => ("error" in one ? [one] : []));
 }
 

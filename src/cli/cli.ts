@@ -1,5 +1,8 @@
 import { Command, CommanderError, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import { diskError } from "../files/disk-errors.ts";
 import { VERSION } from "../version.ts";
+import { Interrupted } from "./interrupt.ts";
+import { printable, printableLine } from "./output.ts";
 
 type LoadCommand = () => Promise<CommandUnknownOpts>;
 
@@ -21,12 +24,12 @@ const COMMANDS: Readonly<Record<string, LoadCommand>> = {
   network: async () => (await import("./network.ts")).networkCommand(),
 };
 
-const EXIT_CODE = { ok: 0, defect: 1, mistake: 2, interrupted: 130 } as const;
+const EXIT_CODE = { ok: 0, defect: 1, mistake: 2 } as const;
 
 /**
  * Runs one command.
  *
- * @returns the exit code: 0 ok, 2 the user's mistake (one line on stderr), 1 a defect, 130 stopped by Ctrl-C
+ * @returns the exit code: 0 ok, 2 the user's mistake (one line on stderr), 1 a defect, 130 stopped by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP
  */
 export async function runCli(args: readonly string[]): Promise<number> {
   const program = new Command("earlyexit")
@@ -44,6 +47,11 @@ export async function runCli(args: readonly string[]): Promise<number> {
   }
 }
 
+/** Where the system met it, for what no reader or writer of ours has named. */
+function pathOf(error: unknown): string {
+  return error instanceof Error && "path" in error ? String(error.path) : "disk";
+}
+
 /** The command that is named, none for the version, else all: help lists them. */
 function wanted(first: string): LoadCommand[] {
   if (Object.hasOwn(COMMANDS, first)) return [COMMANDS[first]!];
@@ -53,16 +61,18 @@ function wanted(first: string): LoadCommand[] {
 /** A mistake is known by its name: the service throws the one of the installed package, which is not the one bundled here. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODE.ok : EXIT_CODE.mistake;
-  if (error instanceof Error && error.name === "UserError") {
-    process.stderr.write(`earlyexit: ${error.message}\n`);
+  const mistake =
+    error instanceof Error && error.name === "UserError" ? error : diskError(error, pathOf(error), "a working disk");
+  if (mistake) {
+    process.stderr.write(`earlyexit: ${printableLine(mistake.message)}\n`);
     return EXIT_CODE.mistake;
   }
-  if (error instanceof DOMException && error.name === "AbortError") {
+  if (error instanceof Interrupted) {
     process.stderr.write(`earlyexit: ${error.message}\n`);
-    return EXIT_CODE.interrupted;
+    return error.code;
   }
   process.stderr.write(
-    `earlyexit: this is a defect, please report it\n${error instanceof Error ? error.stack : error}\n`,
+    `earlyexit: this is a defect, please report it\n${printable(String(error instanceof Error ? error.stack : error))}\n`,
   );
   return EXIT_CODE.defect;
 }

@@ -2,6 +2,7 @@ import { Command } from "@commander-js/extra-typings";
 import { defaultCacheFolder, downloadCifar10 } from "../dataset/download.ts";
 import { formatTable } from "../report/table.ts";
 import { dataOption, datasetOption, openData, sourceOf } from "./options.ts";
+import { say } from "./output.ts";
 import { createProgress } from "./progress.ts";
 
 export function dataCommand() {
@@ -17,7 +18,7 @@ export function dataCommand() {
       const rows = Object.entries(splits).flatMap(([name, split]) =>
         split ? [[name, String(split.count), split.sha256]] : [],
       );
-      process.stdout.write(
+      say(
         `${data.name}: images ${data.imageShape.join("x")}, classes ${data.classes.join(", ")}\n` +
           `${formatTable([{ title: "split", align: "left" }, { title: "images" }, { title: "SHA-256", align: "left" }], rows)}\n`,
       );
@@ -32,7 +33,7 @@ export function dataCommand() {
         onProgress: ({ received, total }) => progress.download(received, total),
       });
       progress.stop();
-      process.stdout.write(`${path}\n`);
+      say(`${path}\n`);
     });
   return command;
 }

@@ -26,6 +26,7 @@ import {
   sourceFor,
   threadsOption,
 } from "./options.ts";
+import { say } from "./output.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { readTestTable, testOf } from "./tables.ts";
 
@@ -118,9 +119,7 @@ export function evaluateCommand() {
 }
 
 function print(figures: EvaluationFigures, { json, all }: { json?: true | undefined; all?: true }): void {
-  process.stdout.write(
-    json ? `${JSON.stringify(figures, null, 2)}\n` : `${reportText(figures, { all: all ?? false })}\n`,
-  );
+  say(json ? `${JSON.stringify(figures, null, 2)}\n` : `${reportText(figures, { all: all ?? false })}\n`);
 }
 
 interface TableFlags extends BoundFlags {

@@ -16,6 +16,7 @@ import {
   skipBrokenOption,
   sourceOf,
 } from "./options.ts";
+import { say } from "./output.ts";
 import { createProgress, type Progress } from "./progress.ts";
 
 export function exportCommand() {
@@ -62,8 +63,8 @@ export function exportCommand() {
           `${different} decisions differ from the classifier's, probabilities by at most ${largestDifference.toExponential(1)}`,
       );
       for (const { file, bytes, sha256 } of manifest.files)
-        process.stdout.write(`${file}: ${formatCount(bytes)} bytes, SHA-256 ${sha256}\n`);
-      process.stdout.write(
+        say(`${file}: ${formatCount(bytes)} bytes, SHA-256 ${sha256}\n`);
+      say(
         `${flags.out}: ${files.length} files; start with README.md. Recommended lambda ${formatLambda(manifest.lambda.recommended)}.\n`,
       );
     });

@@ -43,6 +43,7 @@ import {
   skipBrokenOption,
   sourceFor,
 } from "./options.ts";
+import { say } from "./output.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { readTableFile, readTestTable, testOf } from "./tables.ts";
 
@@ -148,8 +149,7 @@ async function learnNetwork(flags: LearnFlags, progress: Progress): Promise<void
   });
   noteCosts(policy, progress);
   const { costs, lambda, calibration } = policy;
-  if (flags.json)
-    process.stdout.write(`${JSON.stringify({ folder, lambda, costs, calibration, version: VERSION }, null, 2)}\n`);
+  if (flags.json) say(`${JSON.stringify({ folder, lambda, costs, calibration, version: VERSION }, null, 2)}\n`);
   progress.note(
     `saved the policy into ${folder}; recommended lambda ${formatLambda(policy.lambda)}; ${nextCommand("evaluate", folder, source)}`,
   );
@@ -224,9 +224,7 @@ async function learnTable(path: string, flags: LearnFlags, progress: Progress): 
   const missing = ["No example pictures: an exit table has none."];
   const report = await writeReport(folder, { model: null, evaluation, examples: null, missing });
   progress.note(`report: ${report}`);
-  process.stdout.write(
-    flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${reportText(figures, { all: flags.all ?? false })}\n`,
-  );
+  say(flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${reportText(figures, { all: flags.all ?? false })}\n`);
 }
 
 /** @throws {UserError} if the folder holds a model, or a policy that was learned from another table */
@@ -263,9 +261,7 @@ async function learnFurther(flags: LearnFlags, progress: Progress): Promise<void
     else await writePolicy(files, { policy, dataset: before.dataset, seed: before.seed, version: VERSION });
     return learned.judgement;
   });
-  process.stdout.write(
-    flags.json ? `${JSON.stringify(judgement, null, 2)}\n` : `${judgementText(judgement, folder)}\n`,
-  );
+  say(flags.json ? `${JSON.stringify(judgement, null, 2)}\n` : `${judgementText(judgement, folder)}\n`);
 }
 
 /** The exit table in a file, or that of a dataset's images: its training part, or its test part where there is no other. */

@@ -1,10 +1,19 @@
 #!/usr/bin/env node
 import { runCli } from "./cli.ts";
 
-// A reader that has seen enough, for example `head`, is no error; the work goes on without it.
+let cannotWrite = false;
 for (const stream of [process.stdout, process.stderr])
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+    // A reader that has seen enough, for example `head`, or a terminal that was closed: the work goes on without it.
+    if (error.code === "EPIPE" || error.code === "EIO" || cannotWrite) return;
+    cannotWrite = true;
+    process.stderr.write(
+      `earlyexit: output: a place that takes it expected, found none (${error.code}); make room, or send it elsewhere\n`,
+    );
   });
 
-process.exitCode = await runCli(process.argv.slice(2));
+const code = await runCli(process.argv.slice(2));
+process.exitCode = code;
+process.once("exit", () => {
+  if (cannotWrite && code === 0) process.exitCode = 2;
+});

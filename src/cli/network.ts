@@ -10,6 +10,7 @@ import { formatCount, formatMillions, formatPercent } from "../report/format.ts"
 import { formatTable } from "../report/table.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
 import { jsonOption, number } from "./options.ts";
+import { say } from "./output.ts";
 import { resolveBlueprint } from "./run-config.ts";
 
 const DEFAULT_CLASSES = 10;
@@ -34,7 +35,7 @@ export function networkCommand() {
     .addOption(jsonOption())
     .action(async (name, flags) => {
       const print = (json: object, text: () => string): void => {
-        process.stdout.write(`${flags.json ? JSON.stringify(json, null, 2) : text()}\n`);
+        say(`${flags.json ? JSON.stringify(json, null, 2) : text()}\n`);
       };
       if (name.endsWith(".onnx")) {
         if (flags.classes !== undefined)

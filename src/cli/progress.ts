@@ -1,6 +1,7 @@
 import { SingleBar } from "cli-progress";
 import type { DqnProgress } from "../policy/dqn.ts";
 import type { TrainingProgress } from "../training/train.ts";
+import { printable } from "./output.ts";
 
 /** Seconds between lines where there is no terminal to draw a bar on. */
 const LINE_EVERY = 10;
@@ -27,7 +28,7 @@ export function createProgress(stream: NodeJS.WriteStream = process.stderr): Pro
   };
   const note = (text: string): void => {
     stop();
-    stream.write(`${text}\n`);
+    stream.write(`${printable(text)}\n`);
   };
   const advance = (label: string, done: number, total: number, details: string, force = false): void => {
     if (stream.isTTY) {

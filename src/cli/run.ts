@@ -1,10 +1,12 @@
 import { Command } from "@commander-js/extra-typings";
-import { writeModel } from "../model/model-folder.ts";
+import type { EvaluationFigures } from "../evaluation/figures.ts";
+import { loadModel, writeModel } from "../model/model-folder.ts";
 import { exampleExits, saveEvaluation, writeReport } from "../report/run-report.ts";
 import { reportText } from "../report/text.ts";
 import { evaluateInDetail, learnPolicy } from "../story/node.ts";
 import { abortOnInterrupt, RESUME_HINT } from "./interrupt.ts";
 import { allOption, jsonOption } from "./options.ts";
+import { say } from "./output.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { type Trained, trainInFolder, trainingOptions } from "./train.ts";
 
@@ -21,11 +23,11 @@ export function runCommand() {
       const started = performance.now();
       const trained = await abortOnInterrupt(progress, (signal) => trainInFolder(flags, progress, signal), RESUME_HINT);
       try {
-        const figures = await learnAndEvaluate(trained, progress);
+        const figures = (await figuresAlready(trained, progress)) ?? (await learnAndEvaluate(trained, progress));
         progress.note(
           `done in ${((performance.now() - started) / 1000).toFixed(0)} s; model saved in ${trained.folder.path}`,
         );
-        process.stdout.write(
+        say(
           flags.json
             ? `${JSON.stringify(figures, null, 2)}\n`
             : `${reportText(figures, { all: flags.all ?? false })}\n${nextSteps(trained.folder.path, trained.data.name)}`,
@@ -34,6 +36,14 @@ export function runCommand() {
         await trained.folder.close();
       }
     });
+}
+
+/** The figures of a run that is over: what was saved is not made again. */
+async function figuresAlready({ folder, isResumed }: Trained, progress: Progress): Promise<EvaluationFigures | null> {
+  const { policy, figures } = isResumed ? await loadModel(folder.path) : { policy: null };
+  if (!policy || figures === undefined) return null;
+  progress.note(`${folder.path} is learned and evaluated already: nothing is changed`);
+  return figures as EvaluationFigures; // vouched for by the seal of model.json
 }
 
 /** What comes after training: the policy, its figures and the report, all in the run folder. */

@@ -1,6 +1,7 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import type { Dataset } from "../dataset/dataset.ts";
-import { writeModel } from "../model/model-folder.ts";
+import { UserError } from "../errors.ts";
+import { holds, loadModel, writeModel } from "../model/model-folder.ts";
 import { checkRunFolder, freeFolder, openRunFolder, type RunFolder } from "../model/run-folder.ts";
 import { blueprintNames } from "../network/blueprints.ts";
 import { networkCost } from "../network/cost.ts";
@@ -25,6 +26,7 @@ import {
   sourceOf,
   threadsOption,
 } from "./options.ts";
+import { say } from "./output.ts";
 import { type Prepared, prepareTraining } from "./prepare.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { type RunConfig, resolveRunConfig } from "./run-config.ts";
@@ -77,6 +79,8 @@ export interface Trained {
   readonly network: StagedNetwork;
   readonly folder: RunFolder;
   readonly runtime: Runtime;
+  /** It was begun before. */
+  readonly isResumed: boolean;
 }
 
 /** What `train` does, and `run` begins with. The network is saved into the run folder, which stays open: close it. */
@@ -85,24 +89,37 @@ export async function trainInFolder(flags: TrainingFlags, progress: Progress, si
   if (flags.out) await checkRunFolder(flags.out, flags.resume ?? false);
   const asked = await resolveRunConfig({ ...flags, source: sourceOf(flags) });
   const { config, data, from } = await prepareTraining(asked, flags.threads, progress, signal);
-  const base = `runs/${data.name}-${config.blueprint.name}`;
+  const base = `runs/${folderName(`${data.name}-${config.blueprint.name}`)}`;
   const path = flags.out ?? (flags.resume ? base : freeFolder(base));
   const folder = await openRunFolder(path, config, flags.resume ?? false);
   try {
     const network = await trainFrom({ folder, config, data, from, runtime }, flags, progress, signal);
-    return { config, data, network, folder, runtime };
+    return { config, data, network, folder, runtime, isResumed: flags.resume ?? false };
   } catch (error) {
     await folder.giveUp();
     throw error;
   }
 }
 
+/** Names come from files: what is no letter, digit, dot or dash becomes a dash, so that a name leads nowhere. */
+export function folderName(name: string): string {
+  return name
+    .replace(/[^\p{L}\p{N}._-]+/gu, "-")
+    .replace(/^[.-]+/, "")
+    .slice(0, 100);
+}
+
 async function trainFrom(
-  { folder, config, data, from, runtime }: Omit<Trained, "network"> & Pick<Prepared, "from">,
+  { folder, config, data, from, runtime }: Omit<Trained, "network" | "isResumed"> & Pick<Prepared, "from">,
   flags: TrainingFlags,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<StagedNetwork> {
+  const trained = flags.resume ? await trainedAlready(folder, config, data) : null;
+  if (trained) {
+    progress.note(`${folder.path} is trained to its end already: nothing is left to resume`);
+    return trained;
+  }
   const checkpoint = flags.resume ? await folder.loadCheckpoint() : null;
   progress.note(
     `training ${config.blueprint.name} on ${runtime.device}${checkpoint ? ` from step ${checkpoint.step}` : ""}; run folder ${folder.path}`,
@@ -128,6 +145,19 @@ async function trainFrom(
   return network;
 }
 
+/** The network of a run that is over, unless more epochs are wanted now. @throws {UserError} if the data are others than it was trained on */
+async function trainedAlready(folder: RunFolder, { recipe }: RunConfig, data: Dataset): Promise<StagedNetwork | null> {
+  if (!(await holds(folder.path, "model.json"))) return null;
+  const { network } = await loadModel(folder.path);
+  const { dataset, recipe: before } = network.provenance;
+  if (before.epochs !== recipe.epochs) return null;
+  const [expected, found] = [dataset.sha256.train, data.train?.sha256];
+  if (found === expected) return network;
+  throw new UserError(
+    `resume: the images that ${folder.path} was trained on expected (SHA-256 ${expected?.slice(0, 12)}...), found others in ${data.name}; give the same data`,
+  );
+}
+
 export function trainCommand() {
   return trainingOptions(new Command("train").description("Train the network only."))
     .addOption(jsonOption())
@@ -140,6 +170,6 @@ export function trainCommand() {
       if (!flags.json) return;
       const { exitMacs, fullMacs, parameters } = networkCost(network);
       const summary = { folder: folder.path, ...config, costMacs: { exits: exitMacs, full: fullMacs }, parameters };
-      process.stdout.write(`${JSON.stringify({ ...summary, version: VERSION }, null, 2)}\n`);
+      say(`${JSON.stringify({ ...summary, version: VERSION }, null, 2)}\n`);
     });
 }

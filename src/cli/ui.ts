@@ -7,6 +7,7 @@ import { loadModel } from "../model/model-folder.ts";
 import type { OfferedModel } from "../server/app.ts";
 import { serve } from "../server/serve.ts";
 import { number } from "./options.ts";
+import { printable, say } from "./output.ts";
 
 const DEFAULT_PORT = 7411;
 
@@ -32,7 +33,9 @@ export function uiCommand() {
         run: run === undefined ? null : resolve(run),
         port: port ?? DEFAULT_PORT,
       });
-      process.stdout.write(`${server.url}\n`);
+      say(`${server.url}\n`);
+      if (run !== undefined && !existsSync(run))
+        process.stderr.write(printable(`there is no ${run} yet: the page waits for a run there\n`));
       process.stderr.write("open it in a browser; only this computer can reach it; Ctrl-C ends it\n");
       await new Promise<void>((stop) => {
         for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop());

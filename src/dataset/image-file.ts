@@ -1,12 +1,15 @@
-import { readFile } from "node:fs/promises";
 import sharp from "sharp";
 import { UserError } from "../errors.ts";
+import { readFile } from "../files/reader.ts";
 import type { ImageShape } from "./dataset.ts";
 import { readableFormat } from "./image-format.ts";
 import { imageDataPixels } from "./scale.ts";
 
 /** Larger pictures are refused: 134 million pixels, 512 MiB when decoded. */
 export const PIXEL_LIMIT = 2 ** 27;
+
+/** No camera writes larger files. */
+const PICTURE_FILE = { limitBytes: 2 ** 29, raisedBy: "make it smaller" };
 
 /**
  * A picture's file as the bytes that a network of this input shape reads: decoded in full, turned as its EXIF orientation says,
@@ -20,8 +23,12 @@ export const PIXEL_LIMIT = 2 ** 27;
 export async function readImage(image: string | Uint8Array, shape: ImageShape): Promise<Uint8Array> {
   const [channels] = shape;
   if (channels !== 3 && channels !== 1) throw new RangeError(`readImage: expected 3 or 1 channels, found ${channels}`);
+  if (typeof image !== "string" && !(image instanceof Uint8Array))
+    throw new TypeError(
+      `image: a path, the bytes of a file, { data, width, height }, { pixels } or { tensor } expected, found ${JSON.stringify(image) ?? "nothing"}`,
+    );
   try {
-    return await decodePicture(typeof image === "string" ? await readFile(image) : image, shape);
+    return await decodePicture(typeof image === "string" ? await readFile(image, PICTURE_FILE) : image, shape);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
     const found = `${typeof image === "string" ? image : `${image.length} bytes`} (${reason})`;

@@ -23,7 +23,7 @@ import {
   type StageFeeds,
   stoppedBy,
 } from "./classification.ts";
-import { isRawImage, type RawImage, rawNumbers, writeImages } from "./images.ts";
+import { isRawImage, type RawImage, rawNumbers, tensorBound, writeImages } from "./images.ts";
 import { nestedGraph } from "./nested-exits.ts";
 import { reasonOf } from "./reason.ts";
 import { StageSessions, WARM_UP_RUNS } from "./stage-sessions.ts";
@@ -72,8 +72,8 @@ export interface ClassifyOptions extends BatchOptions {
   readonly deadlineMs?: number;
 }
 
-/** The input of this many images is kept from one call to the next. */
-const KEPT_IMAGES = 256;
+/** Larger batches are worked on in parts of so many images, which bounds the memory of a call; the input of one is kept for the next. */
+const PART_IMAGES = 256;
 
 type Answer = Omit<Classification, "latencyMs" | "readMs" | "unsure">;
 
@@ -220,9 +220,13 @@ export class AdaptiveClassifier<Image> {
    */
   async classifyPixels(pixels: Uint8Array, { signal }: BatchOptions = {}): Promise<Classification[]> {
     const shape = this.#picture.shape;
-    if (pixels.length % sizeOf(shape) !== 0)
-      throw new RangeError(`classifier: images of ${shape.join("x")} bytes expected, found ${pixels.length} bytes`);
-    return this.#answer(Promise.resolve([pixels]), pixels.length / sizeOf(shape), signal);
+    const size = sizeOf(shape);
+    if (!(pixels instanceof Uint8Array) || pixels.length % size !== 0)
+      throw new RangeError(
+        `classifier: images of ${shape.join("x")} bytes in a Uint8Array expected, found ${(pixels as Uint8Array | null)?.length} in a ${(pixels as Uint8Array | null)?.constructor.name}`,
+      );
+    const images = Array.from({ length: pixels.length / size }, (_, i) => pixels.subarray(i * size, (i + 1) * size));
+    return this.#answer(Promise.resolve(images), images.length, signal);
   }
 
   /** Frees the sessions, once the calls under way are answered. Closing twice is closing once. */
@@ -236,14 +240,15 @@ export class AdaptiveClassifier<Image> {
 
   /** What the network reads of each image: bytes to be normalised, or floats. */
   #read(images: readonly (Image | RawImage)[]): Promise<(Uint8Array | Float32Array)[]> {
-    const shape = this.#picture.shape;
+    const { shape, normalisation } = this.#picture;
+    const bound = tensorBound(normalisation);
     const read = async (image: Image | RawImage): Promise<Uint8Array | Float32Array> => {
-      if (isRawImage(image)) return rawNumbers(image, shape);
+      if (isRawImage(image)) return rawNumbers(image, shape, bound);
       const pixels = await this.#toPixels(image, shape);
       if (pixels.length === sizeOf(shape)) return pixels;
       throw new RangeError(`classifier: ${sizeOf(shape)} bytes per image expected, found ${pixels.length}`);
     };
-    return Promise.all(images.map(read));
+    return Promise.all(images.map((image, i) => read(image).catch((error) => named(error, i, images.length))));
   }
 
   #checkOpen(): void {
@@ -280,14 +285,14 @@ export class AdaptiveClassifier<Image> {
       if (isBound) await this.#stages.measure(lambda);
       const started = performance.now();
       const madeBefore = this.#stages.makingMs;
-      const shape = this.#picture.shape;
-      const x = this.#inputFor(count * sizeOf(shape));
-      writeImages(x, images, this.#table, shape[1] * shape[2]);
-      signal?.throwIfAborted();
-      const answers =
-        this.#single && count === 1 && !isBound
-          ? [await this.#runSingle(this.#single, x, lambda)]
-          : await this.#runStages(x, count, lambda, signal, deadline);
+      const answers: Answer[] = [];
+      for (let from = 0; from < count; from += PART_IMAGES) {
+        const part = images.slice(from, from + PART_IMAGES);
+        const x = this.#inputOf(part);
+        signal?.throwIfAborted();
+        if (this.#single && count === 1 && !isBound) answers.push(await this.#runSingle(this.#single, x, lambda));
+        else answers.push(...(await this.#runStages(x, part.length, lambda, signal, deadline)));
+      }
       const latencyMs = performance.now() - started - (this.#stages.makingMs - madeBefore);
       return answers.map((answer): Classification => {
         const unsure = answer.confidence < least;
@@ -296,10 +301,13 @@ export class AdaptiveClassifier<Image> {
     });
   }
 
-  #inputFor(length: number): Float32Array {
-    if (length > KEPT_IMAGES * sizeOf(this.#picture.shape)) return new Float32Array(length);
+  #inputOf(images: readonly (Uint8Array | Float32Array)[]): Float32Array {
+    const { shape } = this.#picture;
+    const length = images.length * sizeOf(shape);
     if (this.#input.length < length) this.#input = new Float32Array(length);
-    return this.#input.subarray(0, length);
+    const x = this.#input.subarray(0, length);
+    writeImages(x, images, this.#table, shape[1] * shape[2]);
+    return x;
   }
 
   async #runSingle(single: Program, x: Float32Array, lambda: number): Promise<Answer> {
@@ -360,6 +368,12 @@ export class AdaptiveClassifier<Image> {
       trace,
     };
   }
+}
+
+/** An error says which of several images it is about. */
+function named(error: unknown, i: number, count: number): never {
+  if (count > 1 && error instanceof Error) error.message = `image ${i + 1} of ${count}: ${error.message}`;
+  throw error;
 }
 
 /** What the promise gives, unless the signal is aborted before: it may wait for a network that never answers. */

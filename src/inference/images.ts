@@ -1,4 +1,5 @@
 /** Images as numbers: what needs no decoder, and the way from there to the network's input. */
+import type { Normalisation } from "../dataset/augmentation.ts";
 import type { ImageShape } from "../dataset/dataset.ts";
 import { type ImageDataLike, imageDataPixels } from "../dataset/scale.ts";
 import { show, sizeOf } from "../graph/tensor.ts";
@@ -14,14 +15,32 @@ export function isRawImage(image: unknown): image is RawImage {
   return "pixels" in image || "tensor" in image || ("data" in image && "width" in image && "height" in image);
 }
 
+/** A tensor may go so many times as far as bytes do, for who normalises otherwise; one that was not normalised at all goes farther. */
+const TENSOR_MARGIN = 10;
+
+/** The largest value, either way, that a tensor may hold: ten times what any byte becomes. @param mean [C] @param std [C] */
+export function tensorBound({ mean, std }: Normalisation): number {
+  return TENSOR_MARGIN * Math.max(...mean.map((one, c) => Math.max(Math.abs(one), Math.abs(1 - one)) / std[c]!));
+}
+
 /**
+ * @param bound from `tensorBound`
  * @returns [C, H, W] bytes still to be normalised, or floats that are the network's input
- * @throws {RangeError} if there are too few or too many numbers, or they are of another type
+ * @throws {RangeError} if there are too few or too many numbers, they are of another type, or no normalised picture has them
  */
-export function rawNumbers(image: RawImage, shape: ImageShape): Uint8Array | Float32Array {
+export function rawNumbers(image: RawImage, shape: ImageShape, bound: number): Uint8Array | Float32Array {
   if ("pixels" in image) return checked("pixels", image.pixels, Uint8Array, sizeOf(shape), shape);
-  if ("tensor" in image) return checked("tensor", image.tensor, Float32Array, sizeOf(shape), shape);
+  if ("tensor" in image) return withinBound(checked("tensor", image.tensor, Float32Array, sizeOf(shape), shape), bound);
   return imageDataPixels(image, shape);
+}
+
+function withinBound(tensor: Float32Array, bound: number): Float32Array {
+  const wrong = tensor.findIndex((value) => !(Math.abs(value) <= bound));
+  if (wrong < 0) return tensor;
+  throw new RangeError(
+    `classifier: tensor of values within +-${bound.toPrecision(3)} expected, found ${tensor[wrong]} at place ${wrong}; ` +
+      "give (byte / 255 - mean) / std, or the bytes as { pixels }",
+  );
 }
 
 function checked<T extends Uint8Array | Float32Array>(

@@ -7,6 +7,7 @@ import { decodeSafetensors, floatArray, type StoredArray } from "../files/safete
 import { checkDigest } from "../files/sha256.ts";
 import { blueprintSchema } from "../network/blueprint.ts";
 import { blueprintNetwork } from "../network/blueprint-network.ts";
+import { checkBlueprint } from "../network/cost.ts";
 import { readImportedNetwork } from "../network/imported-file.ts";
 import type { StagedNetwork } from "../network/staged-network.ts";
 import type { Agent } from "../policy/agent.ts";
@@ -124,6 +125,7 @@ async function readNetwork(files: ReadArrays, described: ModelDescription, where
   const check = lengthCheck(`${where}/model.json`);
   check("normalisation.mean", normalisation.mean, blueprint.input[0]);
   check("normalisation.std", normalisation.std, blueprint.input[0]);
+  checkBlueprint(blueprint, classes.length);
   const { arrays, at } = await files("network.safetensors");
   const parts = { blueprint, classes, normalisation, provenance };
   if (told.kind === "int8") return readQuantised(parts, told.rounding, arrays, at);

@@ -5,7 +5,7 @@ import { UserError } from "../errors.ts";
 import { parseJson } from "../files/json.ts";
 import { LIMIT_TEXT } from "../files/reader.ts";
 import { appendText, type FolderWriter, openFolder, readInFolder, withFolder } from "../files/writer.ts";
-import type { Checkpoint } from "../training/train.ts";
+import type { Checkpoint } from "../training/checkpoint.ts";
 import { checkpointFiles, readCheckpoint } from "./checkpoint.ts";
 
 const CONFIG = "config.json";

@@ -1,7 +1,7 @@
 import { UserError } from "../errors.ts";
 import { multiplyAccumulates } from "../graph/cost.ts";
 import { input, type Shape, sizeOf, type Variable, variable } from "../graph/tensor.ts";
-import type { Blueprint } from "./blueprint.ts";
+import type { Blueprint, Layer } from "./blueprint.ts";
 import { applyStages, inferenceOperators, type LayerContext } from "./layers.ts";
 import type { Stage, StagedNetwork } from "./staged-network.ts";
 
@@ -35,10 +35,19 @@ export function networkCost({ stages, fullMacs }: Pick<StagedNetwork, "stages" |
 /**
  * What each stage of a blueprint costs and hands on, counted on the symbolic graph itself: a new layer cannot be forgotten here.
  *
- * @throws {RangeError} naming the layer, if two layers do not fit together
+ * @throws {RangeError} naming the layer, if two layers do not fit together, or it is larger than any network here may be
  */
 export function blueprintStages(blueprint: Blueprint, classes: number): Pick<StagedNetwork, "stages" | "fullMacs"> {
+  bounded("layers", layersIn(blueprint.stages.flatMap(({ layers, head }) => [...layers, ...head])), MOST_LAYERS);
+  bounded("values of an image", sizeOf(blueprint.input), MOST_VALUES);
   const { logits, stageFeatures, parameters, fixed } = symbolicNetwork(blueprint, classes);
+  bounded(
+    "parameters",
+    parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+    MOST_PARAMETERS,
+  );
+  for (const [k, { shape }] of stageFeatures.entries())
+    bounded(`values after stage ${k + 1}`, sizeOf(shape), MOST_VALUES);
   const last = blueprint.stages.length - 1;
   const own = (k: number, variables: readonly Variable[]): number =>
     variables
@@ -55,6 +64,28 @@ export function blueprintStages(blueprint: Blueprint, classes: number): Pick<Sta
     }),
   );
   return { stages, fullMacs: multiplyAccumulates([logits[last]!]) };
+}
+
+/** Bounds that no useful network of this kind comes near; beyond them a typing error would take all memory. */
+const MOST_LAYERS = 4096;
+const MOST_PARAMETERS = 2 ** 28;
+const MOST_VALUES = 2 ** 26;
+
+function bounded(what: string, found: number, most: number): void {
+  if (!(found <= most)) throw new RangeError(`blueprint: at most ${most} ${what} expected, found ${found}`);
+}
+
+/** Those inside others included. */
+function layersIn(layers: readonly Layer[]): number {
+  return layers.reduce((sum, layer) => {
+    const inner =
+      layer.type === "parallel"
+        ? layer.branches.flat()
+        : layer.type === "residual"
+          ? [...layer.layers, ...(layer.shortcut ?? [])]
+          : [];
+    return sum + 1 + layersIn(inner);
+  }, 0);
 }
 
 /** The network for one image, with parameters that have no values. */

@@ -11,6 +11,7 @@ import { columnMeans, pairedBootstrap } from "../yardsticks/paired-bootstrap.ts"
 import { type Agent, greedyExits, qValues } from "./agent.ts";
 import { type DqnOptions, trainAgent } from "./dqn.ts";
 import { dqnOptions } from "./dqn-options.ts";
+import { checkLearnable, finiteAgent } from "./learnable.ts";
 import { besideOptimal } from "./optimal-return.ts";
 
 /** Half is learned from, a quarter selects, a quarter judges. */
@@ -90,6 +91,7 @@ export async function learnOn(
     throw new UserError(
       `feedback: at least ${LEAST_IMAGES} images expected, found ${feedback.count}; collect more before learning from them`,
     );
+  checkLearnable(feedback, costs, "feedback");
   const split = splitFeedback(feedback.labels, given.seed ?? 0);
   const [learn, select, judge] = [split.learn, split.select, split.judge].map((part) =>
     tableSubset(feedback, part),
@@ -105,6 +107,7 @@ export async function learnOn(
   });
   const watched = await besideOptimal(runtime, learn, select, costs, options);
   const learned = await trainAgent(runtime, learn, select, costs, watched);
+  finiteAgent(learned.agent);
   const lambdas = lambdaGrid(lambdaRange, 9);
   const [before, after] = await Promise.all(
     [agent, learned.agent].map((one) => imageReturns(runtime, one, judge, costs, lambdas)),

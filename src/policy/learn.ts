@@ -10,6 +10,7 @@ import type { Agent } from "./agent.ts";
 import { type DqnOptions, type DqnProgress, trainAgent } from "./dqn.ts";
 import { dqnOptions } from "./dqn-options.ts";
 import { recommendedLambda, sweepLambda } from "./lambda-calibration.ts";
+import { checkLearnable, finiteAgent } from "./learnable.ts";
 import type { LearnedPolicy } from "./learned-policy.ts";
 import { besideOptimal } from "./optimal-return.ts";
 
@@ -46,10 +47,11 @@ export async function learnOnTable(given: LearnOptions): Promise<LearnedPolicy> 
     throw new UserError(
       `learn: at least ${2 * LEAST_IMAGES} images expected, found ${table.count}; half of them select, and yardsticks need ${LEAST_IMAGES}`,
     );
+  checkLearnable(table, costs, "learn");
   const [fitted, selected] = [tableSubset(table, fit), tableSubset(table, selection)];
   const dqn = dqnOptions({ ...options, ...(onProgress ? { onProgress } : {}), ...(signal ? { signal } : {}) });
   const watched = await besideOptimal(runtime, fitted, selected, costs, dqn);
-  const { agent } = await trainAgent(runtime, fitted, selected, costs, watched);
+  const agent = finiteAgent((await trainAgent(runtime, fitted, selected, costs, watched)).agent);
   const dial = await calibrated(runtime, agent, selected, costs);
   return { agent, costs, costUnit, seed: dqn.seed, ...dial, validation: table };
 }

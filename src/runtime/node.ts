@@ -4,6 +4,7 @@ import type { InferenceSession } from "onnxruntime-node";
 import { UserError } from "../errors.ts";
 import { type Device, type Runtime, residentOutputs, type SessionOptions, tensorMaker } from "./runtime.ts";
 
+const MOST_THREADS = 1024;
 const NODE_DEVICES = ["cpu", "webgpu", "cuda"] as const;
 
 /** The release that the package was made for. */
@@ -55,6 +56,10 @@ export function createNodeRuntime({
   device?: string;
   threads?: number;
 } = {}): Runtime {
+  if (!(Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS))
+    throw new UserError(
+      `threads: a whole number from 1 to ${MOST_THREADS} expected, found ${typeof threads === "number" ? threads : JSON.stringify(threads)}; leave it out for all cores`,
+    );
   if (!isNodeDevice(device))
     throw new UserError(`device: ${NODE_DEVICES.join(", ")} expected, found ${device}; choose one of them`);
   const ort = loadOrt();

@@ -165,6 +165,11 @@ export class Program {
     return all;
   }
 
+  /** @throws {RangeError} if there is no such variable */
+  shapeOf(name: string): Shape {
+    return this.#variable(name).shape;
+  }
+
   get variableNames(): string[] {
     return [...this.#variables.keys()];
   }

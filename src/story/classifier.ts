@@ -3,14 +3,14 @@ import { fileURLToPath } from "node:url";
 import type { ImageShape } from "../dataset/dataset.ts";
 import { readImage } from "../dataset/image-file.ts";
 import { AdaptiveClassifier as Classifier, type StartOptions } from "../inference/adaptive-classifier.ts";
-import { fetchModel } from "../inference/fetch-model.ts";
+import { type FetchOptions, fetchModel } from "../inference/fetch-model.ts";
 import { loadModel } from "../model/model-folder.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
 
 export type { BatchOptions, ClassifyOptions } from "../inference/adaptive-classifier.ts";
 export type { RawImage } from "../inference/images.ts";
 
-export interface ClassifierOptions extends StartOptions {
+export interface ClassifierOptions extends StartOptions, FetchOptions {
   /** Where to compute: "cpu" (default), "webgpu" or "cuda". */
   readonly device?: string;
   /** Threads of each operator; default: the cores that this process may use. */
@@ -32,9 +32,12 @@ export const AdaptiveClassifier = {
    */
   async load(folder: string | URL, options: ClassifierOptions = {}): Promise<AdaptiveClassifier> {
     const { device, threads } = options;
-    const runtime = createNodeRuntime({ ...(device ? { device } : {}), ...(threads ? { threads } : {}) });
+    const runtime = createNodeRuntime({
+      ...(device === undefined ? {} : { device }),
+      ...(threads === undefined ? {} : { threads }),
+    });
     const address = String(folder);
-    const model = await (/^https?:\/\//.test(address) ? fetchModel(address) : loadModel(address));
+    const model = await (/^https?:\/\//.test(address) ? fetchModel(address, options) : loadModel(address));
     return Classifier.create(runtime, model, readNodeImage, options);
   },
 };

@@ -3,11 +3,11 @@ import type { ImageShape } from "../dataset/dataset.ts";
 import { type ImageDataLike, imageDataPixels } from "../dataset/scale.ts";
 import { UserError } from "../errors.ts";
 import { AdaptiveClassifier as Classifier, type StartOptions } from "../inference/adaptive-classifier.ts";
-import { fetchModel } from "../inference/fetch-model.ts";
+import { type FetchOptions, fetchModel } from "../inference/fetch-model.ts";
 import type { Model } from "../model/model.ts";
 import { createWebRuntime, type WebRuntimeOptions } from "../runtime/web.ts";
 
-export interface ClassifierOptions extends StartOptions, WebRuntimeOptions {}
+export interface ClassifierOptions extends StartOptions, WebRuntimeOptions, FetchOptions {}
 
 /** What a canvas can draw: an `HTMLImageElement`, `HTMLCanvasElement`, `ImageBitmap`, `OffscreenCanvas`. */
 export interface Drawable {
@@ -28,7 +28,7 @@ export const AdaptiveClassifier = {
    *   trained for
    */
   async load(address: string, options: ClassifierOptions = {}): Promise<AdaptiveClassifier> {
-    const [runtime, model] = await Promise.all([createWebRuntime(options), fetchModel(address)]);
+    const [runtime, model] = await Promise.all([createWebRuntime(options), fetchModel(address, options)]);
     return Classifier.create(runtime, model, readImage, options);
   },
 

@@ -18,6 +18,7 @@ import type { NamedArray, Weights } from "../network/weights.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { VERSION } from "../version.ts";
+import { type Checkpoint, checkFinite, restore } from "./checkpoint.ts";
 import { hasStalled } from "./early-end.ts";
 import type { Recipe } from "./recipe.ts";
 import { averageDecayAt, exitWeightsAt, learningRateAt } from "./schedule.ts";
@@ -45,15 +46,6 @@ export interface TrainingProgress {
   readonly isEarlyEnd?: true;
 }
 
-/** Everything that continues a training as if it had not stopped. */
-export interface Checkpoint {
-  readonly step: number;
-  /** All variables of the training step: weights, moments, statistics, averages. */
-  readonly variables: ReadonlyMap<string, NamedArray>;
-  /** Mean accuracy of the exits on validation at every look so far, as float32. */
-  readonly looks?: readonly number[];
-}
-
 export interface TrainOptions {
   readonly runtime: Runtime;
   readonly blueprint: Blueprint;
@@ -67,10 +59,12 @@ export interface TrainOptions {
   /** [E] accuracy of the network as it stands, on the validation split; called every `recipe.validateEvery` epochs. */
   readonly validate?: (network: StagedNetwork) => Promise<readonly number[]>;
   readonly onProgress?: (progress: TrainingProgress) => void;
-  /** Called every `checkpointEvery` steps, and when the signal aborts. */
+  /** Called every `checkpointEvery` steps, `checkpointSeconds` after the last time, at the end, and when the signal aborts. */
   readonly saveCheckpoint?: (checkpoint: Checkpoint) => Promise<void>;
   /** In steps; default 200. */
   readonly checkpointEvery?: number;
+  /** Default 60: no more than a minute is ever lost, however slow the steps are. */
+  readonly checkpointSeconds?: number;
   readonly resumeFrom?: Checkpoint | null;
   /** Stops after the current step; the checkpoint is saved, then an AbortError is thrown. */
   readonly signal?: AbortSignal;
@@ -82,7 +76,17 @@ export interface TrainOptions {
  * @throws {UserError} if there is no train split, or the loss is no number (with the step)
  */
 export async function trainNetwork(options: TrainOptions): Promise<StagedNetwork> {
-  const { runtime, blueprint, dataset, recipe, seed, resumeFrom, signal, checkpointEvery = 200 } = options;
+  const {
+    runtime,
+    blueprint,
+    dataset,
+    recipe,
+    seed,
+    resumeFrom,
+    signal,
+    checkpointEvery = 200,
+    checkpointSeconds = 60,
+  } = options;
   const train = checkedTrainSplit(blueprint, dataset, recipe);
   const { weights: start, normalisation } = await startOf(blueprint, dataset, train, options.from);
   const perEpoch = stepsPerEpoch(train.count, recipe.batchSize);
@@ -92,16 +96,18 @@ export async function trainNetwork(options: TrainOptions): Promise<StagedNetwork
   const trainable = blueprintTrainable(blueprint, dataset.classes, normalisation);
   const definition = buildTrainingStep(trainable, recipe, { seed, start });
   const program = await Program.compile(runtime, definition, { seed, optimizeFor: "training" });
-  for (const [name, { data }] of resumeFrom?.variables ?? []) program.write(name, data);
+  const data = splitHashes(dataset);
+  if (resumeFrom) await orClose(program, () => restore(program, resumeFrom, steps, data));
   const source = batchSource(options, train, normalisation, firstStep);
   const network = async (): Promise<StagedNetwork> =>
     trainable.withWeights(await keptWeights(program, trainable, recipe), {
-      dataset: { name: dataset.name, sha256: splitHashes(dataset) },
+      dataset: { name: dataset.name, sha256: data },
       seed,
       version: VERSION,
       recipe: options.from ? { ...recipe, from: { name: options.from.name, sha256: options.from.sha256 } } : recipe,
     });
   const clock = stepClock(recipe.batchSize);
+  let savedAt = performance.now();
   const looks = [...(resumeFrom?.looks ?? [])];
   try {
     const isOver = firstStep % lookEvery === 0 && hasStalled(recipe, looks, firstStep / steps); // it ended early, by its last look
@@ -138,15 +144,34 @@ export async function trainNetwork(options: TrainOptions): Promise<StagedNetwork
         ...(isEarlyEnd ? { isEarlyEnd } : {}),
       });
       const isStopped = signal?.aborted ?? false;
-      if (isStopped || isLast || done % checkpointEvery === 0)
-        await options.saveCheckpoint?.({ step: done, variables: await program.variables(), looks: [...looks] });
+      const isDue = done % checkpointEvery === 0 || performance.now() - savedAt >= 1000 * checkpointSeconds;
+      if (options.saveCheckpoint && (isStopped || isLast || isDue)) {
+        await options.saveCheckpoint({ step: done, data, variables: await program.variables(), looks: [...looks] });
+        savedAt = performance.now();
+      }
       if (isLast) break;
       if (isStopped) throw new DOMException(`stopped after step ${done} of ${steps}`, "AbortError");
     }
+    checkWeights(await keptWeights(program, trainable, recipe));
     return await network();
   } finally {
     await source.close();
     await program.close();
+  }
+}
+
+/** What the last step made of the weights is not seen in its loss. @throws {UserError} if a weight is no number */
+function checkWeights(weights: Weights): void {
+  for (const [name, { data }] of weights)
+    checkFinite(name, data, "train (after the last step)", "lower the learning rate, or set gradientNorm");
+}
+
+async function orClose(program: Program, work: () => void): Promise<void> {
+  try {
+    work();
+  } catch (error) {
+    await program.close();
+    throw error;
   }
 }
 

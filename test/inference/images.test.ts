@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { normalisationTable } from "../../src/dataset/augmentation.ts";
 import { normalise } from "../../src/dataset/batches.ts";
 import { type ImageDataLike, imageDataPixels } from "../../src/dataset/scale.ts";
-import { isRawImage, rawNumbers, writeImages } from "../../src/inference/images.ts";
+import { isRawImage, rawNumbers, tensorBound, writeImages } from "../../src/inference/images.ts";
 import { wavyPicture } from "./tiny-model.ts";
 
 /** [H, W] colours as RGBA; a colour is [R, G, B] or [R, G, B, opacity]. */
@@ -83,11 +83,22 @@ test("numbers are told from files and elements", () => {
 });
 
 test("numbers of another type or count are refused", () => {
-  expect(() => rawNumbers({ pixels: new Uint8Array(11) }, [3, 2, 2])).toThrow(
+  expect(() => rawNumbers({ pixels: new Uint8Array(11) }, [3, 2, 2], 20)).toThrow(
     "classifier: pixels as 12 values [3, 2, 2] in a Uint8Array expected, found 11 in a Uint8Array",
   );
   const wrong = { tensor: new Float64Array(12) as unknown as Float32Array };
-  expect(() => rawNumbers(wrong, [3, 2, 2])).toThrow("in a Float32Array expected, found 12 in a Float64Array");
+  expect(() => rawNumbers(wrong, [3, 2, 2], 20)).toThrow("in a Float32Array expected, found 12 in a Float64Array");
+});
+
+test("a tensor of no numbers, or of some that no normalised picture has, is refused", () => {
+  const bound = tensorBound({ mean: [0.5, 0.2], std: [0.25, 0.5] });
+  expect(bound).toBe(20); // ten times (1 - 0.5) / 0.25, which is farther than 0.8 / 0.5
+  const tensor = (value: number) => ({ tensor: Float32Array.of(0, -20, 20, value) });
+  expect(rawNumbers(tensor(0), [1, 2, 2], bound)).toEqual(Float32Array.of(0, -20, 20, 0));
+  for (const value of [Number.NaN, Number.POSITIVE_INFINITY, 20.5, -255, 1e20])
+    expect(() => rawNumbers(tensor(value), [1, 2, 2], bound)).toThrow(
+      /^classifier: tensor of values within \+-20\.0 expected, found .* at place 3; give \(byte \/ 255 - mean\) \/ std/,
+    );
 });
 
 test("the network's input: bytes normalised as in training, floats as they are", () => {

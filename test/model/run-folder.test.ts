@@ -18,6 +18,8 @@ afterEach(async () => {
 
 const config = { seed: 1, recipe: { epochs: 2, name: "quick" } };
 
+const DATA = { train: "aa", test: "bb" };
+
 const variables = new Map([
   ["stages.0.layers.0.weight", { shape: [2, 2], data: Float32Array.of(1, -0, 1e-42, 3.4e38) }],
   ["adam.step", { shape: [], data: Float32Array.of(7) }],
@@ -46,7 +48,7 @@ describe("a run folder", () => {
   test("goes on where it was: older lines and the checkpoint stay", async () => {
     const begun = await openRunFolder(folder, config, false);
     begun.log({ step: 1 });
-    await begun.saveCheckpoint({ step: 1, variables, looks: [0.5, 0.25] });
+    await begun.saveCheckpoint({ step: 1, data: DATA, variables, looks: [0.5, 0.25] });
     await begun.close();
     const resumed = await openRunFolder(folder, structuredClone(config), true);
     expect((await resumed.loadCheckpoint())!.looks).toEqual([0.5, 0.25]);
@@ -58,7 +60,7 @@ describe("a run folder", () => {
   test("never starts afresh over a run: everything stays as it was", async () => {
     const before = await openRunFolder(folder, config, false);
     before.log({ step: 1 });
-    await before.saveCheckpoint({ step: 1, variables });
+    await before.saveCheckpoint({ step: 1, data: DATA, variables });
     await before.close();
     const again = openRunFolder(folder, { ...config, seed: 2 }, false);
     await expect(again).rejects.toThrow(UserError);
@@ -156,9 +158,9 @@ describe("a checkpoint", () => {
   test("comes back bit by bit, the newest one, and no temporary file is left", async () => {
     const run = await openRunFolder(folder, config, false);
     expect(await run.loadCheckpoint()).toBeNull();
-    await run.saveCheckpoint({ step: 3, variables: new Map() });
-    await run.saveCheckpoint({ step: 123_456, variables });
-    expect(await run.loadCheckpoint()).toEqual({ step: 123_456, variables }); // tells 0 from -0
+    await run.saveCheckpoint({ step: 3, data: DATA, variables: new Map() });
+    await run.saveCheckpoint({ step: 123_456, data: DATA, variables });
+    expect(await run.loadCheckpoint()).toEqual({ step: 123_456, data: DATA, variables }); // tells 0 from -0
     await run.close();
     expect((await everyFile()).sort()).toEqual([
       "checkpoint.json",
@@ -170,19 +172,19 @@ describe("a checkpoint", () => {
 
   test("that could not be written whole leaves the older one, and the next one clears away what is left of it", async () => {
     const run = await openRunFolder(folder, config, false);
-    await run.saveCheckpoint({ step: 3, variables });
+    await run.saveCheckpoint({ step: 3, data: DATA, variables });
     const staged = join(folder, "checkpoint", ".earlyexit-staged"); // as a crash leaves it
     await mkdir(staged);
     await writeFile(join(staged, "state.safetensors"), "half of it");
-    expect(await run.loadCheckpoint()).toEqual({ step: 3, variables });
-    await run.saveCheckpoint({ step: 4, variables });
+    expect(await run.loadCheckpoint()).toEqual({ step: 3, data: DATA, variables });
+    await run.saveCheckpoint({ step: 4, data: DATA, variables });
     expect((await run.loadCheckpoint())!.step).toBe(4);
     expect((await readdir(join(folder, "checkpoint"))).sort()).toEqual(["checkpoint.json", "state.safetensors"]);
   });
 
   test("that is damaged is the user's mistake", async () => {
     const run = await openRunFolder(folder, config, false);
-    await run.saveCheckpoint({ step: 3, variables });
+    await run.saveCheckpoint({ step: 3, data: DATA, variables });
     const [main, state] = ["checkpoint.json", "state.safetensors"].map((name) => join(folder, "checkpoint", name));
     const [text, bytes] = [await readFile(main!, "utf8"), await readFile(state!)];
     const flipped = Uint8Array.from(bytes, (byte, i) => (i === bytes.length - 1 ? byte ^ 1 : byte));

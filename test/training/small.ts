@@ -3,8 +3,9 @@ import { createSamples, type Dataset, type Samples } from "../../src/dataset/dat
 import { parseBlueprint } from "../../src/network/blueprint.ts";
 import { integer, seededRandom } from "../../src/random.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
+import type { Checkpoint } from "../../src/training/checkpoint.ts";
 import { parseRecipe, type Recipe, type RecipeInput } from "../../src/training/recipe.ts";
-import { type Checkpoint, type TrainOptions, trainNetwork } from "../../src/training/train.ts";
+import { type TrainOptions, trainNetwork } from "../../src/training/train.ts";
 
 export const runtime = createNodeRuntime({ threads: 1 });
 

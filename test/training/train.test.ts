@@ -9,9 +9,10 @@ import { computeExitTable } from "../../src/exits/exit-logits.ts";
 import type { Layer } from "../../src/network/blueprint.ts";
 import { pictureOf } from "../../src/network/staged-network.ts";
 import type { Weights } from "../../src/network/weights.ts";
+import type { Checkpoint } from "../../src/training/checkpoint.ts";
 import type { RecipeInput } from "../../src/training/recipe.ts";
 import { averageDecayAt } from "../../src/training/schedule.ts";
-import type { Checkpoint, TrainingProgress, TrainOptions } from "../../src/training/train.ts";
+import type { TrainingProgress, TrainOptions } from "../../src/training/train.ts";
 import { whiteningFilters } from "../../src/training/whitening.ts";
 import { weightsOf } from "../network/small.ts";
 import { CLASSES, dataset, recorder, runtime, smallBlueprint, smallRecipe, train } from "./small.ts";
@@ -144,17 +145,68 @@ describe("the same seed", () => {
     }
   });
 
-  test("a checkpoint that leaves something out would be noticed", async () => {
-    const recipe = smallRecipe({ epochs: 2, optimizer: { name: "adamW" }, learningRate: 0.01 });
+  describe("a checkpoint that does not belong to the training is refused", () => {
+    const recipe = smallRecipe({ epochs: 2, optimizer: { name: "adamW" }, learningRate: 0.01, averageDecay: 0.9 });
     const { checkpoints, options } = recorder();
-    const uninterrupted = await train({ recipe, ...options });
-    const { step, variables } = checkpoints[3]!;
-    for (const left of ["adam.step", "stages.0.layers.0.weight.square", "stages.1.layers.1.variance"]) {
-      expect(variables.has(left), left).toBe(true);
-      const fewer = new Map([...variables].filter(([name]) => name !== left));
-      const resumed = await train({ recipe, resumeFrom: { step, variables: fewer } });
-      expect(differs(weightsOf(resumed), weightsOf(uninterrupted)), left).toBe(true);
-    }
+    const good = async (): Promise<Checkpoint> => {
+      if (checkpoints.length === 0) await train({ recipe, ...options });
+      return checkpoints[3]!;
+    };
+    type Change = (good: Checkpoint) => Partial<Checkpoint>;
+    const without =
+      (name: string): Change =>
+      ({ variables }) => ({
+        variables: new Map([...variables].filter(([one]) => one !== name)),
+      });
+    const withOne =
+      (name: string, shape: readonly number[], ...values: number[]): Change =>
+      ({ variables }) => ({
+        variables: new Map([...variables, [name, { shape, data: Float32Array.from(values) }]]),
+      });
+    test.each<[string, Change, string]>([
+      ["the optimizer's step is missing", without("adam.step"), "adam.step of shape [] expected, found none"],
+      [
+        "a moment is missing",
+        without("stages.0.layers.0.weight.square"),
+        "stages.0.layers.0.weight.square of shape [12,2,3,3]",
+      ],
+      [
+        "a statistic is missing",
+        without("stages.1.layers.1.variance"),
+        "stages.1.layers.1.variance of shape [16] expected",
+      ],
+      [
+        "an average is missing",
+        without("stages.1.layers.1.beta.average"),
+        "stages.1.layers.1.beta.average of shape [16]",
+      ],
+      ["nothing is there", () => ({ variables: new Map() }), "expected, found none"],
+      ["a variable too many", withOne("more", [1], 1), "variables of this training expected, found more"],
+      ["another shape", withOne("adam.step", [1], 1), "adam.step of shape [] expected, found [1]"],
+      [
+        "a value that is no number",
+        withOne("adam.step", [], Number.NaN),
+        "finite numbers in adam.step expected, found NaN",
+      ],
+      ["a step before the first", () => ({ step: -100 }), "a step from 0 to 8 expected, found -100"],
+      ["a step behind the last", () => ({ step: 1e6 }), "a step from 0 to 8 expected, found 1000000"],
+      ["half a step", () => ({ step: 0.5 }), "a step from 0 to 8 expected, found 0.5"],
+      [
+        "other data",
+        ({ data }) => ({ data: { ...data, train: "ab" } }),
+        "the train split that the training was begun with expected (SHA-256 ab...)",
+      ],
+      [
+        "data with a split less",
+        ({ data: { train } }) => ({ data: { train: train! } }),
+        "the validation split that the training was begun with expected (SHA-256 none)",
+      ],
+    ])("%s", async (_, change, message) => {
+      const checkpoint = await good();
+      const resumed = train({ recipe, resumeFrom: { ...checkpoint, ...change(checkpoint) } });
+      await expect(resumed).rejects.toThrow(UserError);
+      await expect(resumed).rejects.toThrow(message);
+    });
   });
 
   test("a training that was over is over", async () => {
@@ -167,11 +219,27 @@ describe("the same seed", () => {
   });
 });
 
+test("a network whose last step made no numbers of its weights is not returned", async () => {
+  // the first step has a rate of 0, the loss of the second is of before it: nothing ever looks at the weights again
+  const recipe = smallRecipe({ epochs: 0.5, learningRate: 1e300 });
+  const training = train({ recipe });
+  await expect(training).rejects.toThrow(UserError);
+  await expect(training).rejects.toThrow(
+    /train \(after the last step\): finite numbers in stages\..* expected, found (NaN|-?Infinity)/,
+  );
+});
+
 describe("checkpoints", () => {
   test("come every so many steps and at the end", async () => {
     const { checkpoints, options } = recorder();
     await train({ ...options, checkpointEvery: 3 });
     expect(checkpoints.map(({ step }) => step)).toEqual([3, 6, 8]);
+  });
+
+  test("come by time as well, so that slow steps lose no more than that", async () => {
+    const { checkpoints, options } = recorder();
+    await train({ ...options, checkpointEvery: 1000, checkpointSeconds: 0 });
+    expect(checkpoints.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
   test("an aborted training without anywhere to save still stops", async () => {
