@@ -46,6 +46,8 @@ export interface ClassFigures {
 export interface DecisionFigures {
   readonly samples: number;
   readonly accuracy: number;
+  /** Mean of the classes' accuracies, of those that have images: what uneven classes do not change. */
+  readonly balancedAccuracy: number;
   readonly costMacs: { readonly mean: number /** backbone and last head alone */; readonly full: number };
   /** 1 - mean / full cost */
   readonly savings: number;
@@ -116,9 +118,11 @@ export function evaluateExits(decisions: Decisions): DecisionFigures {
     tallyOutcomes(kinds, table.exits),
     costs,
   );
+  const classes = decisions.classes.map((name, label) => classFigures(name, label, decisions, correct));
   return {
     samples: table.count,
     accuracy,
+    balancedAccuracy: meanOf(classes.flatMap((one) => (one.accuracy === null ? [] : [one.accuracy]))),
     costMacs: { mean: costMacs, full: costs.fullMacs },
     savings,
     depthSavings,
@@ -126,8 +130,12 @@ export function evaluateExits(decisions: Decisions): DecisionFigures {
     depthEffectiveness,
     intervals: bootstrapIntervals(kinds, costs, seed),
     exits: exitShares.map((share, exit) => exitFigures(decisions, answers, unscaled, exit, share)),
-    classes: decisions.classes.map((name, label) => classFigures(name, label, decisions, correct)),
+    classes,
   };
+}
+
+function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 function exitFigures(

@@ -32,7 +32,20 @@ export const PUBLISHED = {
 
 const CIFAR10 = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
-/** Whether the published figures are about these classes: the ten of CIFAR-10, in any order. */
-export function isCifar10(classes: readonly string[]): boolean {
-  return classes.length === CIFAR10.length && CIFAR10.every((name) => classes.includes(name));
+/** Test images of each class. */
+const PER_CLASS = 1000;
+
+/**
+ * Whether the published figures are about these images: the test images of CIFAR-10, 1,000 of each of its ten classes. Another set
+ * in the same files, with other classes or other images, is not compared with them.
+ */
+export function isCifar10Test(
+  split: string,
+  classes: readonly { readonly name: string; readonly samples: number }[],
+): boolean {
+  return (
+    split === "test" &&
+    classes.length === CIFAR10.length &&
+    CIFAR10.every((name) => classes.some((one) => one.name === name && one.samples === PER_CLASS))
+  );
 }

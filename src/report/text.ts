@@ -5,7 +5,7 @@
 import type { Difference, YardstickFigures } from "../evaluation/comparison.ts";
 import type { EvaluationFigures } from "../evaluation/figures.ts";
 import { returnAt } from "../evaluation/outcome.ts";
-import { isCifar10, PUBLISHED } from "../evaluation/published.ts";
+import { isCifar10Test, PUBLISHED } from "../evaluation/published.ts";
 import {
   costScale,
   formatCount,
@@ -30,6 +30,8 @@ const NAME_WIDTH = 20;
 const YARDSTICK_WIDTH = 28;
 const HASH_WIDTH = 12;
 const MACS = "MACs";
+/** Classes are called uneven where one has more than so many times the images of another. */
+const UNEVEN = 1.5;
 
 export interface TextOptions {
   /** Everything, where else there is what fits one screen; default false. */
@@ -51,7 +53,7 @@ export function reportText(figures: EvaluationFigures, { all = false }: TextOpti
   if (!all) return [...blocks, "(--all: calibration, classes, thresholds, differences one by one)"].join("\n\n");
   blocks.push(differenceBlock(figures), ...fittedBlock(figures), classBlock(figures));
   const isCounted = (figures.costUnit ?? MACS) === MACS; // what was published is in MACs
-  if (isCounted && isCifar10(figures.classes.map(({ name }) => name))) blocks.push(publishedBlock(figures));
+  if (isCounted && isCifar10Test(figures.dataset.split, figures.classes)) blocks.push(publishedBlock(figures));
   return blocks.filter((block) => block !== "").join("\n\n");
 }
 
@@ -122,7 +124,7 @@ function summaryBlock(figures: EvaluationFigures, all: boolean): string {
       { title: "", align: "left" },
     ],
     [
-      ["accuracy", formatPercent(accuracy, 2), formatPercentInterval(intervals.accuracy, 2), ""],
+      ["accuracy", formatPercent(accuracy, 2), formatPercentInterval(intervals.accuracy, 2), balanced(figures)],
       ["mean cost", `${text(costMacs.mean)} ${heading}`, between, `of ${text(costMacs.full)} ${heading} in full`],
       ["savings", formatPercent(savings), formatPercentInterval(intervals.savings), "1 - mean cost / full cost"],
       [
@@ -134,6 +136,14 @@ function summaryBlock(figures: EvaluationFigures, all: boolean): string {
       ...(all ? published : []),
     ],
   );
+}
+
+/** Where classes are uneven: the mean of their accuracies, which the large ones do not decide. */
+function balanced({ classes, balancedAccuracy }: EvaluationFigures): string {
+  const counts = classes.map(({ samples }) => samples).filter((count) => count > 0);
+  return Math.max(...counts) > UNEVEN * Math.min(...counts)
+    ? `balanced: ${formatPercent(balancedAccuracy, 2)}, the mean of ${counts.length} uneven classes`
+    : "";
 }
 
 function classBlock({ classes, exits }: EvaluationFigures): string {

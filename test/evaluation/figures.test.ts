@@ -12,6 +12,7 @@ describe("evaluateExits", () => {
   test("the figures as a whole, worked out by hand", () => {
     expect(figures.samples).toBe(4);
     expect(figures.accuracy).toBe(3 / 4);
+    expect(figures.balancedAccuracy).toBe(3 / 4); // cat 1, dog 1/2; the class without images does not count
     expect(figures.costMacs).toEqual({ mean: 20, full: 50 }); // (10 + 30 + 10 + 30) / 4
     expect(figures.savings).toBeCloseTo(0.6, 12); // 1 - 20 / 50
     expect(figures.depthSavings).toBe(0.75); // (1 + 1/2 + 1 + 1/2) / 4

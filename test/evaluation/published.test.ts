@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isCifar10, PUBLISHED } from "../../src/evaluation/published.ts";
+import { isCifar10Test, PUBLISHED } from "../../src/evaluation/published.ts";
 
 test("the published figures follow from its exit shares, within their rounding", () => {
   const { exitShares, exitMacs, costMacs, savings, accuracy, depthSavings, depthEffectiveness } = PUBLISHED;
@@ -12,9 +12,13 @@ test("the published figures follow from its exit shares, within their rounding",
   expect(Math.abs(100 * accuracy * depthSavings - depthEffectiveness)).toBeLessThan(88.77 * 0.0005);
 });
 
-test("CIFAR-10 is known by its ten classes, in any order", () => {
-  const classes = ["truck", "ship", "horse", "frog", "dog", "deer", "cat", "bird", "automobile", "airplane"];
-  expect(isCifar10(classes)).toBe(true);
-  expect(isCifar10(classes.slice(1))).toBe(false);
-  expect(isCifar10([...classes.slice(1), "car"])).toBe(false);
+test("CIFAR-10 is known by its test images: a thousand of each of its ten classes, in any order", () => {
+  const names = ["truck", "ship", "horse", "frog", "dog", "deer", "cat", "bird", "automobile", "airplane"];
+  const classes = names.map((name) => ({ name, samples: 1000 }));
+  expect(isCifar10Test("test", classes)).toBe(true);
+  expect(isCifar10Test("validation", classes)).toBe(false);
+  expect(isCifar10Test("test", classes.slice(1))).toBe(false);
+  expect(isCifar10Test("test", [...classes.slice(1), { name: "car", samples: 1000 }])).toBe(false);
+  // Drawn pictures under the same names, in the same files
+  expect(isCifar10Test("test", [...classes.slice(1), { name: "truck", samples: 10 }])).toBe(false);
 });

@@ -4,6 +4,7 @@ import type { ClassFigures, EvaluationFigures } from "../../src/evaluation/figur
 export const MADE_UP: EvaluationFigures = {
   samples: 5000,
   accuracy: 0.889,
+  balancedAccuracy: 0.95,
   costMacs: { mean: 98_765_432, full: 200_000_000 },
   savings: 0.50617284,
   depthSavings: 0.55,

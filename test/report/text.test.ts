@@ -6,7 +6,7 @@ import { MADE_UP, oneClass } from "./made-up-figures.ts";
 const CIFAR10 = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 const cifar10: EvaluationFigures = {
   ...MADE_UP,
-  classes: CIFAR10.map((name, i) => oneClass(name, 0.85 + i / 100)),
+  classes: CIFAR10.map((name, i) => ({ ...oneClass(name, 0.85 + i / 100), samples: 1000 })),
   dataset: { ...MADE_UP.dataset, name: "cifar10" },
 };
 
@@ -63,6 +63,15 @@ describe("reportText", () => {
     expect(text).toContain("mean confidence");
     expect(text).toContain("depth effectiveness");
     expect(text).not.toContain("--all");
+  });
+
+  test("of other pictures under CIFAR-10's names, nothing published is shown; of uneven classes, the balanced accuracy", () => {
+    const [first, ...others] = cifar10.classes;
+    const text = reportText({ ...cifar10, classes: [{ ...first!, samples: 400 }, ...others] }, { all: true });
+    expect(text).not.toContain("published experiment");
+    expect(text).not.toContain("The published figures");
+    expect(text).toContain("balanced: 95.00%, the mean of 10 uneven classes");
+    expect(reportText(cifar10)).not.toContain("balanced");
   });
 
   test("of CIFAR-10 ends in the published experiment", () => {
