@@ -1,44 +1,36 @@
 /** What each part of the agent is worth: one option changed at a time. Only validation images are used. */
 
 import { type ExitCosts, type ExitTable, tableSubset } from "../src/exits/exit-table.ts";
-import { lambdaGrid } from "../src/exits/lambda-grid.ts";
 import { type DqnOptions, trainAgent } from "../src/policy/dqn.ts";
 import { imageReturns, splitFeedback } from "../src/policy/feedback.ts";
 import type { Runtime } from "../src/runtime/runtime.ts";
-import { average } from "./policy-returns.ts";
+import { average, LAMBDAS } from "./policy-verdict.ts";
 
-const NOTHING: Partial<DqnOptions> = {
-  double: false,
-  dueling: false,
-  huberDelta: 1e9,
-  target: { kind: "copy", every: 100 },
-  averaging: 0,
-  decay: 0,
-};
+const DENSE: Partial<DqnOptions> = { network: "dense", hidden: [64, 64], dueling: true };
+/** The agent of before: it sees everything, and learns step by step from the action taken. */
+const BEFORE: Partial<DqnOptions> = { ...DENSE, double: true, updates: "sampled", returnSteps: 1, steps: 6000 };
 
 /** What differs from the defaults. */
 export const VARIANTS: Readonly<Record<string, Partial<DqnOptions>>> = {
   "as it is": {},
-  "double: no": { double: false },
-  "dueling: no": { dueling: false },
+  "the agent of before": BEFORE,
+  "a dense network": DENSE,
+  "one step to the estimate, for the episode to its end": { returnSteps: 1 },
+  "updates: sampled for allActions": { updates: "sampled" },
+  "double: yes": { double: true },
   "squared loss for Huber": { huberDelta: 1e9 },
   "target: copy every 100 for polyak 0.01": { target: { kind: "copy", every: 100 } },
-  "updates: allActions for sampled": { updates: "allActions" },
-  "three members of 4,000 steps for one of 6,000": { members: 3, steps: 4000 },
+  "8 units an exit for 16": { hidden: [8] },
+  "32 units an exit for 16": { hidden: [32] },
+  "500 steps for 1,500": { steps: 500 },
+  "4,000 steps for 1,500": { steps: 4000 },
+  "three members": { members: 3 },
   "rate 0.001 for 0.003": { learningRate: 1e-3 },
-  "20,000 steps for 6,000": { steps: 20_000 },
-  "lambdas from 0.002 for 0.0005": { lambdaRange: { from: 0.002, to: 1 } },
-  "lambdas from 0.01 for 0.0005": { lambdaRange: { from: 0.01, to: 1 } },
-  "both hidden layers 32 wide for 64": { hidden: [32, 32] },
-  "batches of 64 for 256": { batch: 64 },
-  "epsilon: from 1 to 0.05 for 0.3": { epsilon: { start: 1, end: 0.05, fraction: 0.5 } },
-  "no random transitions first, for 2,000": { warmup: 1 },
-  "the last weights for the selected ones": { selectEvery: 6000 },
-  "averaging: no": { averaging: 0 },
+  "rate 0.01 for 0.003": { learningRate: 1e-2 },
   "decay: no": { decay: 0 },
+  "decay 3 for 0.3": { decay: 3 },
+  "averaging: no": { averaging: 0 },
   "replay of 2,000 for 20,000": { replaySize: 2000 },
-  "replay of 100,000 for 20,000": { replaySize: 100_000 },
-  nothing: NOTHING,
 };
 
 export interface VariantFigures {
@@ -51,7 +43,7 @@ export interface VariantFigures {
   readonly std: number;
 }
 
-/** Every seed has a split of its own: half of validation is learned from, a quarter selects, a quarter judges. */
+/** Every seed has a split of its own: three quarters of validation are learned from, one judges. */
 export async function ablate(
   runtime: Runtime,
   validation: ExitTable,
@@ -60,14 +52,14 @@ export async function ablate(
   options: Partial<DqnOptions>,
   say: (text: string) => void,
 ): Promise<VariantFigures[]> {
-  const lambdas = lambdaGrid({ from: 0.01, to: 1 }, 9);
+  const lambdas = [...LAMBDAS];
   const all: { name: string; returns: number[] }[] = [];
   for (const [name, changed] of Object.entries(VARIANTS)) {
     const returns: number[] = [];
     for (const seed of seeds) {
       const { learn, select, judge } = splitFeedback(validation.labels, seed);
-      const [fit, selection, held] = [learn, select, judge].map((part) => tableSubset(validation, part));
-      const { agent } = await trainAgent(runtime, fit!, selection!, costs, { ...options, ...changed, seed });
+      const [fit, held] = [Uint32Array.of(...learn, ...select), judge].map((part) => tableSubset(validation, part));
+      const { agent } = await trainAgent(runtime, fit!, null, costs, { ...options, ...changed, seed });
       returns.push(average([...(await imageReturns(runtime, agent, held!, costs, lambdas))]));
     }
     say(`${name}: ${returns.map((one) => one.toFixed(4)).join(" ")}`);

@@ -25,8 +25,8 @@ import { columnMeans, pairedBootstrap } from "../src/yardsticks/paired-bootstrap
 import { prepareYardsticks } from "../src/yardsticks/yardstick.ts";
 import { optimalStopping } from "../src/yardsticks/yardsticks.ts";
 import { SHIFTS, shifted } from "./policy-images.ts";
-import { average } from "./policy-returns.ts";
 import { markdownTable } from "./policy-text.ts";
+import { average } from "./policy-verdict.ts";
 
 const { values: flags } = parseArgs({
   options: {

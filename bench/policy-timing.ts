@@ -33,12 +33,16 @@ const ROUNDS = { one: 3000, batch256: 200, alone: 2000 };
 /**
  * The two take turns, each one first every other time. Every image leaves at the stage measured: maps carried out for the next one
  * would cost both as much, and so much in a batch (of 256, tens of megabytes) that nothing else could be told apart.
+ *
+ * @param share of the usual number of rounds
  */
 export async function measureDeciding(
   runtime: Runtime,
   network: StagedNetwork,
   policy: LearnedPolicy,
+  share = 1,
 ): Promise<DecideMicros> {
+  const roundsOf = (rounds: number): number => Math.ceil(share * rounds);
   const pairs: { withAgent: Program; without: Program }[] = [];
   const plain = plainStages(network);
   const stageGraph = stageGraphs(network, { ...policy, agent: fixedExitAgent(policy.agent, 0) });
@@ -67,9 +71,12 @@ export async function measureDeciding(
   };
   try {
     return {
-      one: await measure(1, ROUNDS.one),
-      batch256: await measure(256, ROUNDS.batch256),
-      alone: { one: await decisionAlone(runtime, policy, 1), batch256: await decisionAlone(runtime, policy, 256) },
+      one: await measure(1, roundsOf(ROUNDS.one)),
+      batch256: await measure(256, roundsOf(ROUNDS.batch256)),
+      alone: {
+        one: await decisionAlone(runtime, policy, 1, roundsOf(ROUNDS.alone)),
+        batch256: await decisionAlone(runtime, policy, 256, roundsOf(ROUNDS.alone)),
+      },
     };
   } finally {
     for (const { withAgent, without } of pairs) {
@@ -80,7 +87,12 @@ export async function measureDeciding(
 }
 
 /** See `DecideMicros.alone`; microseconds per image. */
-async function decisionAlone(runtime: Runtime, { agent, costs }: LearnedPolicy, batch: number): Promise<number> {
+async function decisionAlone(
+  runtime: Runtime,
+  { agent, costs }: LearnedPolicy,
+  batch: number,
+  rounds: number,
+): Promise<number> {
   const { classes, exits } = agent;
   const logits = input("logits", [batch, classes]);
   const without = await Program.compile(runtime, { outputs: { probabilities: softmax(logits) } });
@@ -108,7 +120,7 @@ async function decisionAlone(runtime: Runtime, { agent, costs }: LearnedPolicy, 
       seen: noise(seen.shape),
       ...(previousTopClass ? { topClass: new Float32Array(batch), before: noise(logits.shape) } : {}),
     };
-    micros += (1000 * (await difference([withAgent, known], [without, feeds], ROUNDS.alone))) / batch;
+    micros += (1000 * (await difference([withAgent, known], [without, feeds], rounds))) / batch;
     await withAgent.close();
     width += answerCount(classes, exit);
   }

@@ -45,7 +45,7 @@ export function evaluateCommand() {
     .addOption(
       new Option("--split <name>", "which images").choices(["test", "validation"] as const).default("test" as const),
     )
-    .option("--policy <name>", `who decides: ${POLICY_NAMES.join(", ")} or exit:K`, "dqn")
+    .option("--policy <name>", `who decides: ${POLICY_NAMES.join(", ")} or exit:K (default: what decides in the model)`)
     .addOption(
       new Option(
         "--lambda <x>",
@@ -106,7 +106,7 @@ export function evaluateCommand() {
         ...model,
         data,
         split: flags.split,
-        decider: flags.policy,
+        ...(flags.policy === undefined ? {} : { decider: flags.policy }),
         ...(lambda === undefined ? {} : { lambda }),
         seed: flags.seed ?? 1,
         runtime,
@@ -124,7 +124,7 @@ function print(figures: EvaluationFigures, { json, all }: { json?: true | undefi
 
 interface TableFlags extends BoundFlags {
   model: string;
-  policy: string;
+  policy?: string | undefined;
   lambda?: number | undefined;
   seed?: number | undefined;
   json?: true | undefined;
@@ -138,7 +138,7 @@ async function evaluateTableFile(path: string, flags: TableFlags, runtime: Runti
   const lambda = flags.lambda ?? lambdaMeeting(boundOf(flags), policy, progress);
   const figures = await evaluateTable({
     ...testOf(policy, test, seed),
-    decider: flags.policy,
+    ...(flags.policy === undefined ? {} : { decider: flags.policy }),
     ...(lambda === undefined ? {} : { lambda }),
     seed: flags.seed ?? 1,
     runtime,
@@ -159,21 +159,28 @@ async function policyIn(folder: string): Promise<{ policy: LearnedPolicy; seed: 
 
 /** @throws {UserError} if options were given that do not go together */
 function checkTogether(
-  flags: BoundFlags & { policy: string; split: string; save?: true; table?: string; data?: string; dataset?: string },
+  flags: BoundFlags & {
+    policy?: string | undefined;
+    split: string;
+    save?: true;
+    table?: string;
+    data?: string;
+    dataset?: string;
+  },
 ): void {
   const wrong = (expected: string, found: string, advice: string): UserError =>
     new UserError(`evaluate: ${expected} expected, found ${found}; ${advice}`);
-  if (flags.save && (flags.policy !== "dqn" || flags.split !== "test" || flags.table))
+  if (flags.save && (flags.policy !== undefined || flags.split !== "test" || flags.table))
     throw wrong(
       "--save without --policy, --split or --table",
       "one",
-      "a model keeps its agent's figures on the test split",
+      "a model keeps the figures of what decides in it, on the test split",
     );
-  if (boundOf(flags) && flags.policy !== "dqn")
+  if (boundOf(flags) && flags.policy !== undefined)
     throw wrong(
-      "--policy dqn with a budget or an accuracy",
+      "no --policy with a budget or an accuracy",
       flags.policy,
-      "they are met by the agent's calibration; give --lambda",
+      "they are met by the calibration of what decides in the model; give --lambda",
     );
   if (flags.table && (flags.data || flags.dataset || flags.split !== "test"))
     throw wrong("--table without --data, --dataset or --split", "one", "a table has its images' logits already");

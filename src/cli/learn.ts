@@ -15,6 +15,7 @@ import { DQN_DEFAULTS, type DqnOptions, type DqnProgress } from "../policy/dqn.t
 import { type Judgement, LEARN_ON_DEFAULTS } from "../policy/feedback.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { formatCost, formatCount, formatLambda } from "../report/format.ts";
+import { policyName } from "../report/names.ts";
 import { saveEvaluation, writeReport } from "../report/run-report.ts";
 import { reportText } from "../report/text.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
@@ -86,6 +87,14 @@ function learnOptions() {
     .addOption(skipBrokenOption())
     .addOption(
       new Option(
+        "--policy <name>",
+        "who decides in the model: the agent (dqn), tuned thresholds (the best score, or one), or what validation says (auto)",
+      )
+        .choices(["auto", "dqn", "threshold", "threshold:confidence", "threshold:margin", "threshold:entropy"] as const)
+        .default("auto" as const),
+    )
+    .addOption(
+      new Option(
         "--lambda <x>",
         `learn for this price alone (default: one agent for all from ${from} to ${to})`,
       ).argParser(number("lambda", 1e-4, 10)),
@@ -93,7 +102,7 @@ function learnOptions() {
     .addOption(
       new Option(
         "--steps <n>",
-        `gradient steps (default ${DQN_DEFAULTS.steps}, with --continue ${LEARN_ON_DEFAULTS.steps})`,
+        `gradient steps, of each of six agents (default ${DQN_DEFAULTS.steps}, with --continue ${LEARN_ON_DEFAULTS.steps})`,
       ).argParser(number("steps", 1, 1e7, true)),
     )
     .addOption(seedOption())
@@ -114,6 +123,8 @@ function checkTogether(flags: LearnFlags): void {
   if (flags.continue !== undefined && !flags.feedback)
     throw wrong("--feedback with --continue", "none", "give the new images");
   if (flags.feedback && !flags.continue) throw wrong("--continue with --feedback", "none", "add --continue");
+  if (flags.continue && flags.policy !== "auto")
+    throw wrong("no --policy with --continue", flags.policy, "what learns on is the agent");
   if (flags.continue && (flags.cost || flags.lambda))
     throw wrong("no --cost or --lambda with --continue", "one", "both stay as the agent learned them");
   if (!flags.table && (flags.testTable || flags.out))
@@ -142,14 +153,24 @@ async function learnNetwork(flags: LearnFlags, progress: Progress): Promise<void
   const data = await openData(source, progress, { ...asTrained(network), ...askedOf(flags) });
   const policy = await withFolder(folder, async (files) => {
     const learned = await abortOnInterrupt(progress, (signal) =>
-      learnPolicy({ network, data, cost, runtime: createNodeRuntime(), signal, ...learning(flags, progress, folder) }),
+      learnPolicy({
+        network,
+        data,
+        cost,
+        runtime: createNodeRuntime(),
+        decider: flags.policy,
+        signal,
+        ...learning(flags, progress, folder),
+      }),
     );
     await writeModel(files, { network, policy: learned });
     return learned;
   });
   noteCosts(policy, progress);
-  const { costs, lambda, calibration } = policy;
-  if (flags.json) say(`${JSON.stringify({ folder, lambda, costs, calibration, version: VERSION }, null, 2)}\n`);
+  const { costs, lambda, calibration, decider, choice } = policy;
+  if (flags.json)
+    say(`${JSON.stringify({ folder, decider, choice, lambda, costs, calibration, version: VERSION }, null, 2)}\n`);
+  noteChoice(policy, progress);
   progress.note(
     `saved the policy into ${folder}; recommended lambda ${formatLambda(policy.lambda)}; ${nextCommand("evaluate", folder, source)}`,
   );
@@ -183,6 +204,13 @@ function noteCosts({ costs, costUnit = "MACs" }: LearnedPolicy, progress: Progre
   progress.note(`costs of the exits: ${shown.slice(0, -1).join(", ")}; without early exit: ${shown.at(-1)}`);
 }
 
+/** Who decides and why, and what should be known of it. */
+export function noteChoice({ decider = "dqn", choice }: LearnedPolicy, progress: Progress): void {
+  if (!choice) return;
+  progress.note(`decided by ${policyName(decider)}: ${choice.reason}`);
+  for (const warning of choice.warnings) progress.note(`warning: ${warning}`);
+}
+
 // ---- For an exit table that was made elsewhere -------------------------------------------------------------------------
 
 async function learnTable(path: string, flags: LearnFlags, progress: Progress): Promise<void> {
@@ -203,6 +231,7 @@ async function learnTable(path: string, flags: LearnFlags, progress: Progress): 
         costs,
         costUnit: flags.costUnit ?? (flags.cost ? "units" : "MACs"),
         splitSeed: seed,
+        decider: flags.policy,
         runtime,
         signal,
         ...learning(flags, progress, folder),
@@ -212,6 +241,7 @@ async function learnTable(path: string, flags: LearnFlags, progress: Progress): 
     return learned;
   });
   noteCosts(policy, progress);
+  noteChoice(policy, progress);
   progress.note(`saved the policy into ${folder}; recommended lambda ${formatLambda(policy.lambda)}`);
   if (!test) {
     progress.note("no --test-table: no figures");

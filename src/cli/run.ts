@@ -5,6 +5,7 @@ import { exampleExits, saveEvaluation, writeReport } from "../report/run-report.
 import { reportText } from "../report/text.ts";
 import { evaluateInDetail, learnPolicy } from "../story/node.ts";
 import { abortOnInterrupt, RESUME_HINT } from "./interrupt.ts";
+import { noteChoice } from "./learn.ts";
 import { allOption, jsonOption } from "./options.ts";
 import { say } from "./output.ts";
 import { createProgress, type Progress } from "./progress.ts";
@@ -65,6 +66,7 @@ async function learnAndEvaluate({ data, network, folder, runtime }: Trained, pro
       }),
     RESUME_HINT,
   );
+  noteChoice(policy, progress);
   const result = await evaluateInDetail({
     network,
     policy,

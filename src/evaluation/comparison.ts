@@ -27,6 +27,8 @@ export interface YardstickFigures {
   readonly minusAgent?: { readonly accuracy: Difference; readonly savings: Difference; readonly return: Difference };
   /** What was found on the validation images; see `Yardstick`. Thresholds of 1e9 and -1e9 are always or never reached. */
   readonly fitted?: Yardstick["fitted"];
+  /** It is what decides in the model, chosen on validation. */
+  readonly chosen?: true;
 }
 
 /** One point of the trade-off between accuracy and cost. */

@@ -1,16 +1,17 @@
 /** All figures of a policy from an exit table, on whatever runtime there is. */
 import type { Dataset } from "../dataset/dataset.ts";
-import { halves } from "../dataset/split.ts";
 import { UserError } from "../errors.ts";
 import { type AnswerTable, answersOf, plainRule } from "../exits/answers.ts";
 import { exitAccuracies } from "../exits/environment.ts";
 import { computeExitTable } from "../exits/exit-logits.ts";
-import { type ExitTable, tableSubset } from "../exits/exit-table.ts";
+import type { ExitTable } from "../exits/exit-table.ts";
 import type { StagedNetwork } from "../network/staged-network.ts";
 import { checkLambda, decide } from "../policy/agent.ts";
+import { type Decider, decidingAgent } from "../policy/decider.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { VERSION } from "../version.ts";
+import { thresholdsAt } from "../yardsticks/threshold-dial.ts";
 import { prepareYardsticks, type Yardstick } from "../yardsticks/yardstick.ts";
 import { YARDSTICK_NAMES, yardsticksFor } from "../yardsticks/yardsticks.ts";
 import { evaluateYardsticks } from "./comparison.ts";
@@ -27,11 +28,11 @@ export interface TableEvaluation {
   /** [K] names */
   readonly classes: readonly string[];
   readonly dataset: EvaluationFigures["dataset"];
-  /** What the policy was learned with: it tells the fit half, to which the yardsticks are fitted. */
+  /** What the policy was learned with, where it does not say so itself. */
   readonly splitSeed: number;
   /** Of somebody else's network: what it costs as it came, and without exits; and what is to be known of it. */
   readonly imported?: { readonly originalMacs: number; readonly fullMacs: number; readonly notes: readonly string[] };
-  /** Who decides: one of `POLICY_NAMES`, "threshold" for the one on confidence, or "exit:K"; default "dqn". */
+  /** Who decides: one of `POLICY_NAMES`, "threshold" for the one on confidence, or "exit:K"; default: what decides in the policy. */
   readonly decider?: string;
   /** Price of the full network in units of one correct answer; default: the policy's recommended one. */
   readonly lambda?: number;
@@ -57,7 +58,7 @@ export async function tableOfSplit(options: SplitEvaluation): Promise<TableEvalu
   const { network, data, split = "test", onProgress, ...others } = options;
   const { policy, runtime } = others;
   checkLambda(policy.agent, options.lambda ?? policy.lambda);
-  deciderName(options.decider, policy.agent.exits);
+  deciderName(options.decider, policy);
   checkClasses(network, data);
   const samples = data[split];
   if (!samples)
@@ -133,17 +134,28 @@ async function judge(options: TableEvaluation) {
   const { agent, costs, validation, costUnit = "MACs" } = policy;
   const lambda = options.lambda ?? policy.lambda;
   checkLambda(agent, lambda);
-  const name = deciderName(options.decider, agent.exits);
-  const { fit } = halves(validation.labels, splitSeed);
-  const problem = await prepareYardsticks(runtime, answersOf(tableSubset(validation, fit), agent), costs);
-  const dqn: Yardstick = { name: "dqn", decide: (images) => decide(runtime, agent, images, costs, lambda) };
-  const all = [dqn, ...yardsticksFor(problem, lambda, seed)];
+  const name = deciderName(options.decider, policy);
+  const problem = await prepareYardsticks(runtime, answersOf(validation, agent), costs);
+  const { decider: chosen = "dqn" } = policy;
+  const by = (decider: Decider): Yardstick => {
+    const deciding = decidingAgent({ ...policy, decider });
+    return { name: decider, decide: (images) => decide(runtime, deciding, images, costs, lambda) };
+  };
+  const tuned = yardsticksFor(problem, lambda, seed).map((one) =>
+    one.name === chosen
+      ? { ...by(chosen), fitted: { thresholds: thresholdsAt(policy.thresholds!, lambda).thresholds } }
+      : one,
+  );
+  const all = [by("dqn"), ...tuned];
   const answers = answersOf(table, agent);
   const exits = await all.find((one) => one.name === name)!.decide(answers);
   const figures: EvaluationFigures = {
     ...evaluateExits({ table, rule: agent, exits, costs, classes, seed }),
     policy: { name, lambda, seed: policy.seed ?? splitSeed },
-    yardsticks: await evaluateYardsticks(all, answers, costs, lambda, seed),
+    yardsticks: (await evaluateYardsticks(all, answers, costs, lambda, seed)).map((one) =>
+      one.name === chosen ? { ...one, chosen: true } : one,
+    ),
+    ...(policy.choice ? { choice: policy.choice } : {}),
     ...withoutExits(options),
     dataset,
     seed,
@@ -154,8 +166,8 @@ async function judge(options: TableEvaluation) {
 }
 
 /** The name of a yardstick or "dqn". @throws {UserError} if nothing of that name decides */
-export function deciderName(given: string | undefined, exits: number): string {
-  const name = given === "threshold" ? "threshold:confidence" : (given ?? "dqn");
+export function deciderName(given: string | undefined, { decider = "dqn", agent: { exits } }: LearnedPolicy): string {
+  const name = given === "threshold" ? "threshold:confidence" : (given ?? decider);
   const names: readonly string[] = [...POLICY_NAMES, ...Array.from({ length: exits }, (_, k) => `exit:${k + 1}`)];
   if (names.includes(name)) return name;
   throw new UserError(

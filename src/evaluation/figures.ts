@@ -2,6 +2,7 @@ import { type AnswerRule, type AnswerTable, answersOf, plainRule } from "../exit
 import { confidences, expectedCalibrationError } from "../exits/calibration.ts";
 import { correctAnswers } from "../exits/environment.ts";
 import type { ExitCosts, ExitTable } from "../exits/exit-table.ts";
+import type { Choice } from "../policy/choice.ts";
 import type { YardstickFigures } from "./comparison.ts";
 import { bootstrapIntervals, type Interval, type OutcomeIntervals, wilsonInterval } from "./intervals.ts";
 import { outcomeKinds, summarise, tallyOutcomes } from "./outcome.ts";
@@ -80,6 +81,8 @@ export interface EvaluationFigures extends DecisionFigures {
   readonly adapted?: { readonly accuracy: number; readonly costMacs: number };
   /** What is to be known about the figures. */
   readonly notes?: readonly string[];
+  /** Why what decides in the model does; absent for policies of earlier versions. */
+  readonly choice?: Choice;
   /** What `costMacs` counts everywhere in here, for example "ms"; absent: MACs. */
   readonly costUnit?: string;
   readonly dataset: { readonly name: string; readonly split: string; readonly sha256: string };

@@ -6,6 +6,7 @@ import { softmax } from "../graph/loss.ts";
 import type { GraphDefinition } from "../graph/onnx.ts";
 import { input, node, type Tensor } from "../graph/tensor.ts";
 import { buildStages, type StagedNetwork, type TensorSpec } from "../network/staged-network.ts";
+import { decidingAgent } from "../policy/decider.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { type StageDecision, stageDecision } from "../policy/stage-decision.ts";
 
@@ -37,8 +38,9 @@ export type BuildStage = (exit: number, flow: StageFlow) => BuiltStage;
  * Returns what folds and builds each stage of the network, from the maps of the stage before to the agent's decision: for a stage
  * that is never built, nothing is done. It throws a {@link UserError} if a weight is missing.
  */
-export function stageBuilder(network: StagedNetwork, { agent, costs }: LearnedPolicy): BuildStage {
-  const shares = costShares(costs);
+export function stageBuilder(network: StagedNetwork, policy: LearnedPolicy): BuildStage {
+  const shares = costShares(policy.costs);
+  const agent = decidingAgent(policy);
   return (exit, { from, seen, topClass, before }) => {
     const { handsOn, logits } = network.build(exit, from, "batchFirst");
     const logProbabilities = exitLogProbabilities(agent, exit, logits, before);

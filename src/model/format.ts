@@ -3,7 +3,9 @@ import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { parseJson } from "../files/json.ts";
 import { fieldsOf, unsealed } from "../files/sealed.ts";
+import { DECIDERS } from "../policy/decider.ts";
 import { VERSION } from "../version.ts";
+import { SCORES } from "../yardsticks/thresholds.ts";
 
 export const FORMAT = 2;
 export const FORMATS = [1, FORMAT];
@@ -27,6 +29,23 @@ export const policySchema = z.strictObject({
   temperatures: z.array(z.number().positive()),
   /** Policies of earlier versions have none: their exits do not look at the answers before. */
   priorWeights: z.array(z.number().min(0)).optional(),
+  /** Policies of earlier versions have none of these three: the agent decides. */
+  decider: z.enum(DECIDERS).optional(),
+  thresholds: z
+    .strictObject({
+      score: z.enum(SCORES),
+      lambdas: z.array(z.number().positive()).min(1),
+      thresholds: z.array(numbers),
+    })
+    .optional(),
+  choice: z
+    .strictObject({
+      reason: z.string(),
+      warnings: z.array(z.string()),
+      images: z.int(),
+      difference: z.object({ mean: z.number(), interval: z.tuple([z.number(), z.number()]) }),
+    })
+    .optional(),
   lambdaRange: z.object({ from: z.number().positive(), to: z.number().positive() }),
   lambda: z.number().positive(),
   calibration: z.array(calibrationSchema),

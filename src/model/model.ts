@@ -77,10 +77,10 @@ function addPolicyArrays(files: Map<string, Uint8Array>, { agent, validation }: 
 }
 
 /** Everything about a policy but its arrays. */
-function describePolicy({ network, agent, costs, costUnit, seed, lambda, calibration }: LearnedPolicy) {
+function describePolicy({ network, agent, costs, costUnit, seed, validation: _, ...others }: LearnedPolicy) {
   const { hidden, dueling, temperatures, priorWeights, lambdaRange } = agent;
   const told = { network, costs, costUnit, seed, hidden, dueling, temperatures, priorWeights };
-  return { ...told, lambdaRange, lambda, calibration };
+  return { ...told, lambdaRange, ...others };
 }
 
 function tableArrays({ logits, labels, count, exits, classes }: ExitTable): Map<string, StoredArray> {

@@ -153,9 +153,10 @@ async function readPolicy(
   of: { readonly exits: number; readonly classes: number } | null,
   where: string,
 ): Promise<LearnedPolicy> {
-  const { network, costs, costUnit, seed, lambda, calibration, ...given } = described;
+  const { network, costs, costUnit, seed, lambda, calibration, decider, thresholds, choice, ...given } = described;
   const exits = of?.exits ?? costs.exitMacs.length;
   checkPolicyNumbers(described, exits, where);
+  checkThresholds(described, exits, where);
   const shape = { ...given, priorWeights: given.priorWeights ?? given.temperatures.map(() => 0) };
   const weights = await files("policy.safetensors");
   const table = await files("validation.safetensors");
@@ -166,6 +167,9 @@ async function readPolicy(
   return {
     ...(network === undefined ? {} : { network }),
     agent,
+    ...(thresholds === undefined ? {} : { thresholds }),
+    ...(decider === undefined ? {} : { decider }),
+    ...(choice === undefined ? {} : { choice }),
     costs,
     ...(costUnit === undefined ? {} : { costUnit }),
     ...(seed === undefined ? {} : { seed }),
@@ -194,6 +198,18 @@ function checkPolicyNumbers(policy: PolicyDescription, exits: number, where: str
     throw new UserError(
       `${where}: policy.lambda within policy.lambdaRange expected, found ${lambda} and ${from} to ${to}; learn it again`,
     );
+}
+
+/** @throws {UserError} unless there is one row per lambda, one threshold per exit but the last, and the score that decides */
+function checkThresholds({ decider = "dqn", thresholds: dial }: PolicyDescription, exits: number, where: string): void {
+  if (decider !== "dqn" && decider !== `threshold:${dial?.score}`)
+    throw new UserError(
+      `${where}: policy.thresholds for ${decider} expected (it decides), found ${dial ? dial.score : "none"}; learn it again`,
+    );
+  if (!dial) return;
+  lengthCheck(where)("policy.thresholds.thresholds", dial.thresholds.flat(), dial.lambdas.length * (exits - 1));
+  for (const [l, row] of dial.thresholds.entries())
+    lengthCheck(where)(`policy.thresholds.thresholds.${l}`, row, exits - 1);
 }
 
 function checkPolicyWeights({ exits, classes, hidden, dueling, weights }: Agent, where: string): void {

@@ -5,7 +5,9 @@
  * - van Hasselt et al., "Deep Reinforcement Learning with Double Q-learning" (AAAI 2016), eq. 4
  * - Wang et al., "Dueling Network Architectures for Deep Reinforcement Learning" (ICML 2016), eq. 9 (in q-network.ts)
  *
- * Our differences: gamma = 1 (at most E steps); the observation contains log lambda, and a replayed transition is given a fresh
+ * - Hessel et al., "Rainbow" (AAAI 2018), multi-step learning
+ *
+ * Our differences: gamma = 1 (at most E steps); a replayed episode is played on by the online network, since a table knows what follows; the observation contains log lambda, and a replayed transition is given a fresh
  * lambda each time, so that one agent serves them all; many episodes act side by side; AdamW with a falling rate; the target
  * network follows smoothly; a moving average of the weights is what is selected (on other images) and returned. Several Q-networks
  * may learn side by side (`members`), each from batches and by a target network of its own; their mean then acts.
@@ -27,13 +29,14 @@ import { huber } from "../graph/loss.ts";
 import type { GraphDefinition } from "../graph/onnx.ts";
 import { adamW, movingAverages, type Update } from "../graph/optimizer.ts";
 import { reduceMean } from "../graph/reduce.ts";
-import { input, scalar, stopGradient, type Tensor, type Variable, variable } from "../graph/tensor.ts";
+import { constant, input, scalar, stopGradient, type Tensor, type Variable, variable } from "../graph/tensor.ts";
 import type { NamedArray, Weights } from "../network/weights.ts";
 import { integer, type Random, seededRandom, uniform } from "../random.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Agent, greedyExits } from "./agent.ts";
 import { checkTables, type DqnOptions, dqnOptions } from "./dqn-options.ts";
+import { exitUnitWeights, hasExitUnits, initialExitUnits, learnableWeights } from "./exit-units.ts";
 import {
   ACTIONS,
   checkedQWeights,
@@ -53,46 +56,41 @@ export interface TrainedAgent {
   readonly agent: Agent;
   /** Always `steps`, unless learning was aborted: then nothing is returned. */
   readonly gradientSteps: number;
-  /** The gradient step after which the returned weights were selected. */
+  /** The gradient step after which the returned weights were selected; without selection the last one. */
   readonly selectedStep: number;
-  /** Their mean return over the selection lambdas, on the selection half. */
+  /** Their mean return over the selection lambdas, on the selecting images (without them, on those learned from). */
   readonly selectionReturn: number;
 }
 
 /**
  * Learns an exit policy from frozen logits.
  *
- * @param fit the half of the validation split that the answers' rule and the Q-network are fitted to
- * @param selection the other half, which decides which of the weights on the way are returned
+ * @param fit images of validation that the answers' rule and the Q-network are fitted to
+ * @param selection others, which decide which of the weights on the way are returned; null: the last ones are
  * @throws {UserError} if an option is out of its range
  * @throws {RangeError} if the two tables do not fit each other or one is empty
  */
 export async function trainAgent(
   runtime: Runtime,
   fit: ExitTable,
-  selection: ExitTable,
+  selection: ExitTable | null,
   costs: ExitCosts,
   given: Partial<DqnOptions> = {},
 ): Promise<TrainedAgent> {
   const options = dqnOptions(given);
-  checkTables(fit, selection);
-  const { hidden, dueling, lambdaRange, seed } = options;
+  checkTables(fit, selection ?? fit);
+  const { dueling, lambdaRange } = options;
   const rule = fitAnswers(fit);
   const episodes = await prepareEpisodes(runtime, answersOf(fit, rule), costs);
-  const judged = await prepareEpisodes(runtime, answersOf(selection, rule), costs);
-  const width = stateWidth(fit.exits, fit.classes);
-  const shape: QNetworkShape = { inputs: width + 1, hidden, dueling };
-  const initial = Array.from({ length: options.members }, (_, m) =>
-    options.start ? checkedQWeights(options.start, shape) : initialQWeights(shape, seed, `${m}.`),
-  );
-  const team: Team = { shape, initial };
+  const judged = selection ? await prepareEpisodes(runtime, answersOf(selection, rule), costs) : episodes;
+  const team = createTeam(options, episodes);
   const learner = await Program.compile(runtime, trainingGraph(options, team), ONE_THREAD);
   const actor = await Program.compile(runtime, actingGraph(team), ONE_THREAD);
   try {
-    const best = await learn(options, episodes, judged, learner, actor, team);
+    const best = await learn(options, { episodes, judged, selects: selection !== null }, learner, actor, team);
     const { exits, classes } = fit;
-    const widths = meanWidths(options);
-    const agent: Agent = { ...rule, weights: best.weights, hidden: widths, dueling, exits, classes, lambdaRange };
+    const hidden = meanWidths({ ...team.shape, members: options.members });
+    const agent: Agent = { ...rule, weights: best.weights, hidden, dueling, exits, classes, lambdaRange };
     return { agent, gradientSteps: options.steps, selectedStep: best.step, selectionReturn: best.return };
   } finally {
     await learner.close();
@@ -106,6 +104,29 @@ interface Team {
   readonly shape: QNetworkShape;
   /** [M] first weights */
   readonly initial: readonly Weights[];
+  /** 1 for the weights that learn, 0 for those that stay; null: all learn */
+  readonly learnable: Weights | null;
+}
+
+function createTeam(
+  { members, network, hidden, dueling, lambdaRange, seed, start }: DqnOptions,
+  episodes: Episodes,
+): Team {
+  const { exits, classes, shares } = episodes;
+  const inputs = stateWidth(exits, classes) + 1;
+  const team = Array.from({ length: members }, (_, m) => m);
+  if (network === "dense" || start) {
+    const shape = { inputs, hidden, dueling };
+    const initial = team.map((m) => (start ? checkedQWeights(start, shape) : initialQWeights(shape, seed, `${m}.`)));
+    const learnable = hasExitUnits(initial[0]!) ? learnableWeights(initial[0]!, exits, classes) : null;
+    return { shape, initial, learnable };
+  }
+  const initial = team.map((m) => {
+    const units = initialExitUnits(shares, lambdaRange, hidden[0]!, members * seed + m);
+    return exitUnitWeights(units, exits, classes);
+  });
+  const shape = { inputs, hidden: [initial[0]!.get("hidden.0.bias")!.data.length], dueling };
+  return { shape, initial, learnable: learnableWeights(initial[0]!, exits, classes) };
 }
 
 /** Graphs this small lose more by waking a second thread than they gain. */
@@ -113,7 +134,9 @@ const ONE_THREAD = { threads: 1 };
 
 // ---- The TD target and one gradient step -------------------------------------------------------------------------------
 
-export interface TdTargetParts extends Pick<Transitions, "reward" | "notTerminal" | "nextMayContinue"> {
+export interface TdTargetParts extends Pick<Transitions, "reward" | "notTerminal"> {
+  /** [B, 1] 0 where the next exit is the last one, else 1 */
+  readonly nextMayContinue: Tensor;
   /** [B, 2] online network at the next state */
   readonly nextOnline: Tensor;
   /** [B, 2] target network at the next state */
@@ -141,6 +164,36 @@ function of(perAction: Tensor, action: Action): Tensor {
   return slice(perAction, 1, action, action + 1);
 }
 
+/**
+ * The same over more steps: the episode is played on by the chooser, and what it brings is what came, but for the last step, whose value
+ * the target network estimates unless it is the last exit. With one step it is `tdTarget`.
+ *
+ * @param later online and target network at the exits that follow, [B, 2] each
+ * @returns [B, 2]
+ */
+export function multiStepTarget(
+  { reward, notTerminal, ahead }: Pick<Transitions, "reward" | "notTerminal" | "ahead">,
+  later: readonly { readonly online: Tensor; readonly target: Tensor }[],
+  double: boolean,
+): Tensor {
+  const none = { reward: scalar(0), notTerminal: scalar(1), double };
+  let value: Tensor | null = null;
+  for (const [step, { right, price, mayContinue: allowed }] of [...ahead.entries()].reverse()) {
+    const { online, target } = later[step]!;
+    if (value === null) {
+      const next = { nextOnline: online, nextTarget: target };
+      if (step === 0) return tdTarget({ reward, notTerminal, double, ...next, nextMayContinue: allowed });
+      const estimated = tdTarget({ ...none, ...next, nextMayContinue: scalar(1) }); // [B, 1]
+      value = add(right, multiply(allowed, subtract(estimated, right)));
+      continue;
+    }
+    const chooser = double ? online : target;
+    const goesOn = multiply(compare(of(chooser, CONTINUE), "Greater", of(chooser, EXIT)), allowed);
+    value = add(right, multiply(goesOn, subtract(add(price, value), right)));
+  }
+  return add(reward, multiply(notTerminal, value!));
+}
+
 /** Loss of one member: the mean over the batch of Huber(Q(o, a) - y(a)) for the actions learned from. */
 function memberLoss(
   { double, huberDelta }: DqnOptions,
@@ -149,20 +202,26 @@ function memberLoss(
   online: Parameter,
   target: Parameter,
 ): Tensor {
-  const { observed, next, taken } = transitions;
-  const [nextOnline, nextTarget] = [qNetwork(next, shape, online), qNetwork(next, shape, target)];
-  const y = tdTarget({ ...transitions, nextOnline, nextTarget, double });
+  const { observed, ahead, taken } = transitions;
+  const later = ahead.map((one) => ({
+    online: double ? qNetwork(one.observed, shape, online) : observed,
+    target: qNetwork(one.observed, shape, target),
+  }));
+  const y = multiStepTarget(transitions, later, double);
   const errors = subtract(qNetwork(observed, shape, online), stopGradient(y)); // [B, 2]
   return reduceMean(reduceSum(multiply(taken, huber(errors, huberDelta)), [1]));
 }
 
 /** One compiled step: forward, loss, backward, AdamW, then target += tau * (online - target) and the moving average. */
-function trainingGraph(options: DqnOptions, { shape, initial }: Team): GraphDefinition {
-  const online = initial.map((weights, m) => qVariables(`${m}.`, weights));
-  const target = initial.map((weights, m) => qVariables(`target.${m}.`, weights));
+function trainingGraph(options: DqnOptions, { shape, initial, learnable }: Team): GraphDefinition {
+  const first = (weights: Weights): Weights => (learnable ? emptied(weights) : weights);
+  const online = initial.map((weights, m) => qVariables(`${m}.`, first(weights)));
+  const target = initial.map((weights, m) => qVariables(`target.${m}.`, first(weights)));
   const transitions = transitionsOf(options, shape.inputs - 1);
+  const of = (variables: ReadonlyMap<string, Variable>, m: number): Parameter =>
+    learnable ? corrected(initial[m]!, learnable, variables) : parameterOf(variables);
   const losses = initial.map((_, m) =>
-    memberLoss(options, shape, transitions(m), parameterOf(online[m]!), parameterOf(target[m]!)),
+    memberLoss(options, shape, transitions(m), of(online[m]!, m), of(target[m]!, m)),
   );
   const loss = losses.reduce(add); // no parameter is in two of them
 
@@ -193,6 +252,24 @@ function parameterOf(variables: ReadonlyMap<string, Variable>): Parameter {
   return (name) => variables.get(name)!;
 }
 
+/** What is learned is a correction: weight = first weight + learnable * variable, so that decay draws it back to the first one. */
+function corrected(first: Weights, learnable: Weights, variables: ReadonlyMap<string, Variable>): Parameter {
+  const built = new Map<string, Tensor>();
+  return (name) => {
+    const known = built.get(name);
+    if (known) return known;
+    const { shape, data } = first.get(name)!;
+    const learned = multiply(variables.get(name)!, constant(learnable.get(name)!.data, shape));
+    const weight = add(constant(data, shape), learned);
+    built.set(name, weight);
+    return weight;
+  };
+}
+
+function emptied(weights: Weights): Weights {
+  return new Map([...weights].map(([name, { shape, data }]) => [name, { shape, data: data.map(() => 0) }]));
+}
+
 /** The mean of the members, for any number of states; its variables are written by `copyWeights`. */
 function actingGraph({ shape, initial }: Team): GraphDefinition {
   const observed = observation(input("state", [1, shape.inputs - 1]), input("lambda", [1, 1]));
@@ -204,11 +281,13 @@ function actingGraph({ shape, initial }: Team): GraphDefinition {
 }
 
 /** Gives the actor the mean of the members as they are now. @param suffix ".average" for their moving averages */
-async function copyWeights(learner: Program, actor: Program, { shape, initial }: Team, suffix = ""): Promise<Weights> {
-  const read = async (m: number, name: string, one: NamedArray): Promise<[string, NamedArray]> => [
-    name,
-    { shape: one.shape, data: await learner.read(`${m}.${name}${suffix}`) },
-  ];
+async function copyWeights(learner: Program, actor: Program, team: Team, suffix = ""): Promise<Weights> {
+  const { shape, initial, learnable } = team;
+  const read = async (m: number, name: string, one: NamedArray): Promise<[string, NamedArray]> => {
+    const data = await learner.read(`${m}.${name}${suffix}`);
+    const mask = learnable?.get(name)?.data;
+    return [name, { shape: one.shape, data: mask ? one.data.map((value, i) => value + mask[i]! * data[i]!) : data }];
+  };
   const members = await Promise.all(
     initial.map(async (weights, m) => new Map(await Promise.all([...weights].map((one) => read(m, ...one))))),
   );
@@ -290,11 +369,10 @@ interface Best {
   readonly return: number;
 }
 
-/** Algorithm 1 of the 2015 paper: act, remember, sample, step, follow; and now and then look at the selection half. */
+/** Algorithm 1 of the 2015 paper: act, remember, sample, step, follow; and now and then look at how it fares. */
 async function learn(
   options: DqnOptions,
-  episodes: Episodes,
-  judged: Episodes,
+  { episodes, judged, selects }: { episodes: Episodes; judged: Episodes; selects: boolean },
   learner: Program,
   actor: Program,
   team: Team,
@@ -303,13 +381,14 @@ async function learn(
   const replay = createReplay(options.replaySize);
   const acting = createActing(options, episodes);
   const random = seededRandom(options.seed, 0x1ea42);
-  const feeds = createFeeds(members * batch, stateWidth(episodes.exits, episodes.classes));
+  const width = stateWidth(episodes.exits, episodes.classes);
+  const feeds = createFeeds(members * batch, width, options.returnSteps);
   const slots = new Uint32Array(members * batch);
   while (replay.size < Math.min(options.warmup, options.replaySize))
     await act(acting, actor, episodes, replay, 1, lambdaRange);
 
   let best: Best | null = null;
-  let [losses, counted] = [0, 0];
+  let [losses, counted, highest] = [0, 0, Number.NEGATIVE_INFINITY];
   for (let n = 0; n < steps; n++) {
     options.signal?.throwIfAborted();
     const explored = epsilonAt(epsilon, n / steps);
@@ -328,9 +407,10 @@ async function learn(
 
     const weights = await copyWeights(learner, actor, team, ".average");
     const { mean, exitShares } = await judge(actor, judged, lambdaGrid(lambdaRange, options.selectionLambdas));
-    if (!best || mean > best.return) best = { weights, step: n + 1, return: mean };
+    highest = Math.max(highest, mean);
+    if (!best || !selects || mean > best.return) best = { weights, step: n + 1, return: mean };
     const progress = { step: n + 1, steps, epsilon: explored, loss: losses / counted, return: mean, exitShares };
-    options.onProgress?.({ ...progress, best: best.return });
+    options.onProgress?.({ ...progress, best: highest });
     [losses, counted] = [0, 0];
   }
   return best!; // there is a look after the last step

@@ -11,6 +11,7 @@ import { columnMeans, pairedBootstrap } from "../yardsticks/paired-bootstrap.ts"
 import { type Agent, greedyExits, qValues } from "./agent.ts";
 import { type DqnOptions, trainAgent } from "./dqn.ts";
 import { dqnOptions } from "./dqn-options.ts";
+import { hasExitUnits } from "./exit-units.ts";
 import { checkLearnable, finiteAgent } from "./learnable.ts";
 import { besideOptimal } from "./optimal-return.ts";
 
@@ -100,6 +101,7 @@ export async function learnOn(
     ...LEARN_ON_DEFAULTS,
     ...given,
     members: 1,
+    network: hasExitUnits(weights) ? "exitUnits" : "dense",
     hidden,
     dueling,
     lambdaRange,

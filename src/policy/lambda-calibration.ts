@@ -6,7 +6,7 @@ import { lambdaGrid } from "../exits/lambda-grid.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Agent, greedyExits, qValues } from "./agent.ts";
 
-/** What the agent does at one lambda, on the selection half. */
+/** What a policy does at one lambda, on validation images that it was not fitted to. */
 export interface LambdaPoint {
   readonly lambda: number;
   /** 0..1 */
@@ -19,11 +19,11 @@ export interface LambdaPoint {
 }
 
 /** Points of a sweep: neighbours differ by 8% over the default range of lambda. */
-const SWEEP_POINTS = 101;
+export const SWEEP_POINTS = 101;
 /** The accuracy that the recommended lambda may give up. */
 const TOLERATED_LOSS = 0.003;
 
-/** The agent over its whole lambda range, lambdas rising. @param answers to the selection half */
+/** The agent over its whole lambda range, lambdas rising. @param answers to images that it was not fitted to */
 export async function sweepLambda(
   runtime: Runtime,
   agent: Agent,
@@ -119,10 +119,25 @@ export function accuracyGivenUp(points: readonly LambdaPoint[], { exitMacs }: Ex
   });
 }
 
-/** The largest lambda that gives up at most 0.3 points of accuracy, see `accuracyGivenUp`; the smallest one if there is none. */
-export function recommendedLambda(points: readonly LambdaPoint[], costs: ExitCosts): number {
-  const found = accuracyGivenUp(points, costs).findLastIndex((loss) => loss <= TOLERATED_LOSS);
-  return points[Math.max(0, found)]!.lambda;
+/**
+ * Whether a lambda keeps its promise: by what it gives up as its costs tell it (see `accuracyGivenUp`) and as its answers do, at most 0.3
+ * points of accuracy; and it is worth as much as the best fixed exit at its price.
+ *
+ * @param accuracies [E] of always leaving at each exit, on the same images
+ */
+export function keepsPromise(
+  points: readonly LambdaPoint[],
+  costs: ExitCosts,
+  accuracies: readonly number[],
+): boolean[] {
+  const dearest = costs.exitMacs.at(-1)!;
+  const givenUp = accuracyGivenUp(points, costs);
+  const best = Math.max(...accuracies);
+  return points.map(({ lambda, accuracy, meanMacs }, at) => {
+    const fixed = Math.max(...accuracies.map((one, k) => one - (lambda * costs.exitMacs[k]!) / dearest));
+    const keeps = accuracy - (lambda * meanMacs) / dearest >= fixed - 1e-9;
+    return keeps && accuracy >= best - TOLERATED_LOSS - 1e-9 && givenUp[at]! <= TOLERATED_LOSS;
+  });
 }
 
 function percent(share: number): string {

@@ -1,22 +1,29 @@
 /** From an exit table to a policy with its dial, on whatever runtime there is. */
 import type { Dataset, Samples } from "../dataset/dataset.ts";
-import { halves } from "../dataset/split.ts";
 import { UserError } from "../errors.ts";
 import { answersOf } from "../exits/answers.ts";
-import { type ExitCosts, type ExitTable, tableSubset } from "../exits/exit-table.ts";
+import { correctAnswers } from "../exits/environment.ts";
+import type { ExitCosts, ExitTable } from "../exits/exit-table.ts";
+import { lambdaGrid } from "../exits/lambda-grid.ts";
 import type { StagedNetwork } from "../network/staged-network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { bestThresholdDial, type ThresholdDial, tuneThresholdDial } from "../yardsticks/threshold-dial.ts";
+import type { Score } from "../yardsticks/thresholds.ts";
 import type { Agent } from "./agent.ts";
+import { chooseDecider } from "./choice.ts";
+import { crossFit, episodesOf, FOLDS, type OutOfFold } from "./cross-fit.ts";
+import { type Decider, decidingAgent } from "./decider.ts";
 import { type DqnOptions, type DqnProgress, trainAgent } from "./dqn.ts";
 import { dqnOptions } from "./dqn-options.ts";
-import { recommendedLambda, sweepLambda } from "./lambda-calibration.ts";
+import { keepsPromise, type LambdaPoint, lambdaPoint, SWEEP_POINTS, sweepLambda } from "./lambda-calibration.ts";
 import { checkLearnable, finiteAgent } from "./learnable.ts";
 import type { LearnedPolicy } from "./learned-policy.ts";
-import { besideOptimal } from "./optimal-return.ts";
 
 export interface LearnHooks {
   /** See `DqnOptions` for each of them. */
   readonly options?: Partial<DqnOptions>;
+  /** Who decides in the end: what validation says ("auto", the default), the agent, or thresholds (the best score, or one). */
+  readonly decider?: "auto" | "threshold" | Decider;
   readonly onProgress?: (progress: DqnProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -27,39 +34,146 @@ export interface LearnOptions extends LearnHooks {
   readonly costs: ExitCosts;
   /** What the costs count, for example "MACs". */
   readonly costUnit: string;
-  /** Decides which images fit and which select. */
+  /** Decides which images are in which fold. */
   readonly splitSeed: number;
   readonly runtime: Runtime;
 }
 
 /** What `prepareYardsticks` needs. */
 const LEAST_IMAGES = 50;
+/** Below, a dial is known too roughly not to say so. */
+const FEW_IMAGES = 2000;
 
 /**
- * One half of the table fits the answers' rule and the agent, the other half selects the agent and calibrates its dial.
+ * All images fit the answers' rule, the agent and the thresholds that are returned; who of the two decides, and the dial, follow from folds
+ * (`crossFit`), in which every image is decided on by what has not seen it.
  *
  * @throws {UserError} if there are too few images
  */
 export async function learnOnTable(given: LearnOptions): Promise<LearnedPolicy> {
-  const { table, costs, costUnit, splitSeed, runtime, options, onProgress, signal } = given;
-  const { fit, selection } = halves(table.labels, splitSeed);
-  if (fit.length < LEAST_IMAGES)
+  const { table, costs, costUnit, splitSeed, runtime, decider: wanted = "auto", signal, onProgress } = given;
+  if (table.count < LEAST_IMAGES)
     throw new UserError(
-      `learn: at least ${2 * LEAST_IMAGES} images expected, found ${table.count}; half of them select, and yardsticks need ${LEAST_IMAGES}`,
+      `learn: at least ${LEAST_IMAGES} images expected, found ${table.count}; yardsticks cannot be fitted to fewer, give more`,
     );
   checkLearnable(table, costs, "learn");
-  const [fitted, selected] = [tableSubset(table, fit), tableSubset(table, selection)];
-  const dqn = dqnOptions({ ...options, ...(onProgress ? { onProgress } : {}), ...(signal ? { signal } : {}) });
-  const watched = await besideOptimal(runtime, fitted, selected, costs, dqn);
-  const agent = finiteAgent((await trainAgent(runtime, fitted, selected, costs, watched)).agent);
-  const dial = await calibrated(runtime, agent, selected, costs);
-  return { agent, costs, costUnit, seed: dqn.seed, ...dial, validation: table };
+  const options = dqnOptions({ ...given.options, ...(signal ? { signal } : {}) });
+  const part = (n: number): DqnOptions => ({ ...options, ...(onProgress ? { onProgress: told(n, onProgress) } : {}) });
+  const agent = finiteAgent((await trainAgent(runtime, table, null, costs, part(0))).agent);
+  const episodes = await episodesOf(runtime, table, agent, costs);
+  const score = scoreWanted(wanted);
+  const range = agent.lambdaRange;
+  const thresholds = score ? tuneThresholdDial(episodes, score, range) : bestThresholdDial(episodes, range);
+  const lambdas = lambdaGrid(range, SWEEP_POINTS);
+  const outOfFold = await crossFit({
+    runtime,
+    table,
+    costs,
+    lambdas,
+    score: thresholds.score,
+    options: (fold) => part(fold + 1),
+    seed: splitSeed,
+  });
+  const dial = await chosenDial({ runtime, agent, thresholds, table, costs, lambdas, outOfFold, wanted, splitSeed });
+  return { agent, thresholds, costs, costUnit, seed: options.seed, ...dial, validation: table };
+}
+
+interface Learned {
+  readonly runtime: Runtime;
+  readonly agent: Agent;
+  readonly thresholds: ThresholdDial;
+  readonly table: ExitTable;
+  readonly costs: ExitCosts;
+  readonly lambdas: readonly number[];
+  readonly outOfFold: OutOfFold;
+  readonly wanted: NonNullable<LearnHooks["decider"]>;
+  readonly splitSeed: number;
+}
+
+/** Who decides, calibrated, and the recommended lambda: where the agent keeps its promise nowhere, thresholds may. */
+async function chosenDial(learned: Learned) {
+  const { thresholds, costs, lambdas, outOfFold, wanted, splitSeed } = learned;
+  const threshold: Decider = `threshold:${thresholds.score}`;
+  const kind = wanted === "auto" || wanted === "dqn" ? wanted : "threshold";
+  const { decider, choice } = chooseDecider(outOfFold, costs, lambdas, { threshold, wanted: kind, seed: splitSeed });
+  const dial = await dialOfDecider(learned, decider);
+  if (dial.found !== null || decider !== "dqn" || wanted === "dqn") return finished(dial, decider, choice.warnings);
+  const other = await dialOfDecider(learned, threshold);
+  const reason =
+    "at no lambda does the agent keep what the best fixed exit gives on validation; tuned thresholds decide";
+  return { ...finished(other, threshold, choice.warnings), choice: { ...choice, reason } };
+
+  function finished({ calibration, found, careful }: Dial, by: Decider, before: readonly string[]) {
+    const lambda = found ?? careful;
+    const point = calibration.find((one) => one.lambda === lambda)!;
+    const warnings = [...before, ...warningsOf(point, choice.images, found !== null)];
+    return { decider: by, choice: { ...choice, warnings }, calibration, lambda };
+  }
+}
+
+interface Dial {
+  /** by what had not seen the images */
+  readonly calibration: readonly LambdaPoint[];
+  /** The largest lambda that keeps its promise, out of fold and for what is deployed; null if none does. */
+  readonly found: number | null;
+  /** What is recommended in its place: the largest that keeps it for what is deployed, else the smallest. */
+  readonly careful: number;
+}
+
+async function dialOfDecider(learned: Learned, decider: Decider): Promise<Dial> {
+  const { runtime, table, costs, lambdas, outOfFold } = learned;
+  const exits = decider === "dqn" ? outOfFold.agent : outOfFold.thresholds;
+  const calibration = lambdas.map((lambda, l) => lambdaPoint(lambda, exits[l]!, outOfFold.correct, costs));
+  const keeps = keepsPromise(calibration, costs, accuracies(outOfFold.correct, table.exits));
+  const deployed = decidingAgent({ ...learned, decider });
+  const answers = answersOf(table, deployed);
+  const inUse = await sweepLambda(runtime, deployed, answers, costs);
+  const keepsInUse = keepsPromise(inUse, costs, accuracies(correctAnswers(answers), table.exits));
+  const found = lambdas.findLast((_, l) => keeps[l] && keepsInUse[l]) ?? null;
+  // a dial that was only seen to keep its promise by what it learned from is turned no further than its first step
+  return { calibration, found, careful: lambdas[Math.max(0, keepsInUse.indexOf(true))]! };
+}
+
+function warningsOf({ accuracy }: LambdaPoint, images: number, keeps: boolean): string[] {
+  const points = 196 * Math.sqrt((accuracy * (1 - accuracy)) / images);
+  return [
+    ...(images < FEW_IMAGES
+      ? [
+          `few validation images (${images}): accuracy at the recommended lambda is known to within ${points.toFixed(1)} points`,
+        ]
+      : []),
+    ...(keeps
+      ? []
+      : [
+          "at no lambda was the best fixed exit's accuracy kept on images not learned from; the most careful one is recommended",
+        ]),
+  ];
+}
+
+/** [E] @param correct [N, E] */
+function accuracies(correct: Uint8Array, exits: number): number[] {
+  const right = new Array<number>(exits).fill(0);
+  correct.forEach((one, at) => {
+    right[at % exits]! += one;
+  });
+  return right.map((one) => (one * exits) / correct.length);
+}
+
+function scoreWanted(wanted: string): Score | null {
+  return wanted.startsWith("threshold:") ? (wanted.slice("threshold:".length) as Score) : null;
+}
+
+/** The agent of all images comes first, then those of the folds: one count of steps for all. */
+function told(part: number, onProgress: (progress: DqnProgress) => void): (progress: DqnProgress) => void {
+  return (one) => onProgress({ ...one, step: part * one.steps + one.step, steps: (FOLDS + 1) * one.steps });
 }
 
 /** The dial of an agent, from images that it was not fitted to. */
 export async function calibrated(runtime: Runtime, agent: Agent, selected: ExitTable, costs: ExitCosts) {
-  const calibration = await sweepLambda(runtime, agent, answersOf(selected, agent), costs);
-  return { calibration, lambda: recommendedLambda(calibration, costs) };
+  const answers = answersOf(selected, agent);
+  const calibration = await sweepLambda(runtime, agent, answers, costs);
+  const keeps = keepsPromise(calibration, costs, accuracies(correctAnswers(answers), agent.exits));
+  return { calibration, lambda: calibration[Math.max(0, keeps.lastIndexOf(true))]!.lambda };
 }
 
 /**

@@ -17,17 +17,23 @@ import type { Replay } from "./replay.ts";
 
 export type Feeds = ReturnType<typeof createFeeds>;
 
-/** @param width S */
-export function createFeeds(batch: number, width: number) {
+/** @param width S @param ahead steps that an episode is played on, at least 1 */
+export function createFeeds(batch: number, width: number, ahead: number) {
   return {
     state: new Float32Array(batch * width),
-    nextState: new Float32Array(batch * width),
+    /** [ahead, B, S] of the exits that follow; after the last exit it counts for nothing */
+    nextStates: new Float32Array(ahead * batch * width),
+    /** [ahead, B] 1 where leaving there is right */
+    nextRight: new Float32Array(ahead * batch),
+    /** [ahead, B] reward of going on from there */
+    nextPrice: new Float32Array(ahead * batch),
+    /** [ahead, B] 0 where that is the last exit, else 1 */
+    nextMayContinue: new Float32Array(ahead * batch),
     lambda: new Float32Array(batch),
     /** [B, 2] 1 for an action that is learned from */
     taken: new Float32Array(batch * ACTIONS),
     reward: new Float32Array(batch * ACTIONS),
     notTerminal: new Float32Array(batch * ACTIONS),
-    nextMayContinue: new Float32Array(batch),
     rate: new Float32Array(1),
     tau: new Float32Array(1),
   };
@@ -35,39 +41,60 @@ export function createFeeds(batch: number, width: number) {
 
 /** The same as tensors, for one member. */
 export interface Transitions {
-  /** [B, D] at the state, and at the one after */
+  /** [B, D] at the state */
   readonly observed: Tensor;
-  readonly next: Tensor;
+  /** What comes after it, as many steps as the episode is played on. */
+  readonly ahead: readonly Ahead[];
   /** [B, 2] 1 for an action that is learned from */
   readonly taken: Tensor;
   /** [B, 2] reward of each action */
   readonly reward: Tensor;
   /** [B, 2] 0 where an action ends the episode, else 1 */
   readonly notTerminal: Tensor;
-  /** [B, 1] 0 where the next exit is the last one, else 1 */
-  readonly nextMayContinue: Tensor;
+}
+
+/** One of the exits that follow. */
+export interface Ahead {
+  /** [B, D] */
+  readonly observed: Tensor;
+  /** [B, 1] reward of leaving there */
+  readonly right: Tensor;
+  /** [B, 1] reward of going on from there */
+  readonly price: Tensor;
+  /** [B, 1] 0 where it is the last one, else 1 */
+  readonly mayContinue: Tensor;
 }
 
 /** The transitions of each member: B rows of M * B. @param width S */
 export function transitionsOf(
-  { batch, members }: Pick<DqnOptions, "batch" | "members">,
+  { batch, members, returnSteps }: Pick<DqnOptions, "batch" | "members" | "returnSteps">,
   width: number,
 ): (member: number) => Transitions {
-  const rows = (name: string, columns: number): Tensor => input(name, [members * batch, columns]);
+  const all = members * batch;
+  const rows = (name: string, columns: number, steps = 1): Tensor => input(name, [steps * all, columns]);
   const lambda = rows("lambda", 1);
   const observed = observation(rows("state", width), lambda);
-  const next = observation(rows("nextState", width), lambda);
   const [taken, reward, notTerminal] = [rows("taken", ACTIONS), rows("reward", ACTIONS), rows("notTerminal", ACTIONS)];
-  const nextMayContinue = rows("nextMayContinue", 1);
+  const next = {
+    states: rows("nextStates", width, returnSteps),
+    right: rows("nextRight", 1, returnSteps),
+    price: rows("nextPrice", 1, returnSteps),
+    mayContinue: rows("nextMayContinue", 1, returnSteps),
+  };
   return (member) => {
-    const own = (x: Tensor): Tensor => slice(x, 0, member * batch, (member + 1) * batch);
+    const own = (x: Tensor, step = 0): Tensor =>
+      slice(x, 0, step * all + member * batch, step * all + (member + 1) * batch);
     return {
       observed: own(observed),
-      next: own(next),
+      ahead: Array.from({ length: returnSteps }, (_, step) => ({
+        observed: observation(own(next.states, step), own(lambda)),
+        right: own(next.right, step),
+        price: own(next.price, step),
+        mayContinue: own(next.mayContinue, step),
+      })),
       taken: own(taken),
       reward: own(reward),
       notTerminal: own(notTerminal),
-      nextMayContinue: own(nextMayContinue),
     };
   };
 }
@@ -86,11 +113,15 @@ export function fillFeeds(
   slots.forEach((slot, b) => {
     const [image, exit] = [replay.image[slot]!, replay.exit[slot]!];
     const lambda = drawLambda(random, lambdaRange);
-    const next = Math.min(exit + 1, exits - 1); // after the last exit it counts for nothing
     feeds.lambda[b] = lambda;
     copyState(episodes, image, exit, feeds.state, b);
-    copyState(episodes, image, next, feeds.nextState, b);
-    feeds.nextMayContinue[b] = mayContinue(exit + 1, exits);
+    for (let n = 0; n < feeds.nextRight.length / slots.length; n++) {
+      const [later, at] = [Math.min(exit + 1 + n, exits - 1), n * slots.length + b];
+      copyState(episodes, image, later, feeds.nextStates, at);
+      feeds.nextRight[at] = correct[image * exits + later]!;
+      feeds.nextMayContinue[at] = mayContinue(later, exits);
+      feeds.nextPrice[at] = later < exits - 1 ? -lambda * (shares[later + 1]! - shares[later]!) : 0;
+    }
     const learnFrom = (action: Action, outcome: Outcome): void => {
       feeds.taken[b * ACTIONS + action] = 1;
       feeds.reward[b * ACTIONS + action] = reward(outcome, lambda);

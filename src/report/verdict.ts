@@ -15,7 +15,11 @@ export function verdict(figures: EvaluationFigures): string {
   const whole = exits.at(-1)!.accuracyIfAlways;
   const against = `${hundred(accuracy)} against ${formatPercent(whole)}`;
   const cost = `at ${formatPercent(costMacs.mean / costMacs.full, 0)} of its cost`;
-  if (policy.name !== "dqn") return `${capital(policyName(policy.name))}: ${against} of the whole network, ${cost}.`;
+  if (policy.name !== "dqn") {
+    const isChosen = yardsticks.some(({ name, chosen }) => chosen && name === policy.name);
+    const why = isChosen && figures.choice ? ` It decides in place of the agent: ${figures.choice.reason}.` : "";
+    return `${capital(policyName(policy.name))}: ${against} of the whole network, ${cost}.${why}`;
+  }
   const threshold = bestThreshold(yardsticks);
   const beside = threshold ? [thresholdSentence(threshold, costMacs.full)] : [];
   return [`${rightness(last, whole - accuracy)} the whole network (${against}) ${cost}.`, ...beside].join(" ");

@@ -19,10 +19,9 @@ import { type Blueprint, parseBlueprint } from "../network/blueprint.ts";
 import { builtInBlueprint } from "../network/blueprints.ts";
 import type { StagedNetwork } from "../network/staged-network.ts";
 import { DQN_DEFAULTS } from "../policy/dqn.ts";
-import { exitCosts } from "../policy/exit-costs.ts";
+import { agentLayers, exitCosts } from "../policy/exit-costs.ts";
 import { heldOut, type LearnHooks, learnOnTable } from "../policy/learn.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
-import { meanWidths } from "../policy/q-network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { builtInRecipe, parseRecipe, type RecipeInput } from "../training/recipe.ts";
 import { type TrainOptions, trainNetwork as trainWith } from "../training/train.ts";
@@ -78,8 +77,7 @@ export interface LearnPolicyOptions extends WebOptions, LearnHooks {
 export async function learnPolicy({ network, data, runtime, ...hooks }: LearnPolicyOptions): Promise<LearnedPolicy> {
   const table = await computeExitTable(runtime, network, heldOut(network, data));
   const dqn = { ...DQN_DEFAULTS, ...hooks.options };
-  const agent = { hidden: meanWidths(dqn), dueling: dqn.dueling };
-  const costs = exitCosts(network, agent);
+  const costs = exitCosts(network, agentLayers(dqn, network.stages.length));
   const splitSeed = network.provenance.seed;
   const policy = await learnOnTable({ ...hooks, table, costs, costUnit: "MACs", splitSeed, runtime });
   return { network: network.sha256, ...policy };
@@ -88,7 +86,7 @@ export async function learnPolicy({ network, data, runtime, ...hooks }: LearnPol
 export type EvaluateOptions = SplitEvaluation;
 
 /**
- * All figures of a policy on a split, beside every yardstick; the yardsticks are fitted on the fit half of validation.
+ * All figures of a policy on a split, beside every yardstick; the yardsticks are fitted to the validation images.
  *
  * @throws {UserError} if there is no such split or decider, or lambda is outside the agent's range
  */

@@ -27,7 +27,7 @@ import type { Blueprint } from "../network/blueprint.ts";
 import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
 import type { Agent } from "../policy/agent.ts";
 import { DQN_DEFAULTS, type DqnOptions } from "../policy/dqn.ts";
-import { exitCosts } from "../policy/exit-costs.ts";
+import { agentLayers, exitCosts } from "../policy/exit-costs.ts";
 import { type Judgement, learnOn } from "../policy/feedback.ts";
 import { fixedExitAgent } from "../policy/fixed-exit-agent.ts";
 import {
@@ -38,7 +38,7 @@ import {
 } from "../policy/lambda-calibration.ts";
 import { calibrated, heldOut, type LearnHooks, type LearnOptions, learnOnTable } from "../policy/learn.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
-import { initialQWeights, meanWidths } from "../policy/q-network.ts";
+import { initialQWeights } from "../policy/q-network.ts";
 import { type QuantiseOptions as QuantiseOnRuntime, quantise as quantiseOnRuntime } from "../quantise/quantise.ts";
 import type { QuantisedNetwork } from "../quantise/quantised-network.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
@@ -105,8 +105,7 @@ export interface LearnPolicyOptions extends LearnHooks {
 }
 
 /**
- * Learns where each image may stop: one agent for all lambdas, from the validation split alone. One half of it fits
- * the answers' rule and the agent, the other half selects the agent and calibrates its dial.
+ * Learns where each image may stop: one agent for all lambdas, from the validation split alone: see `learnOnTable`.
  *
  * @throws {UserError} if the data's validation split is not the one that the network was kept away from, or there is not one
  *   cost per exit
@@ -151,8 +150,8 @@ async function pricesOf(
   options: DqnOptions,
 ): Promise<{ costs: ExitCosts; costUnit: string }> {
   const { exits, classes } = validation;
-  const { dueling, lambdaRange } = options;
-  const hidden = meanWidths(options);
+  const { lambdaRange } = options;
+  const { hidden, dueling } = agentLayers(options, exits);
   if (typeof cost === "object") return { costs: costsOf(cost.costs, exits, "cost"), costUnit: cost.unit };
   const costs = exitCosts(network, { hidden, dueling });
   if (cost === "macs") return { costs, costUnit: "MACs" };
@@ -195,7 +194,8 @@ export async function continueLearning(
   if (!judgement.better) return { policy, judgement };
   const dial = await calibrated(runtime, agent, tableSubset(feedback, split.select), costs);
   const known = Uint32Array.from([...split.learn, ...split.select]).sort();
-  return { policy: { ...policy, agent, ...dial, validation: tableSubset(feedback, known) }, judgement };
+  const { thresholds: _, choice: __, decider: ___, ...kept } = policy; // they were tuned on other images
+  return { policy: { ...kept, agent, ...dial, validation: tableSubset(feedback, known) }, judgement };
 }
 
 export interface EvaluateOptions extends Omit<SplitEvaluation, "policy" | "runtime"> {
@@ -204,7 +204,7 @@ export interface EvaluateOptions extends Omit<SplitEvaluation, "policy" | "runti
 }
 
 /**
- * All figures of a policy on a split, beside every yardstick; the yardsticks are fitted on the fit half of validation.
+ * All figures of a policy on a split, beside every yardstick; the yardsticks are fitted to the validation images.
  *
  * @throws {UserError} if there is no policy, no such split, no such decider, or lambda is outside the agent's range
  */
@@ -245,7 +245,7 @@ export type Bound =
   | { readonly kind: "accuracy" /** 0..1, at least */; readonly accuracy: number };
 
 /**
- * The point of the calibration (selection half of validation) that meets a bound: that of the smallest lambda within a budget or with
+ * The point of the calibration (validation images, each decided on by what has not seen it) that meets a bound: that of the smallest lambda within a budget or with
  * such savings, that of the largest one with such an accuracy.
  *
  * @throws {UserError} saying what can be reached, if the bound cannot be met or is in another unit than the policy's costs

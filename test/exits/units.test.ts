@@ -14,7 +14,7 @@ import { COSTS, syntheticTable } from "../policy/synthetic.ts";
 const runtime = createNodeRuntime({ threads: 1 });
 const table = syntheticTable(600, 1);
 const held = { table: syntheticTable(800, 2), dataset: { name: "t", split: "test", sha256: "0" } };
-const OPTIONS = { steps: 500, selectEvery: 100, seed: 1 };
+const OPTIONS = { steps: 150, selectEvery: 150, seed: 1 };
 const classes = Array.from({ length: 10 }, (_, k) => String(k));
 /** Proportional to the MACs of `COSTS`. */
 const MILLIJOULES = COSTS.exitMacs.map((macs) => macs / 1e8);
@@ -25,7 +25,7 @@ const learn = (costs: readonly number[], costUnit: string) =>
 let policy: LearnedPolicy;
 beforeAll(async () => {
   policy = await learn(MILLIJOULES, "mJ");
-});
+}, 120_000);
 
 test("the unit changes the numbers of the costs and nothing of the decisions", async () => {
   const inMacs = await learn(COSTS.exitMacs, "MACs");
@@ -98,8 +98,8 @@ test("a policy folder comes back as it was", async () => {
 });
 
 test("too small a table is refused", async () => {
-  const small = syntheticTable(98, 1);
+  const small = syntheticTable(49, 1);
   await expect(
     learnFromTable({ table: small, costs: COSTS, costUnit: "MACs", splitSeed: 1, runtime, options: OPTIONS }),
-  ).rejects.toThrow("learn: at least 100 images expected, found 98");
+  ).rejects.toThrow("learn: at least 50 images expected, found 49");
 });

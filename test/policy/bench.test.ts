@@ -1,105 +1,61 @@
 /** The parts of `bench:policy` that figures depend on. */
-
 import { expect, test } from "vitest";
 import { SHIFTS, shifted } from "../../bench/policy-images.ts";
-import { judge, POLICIES, pricesFor } from "../../bench/policy-returns.ts";
-import { claims, comparisonText } from "../../bench/policy-text.ts";
+import { claims, verdictText } from "../../bench/policy-text.ts";
+import { type NetworkReturns, networkReturns, verdictOf } from "../../bench/policy-verdict.ts";
 import { createSamples } from "../../src/dataset/dataset.ts";
 import { allPixels } from "../../src/dataset/pixels.ts";
-import { answersOf, fitAnswers, plainRule } from "../../src/exits/answers.ts";
-import { correctAnswers, returnOf } from "../../src/exits/environment.ts";
-import { prepareEpisodes } from "../../src/exits/episodes.ts";
-import { costShares } from "../../src/exits/observation.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
-import { prepareYardsticks } from "../../src/yardsticks/yardstick.ts";
-import { syntheticTable } from "./synthetic.ts";
+import { COSTS, syntheticTable } from "./synthetic.ts";
 
-const runtime = createNodeRuntime({ threads: 1 });
-/** The last exit costs more than the network without exits. */
-const COSTS = { exitMacs: [20, 50, 80, 110], fullMacs: 100 };
+const DECIDING = { one: 12, batch256: 1.5, alone: { one: 9, batch256: 0.3 } };
 
-const held = answersOf(syntheticTable(400, 3), plainRule(4));
-const always = (exit: number): Uint8Array => new Uint8Array(held.count).fill(exit);
-const PRICE = { lambda: 0.2, environmentLambda: 0.22, savings: 0.5, wantedSavings: 0.5 };
-
-/** The agent leaves at exit 2 with one seed and at exit 3 with the other; the yardsticks always at the same exit. */
-function decisions() {
-  const others = Object.fromEntries(POLICIES.map((name) => [name, [always(0)]]));
-  return {
-    ...others,
-    dqn: [always(1), always(2)],
-    optimal: [always(3)],
-    bestThreshold: [always(1)],
-  } as unknown as Parameters<typeof judge>[1][number];
+/** Returns of 0 and 1: the agent is right on `agent` of 1,000 images, the thresholds on 800 of the same order. */
+function returns(name: string, agent: number): NetworkReturns {
+  const right = (count: number): Float64Array => Float64Array.from({ length: 1000 }, (_, i) => (i < count ? 1 : 0));
+  return { name, agent: right(agent), thresholds: right(800), fixed: right(700), optimal: right(810), learnSeconds: 5 };
 }
 
-const shareRight = (exit: number): number =>
-  correctAnswers(held).reduce((sum, right, i) => sum + (i % 4 === exit ? right : 0), 0) / held.count;
-
-test("R is accuracy - lambda * mean cost / full cost, and the environment's return at its own lambda", () => {
-  const { points } = judge([PRICE], [decisions()], held, COSTS);
-  const { dqn, optimal, bestFixed } = points[0]!.returns;
-  const [early, late] = [shareRight(1) - 0.2 * 0.5, shareRight(2) - 0.2 * 0.8];
-  expect(dqn.mean).toBeCloseTo((early + late) / 2, 12);
-  expect(dqn.std).toBeCloseTo(Math.abs(early - late) / 2, 12);
-  expect(dqn.savings).toBeCloseTo(0.35, 12);
-  expect(optimal).toMatchObject({ std: 0, accuracy: shareRight(3) });
-  expect(optimal.mean).toBeCloseTo(returnOf(always(3), correctAnswers(held), costShares(COSTS), 0.22), 12);
-  expect(bestFixed.savings).toBeCloseTo(0.8, 12);
-});
-
-test("gain and differences follow from R, and lie within their intervals", () => {
-  const { points, average, pooledGain } = judge([PRICE], [decisions()], held, COSTS);
-  const { returns, gain, gainInterval, aboveThresholds } = points[0]!;
-  const { dqn, optimal, bestFixed, bestThreshold } = returns;
-  expect(gain).toBeCloseTo((dqn.mean - bestFixed.mean) / (optimal.mean - bestFixed.mean), 9);
-  expect(aboveThresholds).toBeCloseTo(dqn.mean - bestThreshold.mean, 9);
-  expect(gainInterval[0]).toBeLessThan(gain);
-  expect(gainInterval[1]).toBeGreaterThan(gain);
-  expect(average.gain.mean).toBeCloseTo(gain, 12);
-  expect(pooledGain.mean).toBeCloseTo(gain, 12);
-  expect(average.aboveOneLambda.mean).toBeCloseTo(dqn.mean - returns.dqnOneLambda.mean, 9);
-});
-
-test("a price at which next to nothing is to be gained does not move the gain of the mean returns", () => {
-  const still = { ...decisions(), optimal: [always(0)], dqn: [always(0)] }; // all as the best fixed exit: 0 / 0
-  const nearly = { ...still, optimal: [always(0).with(7, 1)], dqn: [always(0).with(7, 3)] };
-  const alone = judge([PRICE], [decisions()], held, COSTS);
-  const both = judge([PRICE, { ...PRICE, lambda: 1e-3 }], [decisions(), nearly], held, COSTS);
-  expect(Math.abs(both.pooledGain.mean - alone.pooledGain.mean)).toBeLessThan(0.05);
-  expect(both.points[0]!.gain).toBeCloseTo(alone.points[0]!.gain, 12);
-});
-
-test("prices are found at which optimal stopping saves what is wanted; a substitute where none does", async () => {
-  const [fit, selection] = [syntheticTable(150, 1), syntheticTable(1000, 2)];
-  const rule = fitAnswers(fit);
-  const problem = await prepareYardsticks(runtime, answersOf(fit, rule), COSTS);
-  const judged = await prepareEpisodes(runtime, answersOf(selection, rule), COSTS);
-  // the cheapest exit saves 80%: more is not to be had
-  const [cheap, dear, ...others] = await pricesFor(problem, judged, [0.9, 0.7], [0.95, 0.5]);
-  expect([cheap!.wantedSavings, dear!.wantedSavings]).toEqual([0.5, 0.7]);
-  expect(others).toEqual([]);
-  for (const { savings, wantedSavings, lambda, environmentLambda } of [cheap!, dear!]) {
-    expect(Math.abs(savings - wantedSavings)).toBeLessThan(0.026);
-    expect(environmentLambda).toBeCloseTo(1.1 * lambda, 12);
-  }
-  expect(cheap!.lambda).toBeLessThan(dear!.lambda);
+test("the verdict is the mean over networks, its interval pairs the images, the gain is that of the means", () => {
+  const { difference, interval, gain, networks } = verdictOf([returns("a", 806), returns("b", 802)]);
+  expect(difference).toBeCloseTo(0.004, 12);
+  expect(networks.map((one) => Number(one.difference.toFixed(9)))).toEqual([0.006, 0.002]);
+  // paired: only 6 and 2 images differ; standard error sqrt(0.006 + 0.002) / 2 / sqrt(1000) = 0.0014
+  expect(interval[0]).toBeGreaterThan(0.004 - 3 * 0.0014);
+  expect(interval[0]).toBeLessThan(0.004 - 0.0014);
+  expect(interval[1]).toBeLessThan(0.004 + 3 * 0.0014);
+  expect(gain).toBeCloseTo((0.804 - 0.7) / (0.81 - 0.7), 12);
 });
 
 test("a claim that does not hold is said not to", () => {
-  const judged = judge([PRICE], [decisions()], held, COSTS);
-  const bench = {
-    ...judged,
-    seeds: [1, 2],
-    trainSeconds: 70,
-    decideMicros: { one: 12, batch256: 1.5, alone: { one: 9, batch256: 0.3 } },
-  };
-  const broken = claims(bench).filter(({ holds }) => !holds);
-  expect(broken.map(({ text }) => text).join()).toContain("learning takes less than 60 s: 70.0 s");
-  expect(broken.map(({ text }) => text).join()).toContain("at batch 256: 1.50 us");
-  expect(broken.map(({ text }) => text).join()).not.toContain("12.0 us");
-  expect(comparisonText(bench)).toContain("- MISSED: learning takes");
-  expect(comparisonText(bench)).toContain("- holds: deciding takes less than 20 us");
+  const figures = { ...verdictOf([returns("a", 790), { ...returns("b", 800), learnSeconds: 70 }]), deciding: DECIDING };
+  const broken = claims(figures).filter(({ holds }) => !holds);
+  expect(broken.map(({ text }) => text.slice(0, 12))).toEqual(["verdict: R(a", "the gain ove", "one agent le"]);
+  expect(broken[0]!.text).toContain("is -0.0050 (95% -0.0");
+  expect(verdictText(figures, [1])).toContain("- MISSED: one agent learns in less than 30 s: 70.0 s");
+  expect(verdictText(figures, [1])).toContain("- holds: deciding takes less than 20 us for one image: 12.0 us");
+});
+
+test("every image is judged once a seed, by policies fitted to other folds", async () => {
+  const runtime = createNodeRuntime({ threads: 1 });
+  const table = syntheticTable(240, 3);
+  const found = await networkReturns(runtime, {
+    name: "t",
+    table,
+    costs: COSTS,
+    seeds: [1],
+    folds: 2,
+    lambdas: [0.1],
+    withOptimal: false,
+    options: { steps: 30, warmup: 100 },
+  });
+  expect(found.optimal).toBeNull();
+  const shares = COSTS.exitMacs.map((macs) => macs / COSTS.exitMacs[3]!);
+  const possible = shares.flatMap((share) => [1 - 0.1 * share, -0.1 * share]);
+  for (const values of [found.agent, found.thresholds, found.fixed])
+    for (const value of values) expect(Math.min(...possible.map((one) => Math.abs(one - value)))).toBeLessThan(1e-9);
+  const mean = (values: Float64Array): number => values.reduce((a, b) => a + b) / values.length;
+  expect(mean(found.thresholds)).toBeGreaterThan(mean(found.fixed) - 0.02);
 });
 
 test("pictures are changed pixel by pixel: labels and the originals stay", () => {

@@ -73,7 +73,11 @@ test("epsilon falls linearly and then stays", () => {
 /** Acts at random throughout, so that no state stays rare: the optimum is learned off-policy. */
 const EXACT: Partial<DqnOptions> = {
   members: 1,
+  network: "dense",
   hidden: [64, 64],
+  dueling: true,
+  double: true,
+  returnSteps: 1,
   lambdaRange: { from: 0.01, to: 1 },
   updates: "sampled",
   decay: 0,
@@ -89,6 +93,7 @@ const EXACT: Partial<DqnOptions> = {
 test.each([
   ["sampled, double, dueling", EXACT],
   ["the mean of two members", { ...EXACT, members: 2 }],
+  ["played on to the end", { ...EXACT, returnSteps: 3 }],
   [
     "all actions, single, plain, hard copies",
     {
@@ -207,7 +212,12 @@ test("same seed, same bytes; another seed, other ones", async () => {
 
 test("members learn from batches of their own, and their mean is the agent", async () => {
   const table = syntheticTable(300, 1);
-  const { agent } = await trainAgent(runtime, table, table, COSTS, { ...SHORT, hidden: [6, 5], members: 3 });
+  const { agent } = await trainAgent(runtime, table, table, COSTS, {
+    ...SHORT,
+    network: "dense",
+    hidden: [6, 5],
+    members: 3,
+  });
   expect(agent.hidden).toEqual([18, 15]);
   const { shape, data } = agent.weights.get("hidden.1.weight")!;
   expect(shape).toEqual([15, 18]);
@@ -250,6 +260,8 @@ test("options out of range and tables that do not fit are refused", async () => 
     [{ steps: 0 }, "dqn: steps: a whole number of at least 1 expected, found 0"],
     [{ epsilon: { start: 2, end: 0, fraction: 1 } }, "dqn: epsilon: start, end and fraction in 0..1 expected"],
     [{ target: { kind: "polyak", tau: 0 } }, "dqn: target: every of at least 1, or tau in (0, 1] expected"],
+    [{ hidden: [8, 8] }, "dqn: network: one hidden width and no duel with exitUnits expected"],
+    [{ returnSteps: 0 }, "dqn: returnSteps: a whole number of at least 1 expected, found 0"],
     [{ hidden: [0] }, "dqn: hidden: whole numbers of at least 1 expected, found [0]"],
   ];
   for (const [options, message] of wrong) {

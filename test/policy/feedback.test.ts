@@ -10,7 +10,7 @@ import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { COSTS, syntheticTable } from "./synthetic.ts";
 
 const runtime = createNodeRuntime({ threads: 1 });
-const SIZE = { members: 2, hidden: [32, 32] };
+const SIZE = { members: 2, network: "dense", hidden: [32, 32] } as const;
 const OPTIONS: Partial<DqnOptions> = {
   ...SIZE,
   steps: 600,
@@ -35,7 +35,7 @@ function shiftedTable(count: number, seed: number): ExitTable {
 let agent: Agent;
 beforeAll(async () => {
   ({ agent } = await trainAgent(runtime, syntheticTable(1000, 1), syntheticTable(1000, 2), COSTS, OPTIONS));
-});
+}, 120_000);
 
 /** Learning on goes on with the whole agent as one network. */
 const asOne = ({ hidden, weights }: Agent): Partial<DqnOptions> => ({ members: 1, hidden, start: weights });

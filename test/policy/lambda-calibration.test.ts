@@ -7,12 +7,12 @@ import { decide } from "../../src/policy/agent.ts";
 import { trainAgent } from "../../src/policy/dqn.ts";
 import {
   accuracyGivenUp,
+  keepsPromise,
   type LambdaPoint,
   lambdaForAccuracy,
   lambdaForBudget,
   lambdaForSavings,
   lambdaPoint,
-  recommendedLambda,
   sweepLambda,
 } from "../../src/policy/lambda-calibration.ts";
 import { seededRandom, uniform } from "../../src/random.ts";
@@ -108,18 +108,25 @@ describe("accuracy given up", () => {
   });
 });
 
-test("recommended: the largest lambda that gives up at most 0.3 points, else the smallest", () => {
+test("a lambda keeps its promise if costs, answers and the best fixed exit say so, all three", () => {
   const costs = { exitMacs: [10e6, 100e6], fullMacs: 95e6 };
-  const points = [point(0.01, 0, 90e6), point(0.02, 0, 80e6), point(0.03, 0, 70e6), point(0.5, 0, 69e6)]; // 0.0005, 0.002, 0.0045
-  expect(recommendedLambda(points, costs)).toBe(0.02);
-  expect(recommendedLambda(points.slice(2), costs)).toBe(0.03);
-  expect(recommendedLambda([point(0.2, 0, 50e6)], costs)).toBe(0.2);
+  const accuracies = [0.5, 0.9];
+  // given up by their costs: 0.0005, 0.002, 0.0045
+  const points = [point(0.01, 0.9, 90e6), point(0.02, 0.9, 80e6), point(0.03, 0.9, 70e6)];
+  expect(keepsPromise(points, costs, accuracies)).toEqual([true, true, false]);
+  const [first, second] = points as [LambdaPoint, LambdaPoint];
+  expect(keepsPromise([first, { ...second, accuracy: 0.8969 }], costs, accuracies)).toEqual([true, false]); // answers
+  expect(keepsPromise([first, { ...second, accuracy: 0.8971 }], costs, accuracies)).toEqual([true, true]);
+  // 0.0009 less right for 0.001 less paid is worth it, 0.0011 is not
+  const dear = { exitMacs: [10e6, 100e6], fullMacs: 100e6 };
+  expect(keepsPromise([{ ...first, accuracy: 0.8991 }], dear, accuracies)).toEqual([true]);
+  expect(keepsPromise([{ ...first, accuracy: 0.8989 }], dear, accuracies)).toEqual([false]);
 });
 
 test("a sweep holds what deciding at each of its lambdas gives, cheaper as lambda rises", async () => {
   const runtime = createNodeRuntime({ threads: 1 });
   const [fit, selection] = [syntheticTable(1000, 1), syntheticTable(1000, 2)];
-  const { agent } = await trainAgent(runtime, fit, selection, COSTS, { steps: 500, selectEvery: 250 });
+  const { agent } = await trainAgent(runtime, fit, selection, COSTS, { steps: 300, selectEvery: 150 });
   const answers = answersOf(selection, agent);
   const points = await sweepLambda(runtime, agent, answers, COSTS, 5);
   expect(points.map(({ lambda }) => lambda)).toEqual(lambdaGrid(agent.lambdaRange, 5));

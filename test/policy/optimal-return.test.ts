@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { evaluateYardsticks } from "../../src/evaluation/comparison.ts";
 import { answersOf, fitAnswers } from "../../src/exits/answers.ts";
-import { learnOnTable } from "../../src/policy/learn.ts";
+import { trainAgent } from "../../src/policy/dqn.ts";
+import { learnOn } from "../../src/policy/feedback.ts";
 import { optimalReturn } from "../../src/policy/optimal-return.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { prepareYardsticks } from "../../src/yardsticks/yardstick.ts";
@@ -29,11 +30,12 @@ test("is the mean return of the yardstick of that name", async () => {
   expect(await optimalReturn(runtime, fit, selection, COSTS, grid)).toBeCloseTo((returns[0]! + returns[1]!) / 2, 10);
 });
 
-test("whoever watches the agent learn is told it at every look", async () => {
+test("whoever watches the agent learn on is told it at every look", async () => {
   const seen: (number | undefined)[] = [];
-  const given = { table: syntheticTable(220, 3), costs: COSTS, costUnit: "MACs", splitSeed: 1, runtime };
+  const table = syntheticTable(220, 3);
   const options = { steps: 6, selectEvery: 3, warmup: 50, parallelEpisodes: 16, batch: 16, selectionLambdas: 2 };
-  await learnOnTable({ ...given, options, onProgress: ({ optimal }) => seen.push(optimal) });
+  const { agent } = await trainAgent(runtime, table, null, COSTS, options);
+  await learnOn(runtime, agent, table, COSTS, { ...options, onProgress: ({ optimal }) => seen.push(optimal) });
   expect(seen).toHaveLength(2);
   expect(seen[0]).toBeGreaterThan(0.3);
   expect(seen[1]).toBe(seen[0]);

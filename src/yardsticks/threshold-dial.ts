@@ -1,0 +1,66 @@
+/**
+ * Tuned thresholds for every lambda: what everybody else deploys, with the same dial as the agent. They are tuned at some lambdas and go
+ * straight from one to the next over log lambda. Letters: L lambdas, E exits.
+ */
+import { returnOf } from "../exits/environment.ts";
+import type { Episodes } from "../exits/episodes.ts";
+import { type LambdaRange, lambdaGrid } from "../exits/lambda-grid.ts";
+import { SCORES, type Score, type ThresholdRule, thresholdExits, tuneThresholds } from "./thresholds.ts";
+
+export interface ThresholdDial {
+  readonly score: Score;
+  /** [L] rising */
+  readonly lambdas: readonly number[];
+  /** [L][E - 1]; see `ThresholdRule` */
+  readonly thresholds: readonly (readonly number[])[];
+}
+
+/** Lambdas at which thresholds are tuned: neighbours differ by 1.7 times over the default range. */
+const TUNED_LAMBDAS = 15;
+/** Random beginnings of each tuning, besides the fixed exits. */
+const STARTS = 3;
+/** Beyond every score, on either side: thresholds stay numbers that can be gone between. */
+const LIMITS: Readonly<Record<Score, readonly [low: number, high: number]>> = {
+  confidence: [-0.01, 1.01],
+  margin: [-0.01, 1.01],
+  entropy: [-0.01, 12],
+};
+
+/** Thresholds on one score, tuned over the range of lambda. */
+export function tuneThresholdDial(episodes: Episodes, score: Score, range: LambdaRange): ThresholdDial {
+  const lambdas = lambdaGrid(range, TUNED_LAMBDAS);
+  const [low, high] = LIMITS[score];
+  const thresholds = lambdas.map((lambda) =>
+    tuneThresholds(episodes, score, lambda, { starts: STARTS }).thresholds.map((one) =>
+      Math.min(high, Math.max(low, one)),
+    ),
+  );
+  return { score, lambdas, thresholds };
+}
+
+/** The dial whose mean return over its lambdas, on the images that it was tuned on, is highest; the first one at a tie. */
+export function bestThresholdDial(episodes: Episodes, range: LambdaRange): ThresholdDial {
+  const dials = SCORES.map((score) => tuneThresholdDial(episodes, score, range));
+  const worth = dials.map((dial) => {
+    const returns = dial.lambdas.map((lambda) =>
+      returnOf(dialExits(episodes, dial, lambda), episodes.correct, episodes.shares, lambda),
+    );
+    return returns.reduce((sum, one) => sum + one, 0) / returns.length;
+  });
+  return dials[worth.indexOf(Math.max(...worth))]!;
+}
+
+/** The thresholds at one lambda; outside the lambdas tuned, those of the nearest. */
+export function thresholdsAt({ score, lambdas, thresholds }: ThresholdDial, lambda: number): ThresholdRule {
+  const above = lambdas.findIndex((one) => one >= lambda);
+  if (above === 0) return { score, thresholds: thresholds[0]! };
+  if (above < 0) return { score, thresholds: thresholds.at(-1)! };
+  const [from, to] = [lambdas[above - 1]!, lambdas[above]!];
+  const share = Math.log(lambda / from) / Math.log(to / from);
+  return { score, thresholds: thresholds[above]!.map((t, k) => t * share + thresholds[above - 1]![k]! * (1 - share)) };
+}
+
+/** The exit [N] for each image at one lambda. */
+export function dialExits(episodes: Episodes, dial: ThresholdDial, lambda: number): Uint8Array {
+  return thresholdExits(episodes, thresholdsAt(dial, lambda));
+}
