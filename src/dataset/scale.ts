@@ -148,12 +148,26 @@ function sumOpaqueRow(words: Int32Array, start: number, across: Axis, sums: Floa
     let [red, green, blue] = [0, 0, 0];
     for (let at = start + first[i]! + 1; at < end; ) {
       const stop = Math.min(end, at + RUN);
-      let [redBlue, greenOpacity] = [0, 0];
       const count = stop - at;
+      let redBlue = 0;
+      let greenOpacity = 0;
+      for (; at + 3 < stop; at += 4) {
+        const k = words[at]!;
+        const l = words[at + 1]!;
+        const m = words[at + 2]!;
+        const n = words[at + 3]!;
+        redBlue = (redBlue + (k & EVEN_BYTES) + (l & EVEN_BYTES) + (m & EVEN_BYTES) + (n & EVEN_BYTES)) | 0;
+        greenOpacity =
+          (greenOpacity +
+            ((k >>> 8) & EVEN_BYTES) +
+            ((l >>> 8) & EVEN_BYTES) +
+            ((m >>> 8) & EVEN_BYTES) +
+            ((n >>> 8) & EVEN_BYTES)) |
+          0; // "| 0": whole numbers of 32 bits, twice as fast
+      }
       for (; at < stop; at++) {
-        const word = words[at]!;
-        redBlue += word & EVEN_BYTES;
-        greenOpacity += (word >>> 8) & EVEN_BYTES;
+        redBlue += words[at]! & EVEN_BYTES;
+        greenOpacity += (words[at]! >>> 8) & EVEN_BYTES;
       }
       if (greenOpacity >>> 16 !== 255 * count) return false;
       red += redBlue & 0xffff;

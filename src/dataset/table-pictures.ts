@@ -69,7 +69,14 @@ function parseTable(text: string, table: string): Row[] {
   );
   let rows: Row[];
   try {
-    rows = parse(text, { columns: true, bom: true, delimiter, skip_empty_lines: true, trim: true }) as Row[];
+    rows = parse(text, {
+      columns: true,
+      bom: true,
+      record_delimiter: ["\r\n", "\n", "\r"],
+      delimiter,
+      skip_empty_lines: true,
+      trim: true,
+    }) as Row[];
   } catch (cause) {
     throw new UserError(
       `labels: a table with a header expected in ${table}, found ${(cause as Error).message}; mend it`,
