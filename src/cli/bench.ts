@@ -5,7 +5,8 @@ import { UserError } from "../errors.ts";
 import { oneFileGraph } from "../export/one-file.ts";
 import { benchmark } from "../measure/benchmark.ts";
 import type { Meters } from "../measure/stopwatch.ts";
-import { loadModel } from "../model/model-folder.ts";
+import type { Model } from "../model/model.ts";
+import { holds, loadModel } from "../model/model-folder.ts";
 import { untrainedNetwork } from "../network/blueprint-network.ts";
 import { blueprintNames } from "../network/blueprints.ts";
 import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
@@ -28,7 +29,7 @@ import {
   threadsOption,
 } from "./options.ts";
 import { say } from "./output.ts";
-import { createProgress } from "./progress.ts";
+import { createProgress, type Progress } from "./progress.ts";
 import { resolveBlueprint } from "./run-config.ts";
 
 /** Where Linux keeps the processors' energy counters; readable by root alone on most machines. */
@@ -63,11 +64,13 @@ export function benchCommand() {
         testOnly: true,
       });
       checkImages(network, data);
+      const int8 = await twinOf(flags.model, network, progress);
       const runtime = runtimeOf(flags);
       const figures = await benchmark(runtime, model, data.test, nodeMeters(), {
         images: flags.images,
         seed: flags.seed ?? 1,
         ...(model.policy ? { oneFile: oneFileGraph(network, model.policy) } : {}),
+        ...(int8 ? { int8 } : {}),
         ...(flags.against === undefined
           ? {}
           : { against: untrainedNetwork(await resolveBlueprint(flags.against), model.network.classes) }),
@@ -76,6 +79,19 @@ export function benchCommand() {
       progress.stop();
       say(flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${benchText(figures, flags.all ?? false)}\n`);
     });
+}
+
+/** The model in 8 bits that lies beside a float one, in `<folder>-int8`; null where there is none. */
+async function twinOf(folder: string, { precision }: StagedNetwork, progress: Progress): Promise<Model | null> {
+  const beside = `${folder.replace(/[\\/]+$/, "")}-int8`;
+  if (precision === "int8" || !(await holds(beside, "model.json"))) return null;
+  const twin = await loadModel(beside);
+  if (twin.network.precision !== "int8" || !twin.policy)
+    throw new UserError(
+      `${beside}: a model in 8 bits with a policy expected beside ${folder}, found ${twin.network.precision}${twin.policy ? "" : " without a policy"}; move it away`,
+    );
+  progress.note(`beside it: the same model in 8 bits, ${beside}`);
+  return twin;
 }
 
 function checkImages(network: StagedNetwork, { classes, imageShape, name }: Dataset): void {

@@ -71,6 +71,31 @@ export interface AgainstTime extends FullTime {
   readonly name: string;
 }
 
+/** The same model in 8 bits, measured in the same turns. */
+export interface TwinFigures {
+  /** Images/s of the 8-bit full network over those of the float one. */
+  readonly full: readonly { readonly batch: number; readonly speedup: number }[];
+  readonly adaptive: readonly {
+    readonly batch: number;
+    readonly lambda: number;
+    /** It is the one that the 8-bit model recommends. */
+    readonly recommended: boolean;
+    /** Images/s of the adaptive 8-bit classifier over those of the float full network. */
+    readonly overFloatFull: number;
+    /** 0..1, on the images measured */
+    readonly accuracy: number;
+    /** Of the float model at the same mean MACs, between its agent's points; null where no lambda of its costs as much or as little. */
+    readonly floatAccuracy: number | null;
+    readonly meanMacs: number;
+    readonly cpuMsPerImage: number;
+    readonly joulesPerImage: number | null;
+  }[];
+  /** The share of the images that both networks give one class: at the exit where it is least. */
+  readonly agreement: number;
+  /** As that of the float model: all stages one after the other against the full network, both in 8 bits, at batch 1. */
+  readonly pathOverhead: number;
+}
+
 /** What `bench --json` prints. */
 export interface BenchmarkFigures {
   readonly threads: number;
@@ -91,6 +116,8 @@ export interface BenchmarkFigures {
   readonly stagePathOverhead: number;
   /** At the recommended lambda; null where no such graph was given. */
   readonly oneFile: OneFileTime | null;
+  /** Absent where there is no twin in 8 bits. */
+  readonly int8?: TwinFigures;
   /** At each batch size; empty where no other network was given. */
   readonly against: readonly AgainstTime[];
 }

@@ -35,7 +35,9 @@ import type {
   OneFileTime,
   StageTime,
 } from "./benchmark-figures.ts";
+import { batchPixels, type ChosenImages, tally } from "./chosen-images.ts";
 import { type Contestant, type Measured, type Meters, mean, takeTurns } from "./stopwatch.ts";
+import { openTwin, type Twin, type TwinTimes } from "./twin.ts";
 
 export interface BenchmarkOptions {
   /** Images of the split, drawn with the seed; default 2000, at most all. */
@@ -46,6 +48,8 @@ export interface BenchmarkOptions {
   readonly oneFile?: GraphDefinition;
   /** A network to be timed as well, with random weights: a time does not depend on them. */
   readonly against?: StagedNetwork;
+  /** The same model in 8 bits, to be timed as well. */
+  readonly int8?: Model;
   /** Default 1. */
   readonly seed?: number;
   readonly onProgress?: (done: number, total: number) => void;
@@ -88,6 +92,7 @@ export async function benchmark(
   const lambdas = options.lambdas ?? lambdaGridWith(policy.lambda, policy.agent.lambdaRange, 4);
   const order = permutation(seededRandom(seed), samples.count).subarray(0, images);
   const programs = await compile(runtime, model, policy, options);
+  const twin = options.int8 ? await openTwin(runtime, options.int8, options.lambdas) : null;
   const rounds = BATCHES.map((batch) => Math.max(LEAST_BATCHES, Math.ceil(order.length / batch)));
   const total = rounds.reduce((a, b) => a + b);
   let done = 0;
@@ -95,7 +100,7 @@ export async function benchmark(
     const results: BatchFigures[] = [];
     for (const [i, batch] of BATCHES.entries())
       results.push(
-        await compare(batch, rounds[i]!, classifier, programs, lambdas, { samples, order }, meters, (count) => {
+        await compare(batch, rounds[i]!, classifier, programs, twin, lambdas, { samples, order }, meters, (count) => {
           done += count;
           options.onProgress?.(done, total);
         }),
@@ -114,10 +119,21 @@ export async function benchmark(
       pathOverhead: overhead(single.exits.at(-1)!.meanMs),
       stagePathOverhead: overhead(single.stages.reduce((sum, { meanMs }) => sum + meanMs, 0)),
       oneFile: single.oneFile,
+      ...(twin
+        ? {
+            int8: await twin.figures(
+              runtime,
+              model,
+              { samples, order },
+              results.map((one) => one.twin!),
+            ),
+          }
+        : {}),
       against: results.flatMap((one) => (against ? [{ name: against.name, ...one.against! }] : [])),
     };
   } finally {
     await classifier.close();
+    await twin?.close();
     const { stages, exits, ...others } = programs;
     for (const program of [...Object.values(others), ...stages, ...exits]) await program?.close();
   }
@@ -165,6 +181,7 @@ interface BatchFigures {
   readonly emptyRunMs: number;
   readonly oneFile: OneFileTime | null;
   readonly against: FullTime | null;
+  readonly twin: TwinTimes | null;
 }
 
 /** Everything at one batch size. */
@@ -173,6 +190,7 @@ async function compare(
   rounds: number,
   classifier: AdaptiveClassifier<Uint8Array>,
   programs: Programs,
+  twin: Twin | null,
   lambdas: readonly number[],
   images: ChosenImages,
   meters: Meters,
@@ -212,7 +230,9 @@ async function compare(
   const mixed = batch === 1 ? mixedExits(programs.dialled, policy, rounds, toInput) : null;
   const alone = mixed ? [...singleContestants(programs, policy.lambda, toInput), mixed.contestant] : [];
   const against = programs.against ? [whole(programs.against)] : [];
-  const contestants = [whole(programs.full), path, empty, ...adaptive, ...against, ...alone] as Contestant[];
+  const eightBits = twin?.contestants(batch, images, toInput) ?? null;
+  const rest = [...adaptive, ...against, ...alone, ...(eightBits?.contestants ?? [])];
+  const contestants = [whole(programs.full), path, empty, ...rest] as Contestant[];
   const measured = await takeTurns({
     contestants,
     batch,
@@ -221,6 +241,7 @@ async function compare(
     meters,
     onRound,
   });
+  const twinTimes = eightBits ? eightBits.times(measured.splice(-eightBits.contestants.length), measured[0]!) : null;
   const [fullTime, , emptyTime, ...others] = measured as [Measured, Measured, Measured, ...Measured[]];
   const againstTime = programs.against ? others[lambdas.length]! : null;
   const singles = others.slice(lambdas.length + against.length);
@@ -239,6 +260,7 @@ async function compare(
     emptyRunMs: emptyTime.p50Ms * batch,
     oneFile: oneFileTime ? { lambda: policy.lambda, meanMs: oneFileTime.meanMs, p50Ms: oneFileTime.p50Ms } : null,
     against: againstTime ? { batch, ...withoutTimes(againstTime) } : null,
+    twin: twinTimes,
   };
 }
 
@@ -317,41 +339,6 @@ async function timedPath(
     begun = now;
   }
   return times;
-}
-
-interface ChosenImages {
-  readonly samples: Samples;
-  /** which of them, in which order; they come again where a run needs more */
-  readonly order: Uint32Array;
-}
-
-function batchPixels({ samples, order }: ChosenImages, batch: number): (round: number) => Uint8Array {
-  const size = samples.pixels.imageBytes;
-  const pixels = new Uint8Array(batch * size);
-  return (round) => {
-    for (let i = 0; i < batch; i++) {
-      const image = order[(round * batch + i) % order.length]!;
-      pixels.set(samples.pixels.read(image, image + 1), i * size);
-    }
-    return pixels;
-  };
-}
-
-/** Counts exits and right answers, each image once. */
-function tally({ samples, order }: ChosenImages, batch: number, exits: number) {
-  const counts = new Array<number>(exits).fill(0);
-  let right = 0;
-  return {
-    add(answers: readonly Classification[], round: number): void {
-      for (const [i, { exit, classIndex }] of answers.entries()) {
-        const position = round * batch + i;
-        if (position >= order.length) return;
-        counts[exit - 1]! += 1;
-        if (classIndex === samples.labels[order[position]!]) right++;
-      }
-    },
-    result: () => ({ accuracy: right / order.length, exitShares: counts.map((count) => count / order.length) }),
-  };
 }
 
 function adaptiveFigures(

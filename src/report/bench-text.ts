@@ -13,7 +13,7 @@ export function benchText(figures: BenchmarkFigures, all: boolean): string {
     ? []
     : ["Joules cannot be read on this machine (RAPL, /sys/class/powercap)."];
   const first = [wrap(benchVerdict(figures)).join("\n")];
-  const mix = [adaptiveBlock(figures), ...againstLines(figures)].join("\n");
+  const mix = [adaptiveBlock(figures), ...int8Lines(figures), ...againstLines(figures)].join("\n");
   if (!all) return [...first, mix, "(--all: each exit and stage alone, and a plot of accuracy over time)"].join("\n\n");
   return [...first, mix, `${stageBlock(figures)}${oneFileLine(figures)}`, plotBlock(figures), ...energy].join("\n\n");
 }
@@ -122,6 +122,30 @@ function adaptiveBlock({ full, adaptive }: BenchmarkFigures): string {
     "pred.: the time savings that exit shares promise, with the exits' times in the mix of the",
     "recommended lambda or, in batches, the stages' times.",
   ].join("\n");
+}
+
+/** The twin in 8 bits beside the float full network, at its recommended lambda. */
+function int8Lines({ int8 }: BenchmarkFigures): string[] {
+  if (!int8) return [];
+  const times = (factor: number): string => `${formatDecimal(factor, 2)} times`;
+  const full = int8.full.map(({ batch, speedup }) => `${times(speedup)} at batch ${batch}`);
+  const rows = int8.adaptive.filter(({ recommended }) => recommended);
+  const adaptive = rows.map(({ batch, overFloatFull }) => `${times(overFloatFull)} at batch ${batch}`);
+  const [first] = rows;
+  const beside = first?.floatAccuracy == null ? "" : ` (float at as many MACs ${formatPercent(first.floatAccuracy)})`;
+  return [
+    "",
+    "In 8 bits, in the same turns; images/s over those of the float full network:",
+    `full network ${full.join(", ")};`,
+    ...(first
+      ? [
+          `adaptive at lambda ${formatLambda(first.lambda)} ${adaptive.join(", ")};`,
+          `accuracy ${formatPercent(first.accuracy)}${beside};`,
+        ]
+      : []),
+    `at every exit at least ${formatPercent(int8.agreement)} of the images get the class of the float network;`,
+    `all stages one after the other: ${signedPercent(int8.pathOverhead)} against the full network in 8 bits.`,
+  ];
 }
 
 function againstLines({ against, oneFile, adaptive }: BenchmarkFigures): string[] {

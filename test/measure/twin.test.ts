@@ -1,0 +1,82 @@
+import { expect, test } from "vitest";
+import { createSamples, type Dataset } from "../../src/dataset/dataset.ts";
+import { answersOf } from "../../src/exits/answers.ts";
+import { computeExitTable } from "../../src/exits/exit-logits.ts";
+import { benchmark } from "../../src/measure/benchmark.ts";
+import { accuracyAt, leastAgreement } from "../../src/measure/twin.ts";
+import { decide } from "../../src/policy/agent.ts";
+import { exitCosts } from "../../src/policy/exit-costs.ts";
+import { quantise } from "../../src/quantise/quantise.ts";
+import { benchText } from "../../src/report/bench-text.ts";
+import { createNodeRuntime } from "../../src/runtime/node.ts";
+import { CLASSES, handMadeAgent, modelOf, network, policyOf, wavyPixels } from "../inference/small.ts";
+
+const COUNT = 64;
+const runtime = createNodeRuntime({ threads: 1 });
+const labels = Uint16Array.from({ length: COUNT }, (_, i) => i % CLASSES.length);
+const samples = createSamples(wavyPixels(COUNT, 5), labels);
+const mixed = handMadeAgent({ scale: 2, seed: 7 });
+const clock = { cpuMs: () => performance.now(), joules: () => null };
+
+test("a twin in 8 bits is timed at every batch size and judged on the same images", async () => {
+  const data: Dataset = {
+    name: "waves",
+    imageShape: [2, 8, 8],
+    classes: CLASSES,
+    train: samples,
+    validation: samples,
+    test: samples,
+  };
+  const small = await quantise({ network, data, runtime, images: 64 });
+  const twin = { network: small, policy: policyOf(mixed) };
+  const figures = await benchmark(runtime, modelOf(mixed), samples, clock, { lambdas: [0.05, 0.1], int8: twin });
+  const { full, adaptive, agreement, pathOverhead } = figures.int8!;
+  expect(full.map(({ batch }) => batch)).toEqual([1, 32, 256]);
+  expect(adaptive.map(({ batch, lambda }) => [batch, lambda])).toEqual(
+    [1, 32, 256].flatMap((batch) => [
+      [batch, 0.05],
+      [batch, 0.1],
+    ]),
+  );
+  expect(adaptive.map(({ recommended }) => recommended)).toEqual([false, true, false, true, false, true]);
+  for (const { speedup } of full) expect(speedup).toBeGreaterThan(0);
+  expect(pathOverhead).toBeGreaterThan(-1);
+
+  const table = await computeExitTable(runtime, small, samples);
+  const costs = exitCosts(network, mixed);
+  const exits = await decide(runtime, mixed, answersOf(table, mixed), costs, 0.1);
+  const meanMacs = exits.reduce((sum, exit) => sum + costs.exitMacs[exit]! / COUNT, 0);
+  for (const one of adaptive.filter(({ lambda }) => lambda === 0.1)) expect(one.meanMacs).toBeCloseTo(meanMacs, 3);
+  expect(agreement).toBe(leastAgreement(await computeExitTable(runtime, network, samples), table));
+  expect(agreement).toBeGreaterThan(0.7); // a small random network changes its mind easily
+  expect(benchText(figures, false)).toContain(`full network ${full[0]!.speedup.toFixed(2)} times at batch 1`);
+});
+
+test("without a twin nothing is said of one", async () => {
+  const figures = await benchmark(runtime, modelOf(mixed), samples, clock, { images: 20, lambdas: [0.1] });
+  expect(figures).not.toHaveProperty("int8");
+  expect(benchText(figures, true)).not.toContain("8 bits");
+});
+
+test("the float accuracy at a cost lies between the points beside it, and nowhere outside of them", () => {
+  const point = (meanMacs: number, accuracy: number) => ({ lambda: 1, savings: 0, exitShares: [], meanMacs, accuracy });
+  const points = [point(400, 0.9), point(200, 0.8), point(100, 0.4)];
+  expect(accuracyAt(points, 300)).toBeCloseTo(0.85, 12);
+  expect(accuracyAt(points, 125)).toBeCloseTo(0.5, 12);
+  expect(accuracyAt(points, 100)).toBe(0.4);
+  expect(accuracyAt(points, 99)).toBeNull();
+  expect(accuracyAt(points, 401)).toBeNull();
+});
+
+test("agreement is that of the exit where it is least", () => {
+  const table = (logits: number[]) => ({
+    logits: Float32Array.from(logits),
+    labels: Uint16Array.of(0, 0),
+    count: 2,
+    exits: 2,
+    classes: 2,
+  });
+  const one = table([1, 0, 0, 1, 3, 1, 2, 5]);
+  expect(leastAgreement(one, table([5, 1, 1, 2, 9, 3, 0, 1]))).toBe(1);
+  expect(leastAgreement(one, table([5, 1, 2, 1, 9, 3, 0, 1]))).toBe(0.5); // exit 2 of the first image
+});
