@@ -11,7 +11,14 @@ import { blueprintStages } from "../network/cost.ts";
 import { formatMillions } from "../report/format.ts";
 import { PRETRAINED, pretrainedFolder } from "../story/pretrained.ts";
 import { checkData } from "../training/check-data.ts";
-import { type Chosen, chooseShape, recipeByName, trainingMinutes, USUAL_NETWORK } from "../training/choice.ts";
+import {
+  type Chosen,
+  chooseShape,
+  recipeByName,
+  trainingMinutes,
+  USUAL_NETWORK,
+  validationShare,
+} from "../training/choice.ts";
 import type { Recipe } from "../training/recipe.ts";
 import { splitHashes } from "../training/train.ts";
 import { askedOf, openData } from "./options.ts";
@@ -23,6 +30,15 @@ export interface Prepared {
   readonly data: Dataset;
   /** What the training starts from. */
   readonly from: BlueprintNetwork | null;
+}
+
+export interface PrepareOptions {
+  /** That train; default: all. */
+  readonly cores?: number | undefined;
+  /** Whether a policy is to be learned afterwards. */
+  readonly isLearning: boolean;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
 }
 
 /** The drawn set needs a small network and few epochs: a first run takes two minutes. */
@@ -38,9 +54,7 @@ const PICTURES = { blueprint: USUAL_NETWORK, recipe: "photos" };
  */
 export async function prepareTraining(
   asked: Asked,
-  cores: number | undefined,
-  progress: Progress,
-  signal?: AbortSignal,
+  { cores, isLearning, progress, signal }: PrepareOptions,
 ): Promise<Prepared> {
   const isNamed = asked.data === "shapes" || asked.data === "cifar10";
   const survey = isNamed ? null : await surveyPictures(asked.data, { labels: asked.labels ?? undefined });
@@ -48,11 +62,12 @@ export async function prepareTraining(
   const fixed = await fixedBlueprint(asked, given);
   const threads = cores ?? availableParallelism();
   const shape = survey && shapeFor(asked, fixed, chooseShape(survey, threads));
+  const validation = asked.validation ?? validationShare(survey);
   const data = await openData(asked.data, progress, {
     seed: asked.seed,
     ...askedOf(asked),
     ...(signal ? { signal } : {}),
-    validationFraction: asked.validation,
+    validationFraction: validation,
     ...(shape ? { size: shape.value } : {}),
   });
   checkSameData(asked, data);
@@ -70,12 +85,28 @@ export async function prepareTraining(
     labels: asked.labels,
     skipBroken: asked.skipBroken,
     from: isUsual ? PRETRAINED : given && asked.from!,
-    validation: asked.validation,
+    validation,
     sha256: splitHashes(data),
   };
   checkData(data, config.recipe, survey !== null);
+  if (isLearning) checkValidation(data, validation);
   if (shape) for (const line of [shape.why, ...reasons(asked, config, data, threads)]) progress.note(line);
   return { config, data, from };
+}
+
+/** A policy is learned from at least so many pictures. */
+const LEAST_VALIDATION = 100;
+
+/** @throws {UserError} if there are too few pictures for what comes after training */
+function checkValidation({ name, train, validation }: Dataset, share: number): void {
+  const found = validation?.count ?? 0;
+  if (found >= LEAST_VALIDATION) return;
+  const enough = Math.ceil((100 * LEAST_VALIDATION) / Math.max(1, (train?.count ?? 0) + found)) / 100;
+  const advice = enough <= 0.5 ? `give --validation ${enough}` : "add pictures";
+  throw new UserError(
+    `data: at least ${LEAST_VALIDATION} pictures for validation expected, from which is learned when to stop, found ${found} in ${name} ` +
+      `(a share of ${share}); ${advice}, or train the network alone with 'earlyexit train'`,
+  );
 }
 
 /** @throws {UserError} if there is no model there, or one whose weights are not ours */

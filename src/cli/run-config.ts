@@ -49,7 +49,8 @@ export interface Asked {
   readonly skipBroken: boolean;
   /** A model folder, "none", or absent: to be chosen. */
   readonly from?: string | null | undefined;
-  readonly validation: number;
+  /** Absent: to be chosen. */
+  readonly validation?: number | undefined;
   readonly balance: boolean;
   /** Where blueprint and recipe stand if they are plain data, for messages. */
   readonly file?: string | undefined;
@@ -92,8 +93,6 @@ export interface RunFlags {
   readonly resume?: boolean | undefined;
 }
 
-const VALIDATION_SHARE = 0.1;
-
 /**
  * Options win over the config file (of a run that is resumed: its own), which wins over the defaults.
  *
@@ -113,7 +112,7 @@ export async function resolveRunConfig(flags: RunFlags): Promise<Asked> {
     labels: flags.labels ?? file.labels ?? null,
     skipBroken: flags.skipBroken ?? file.skipBroken ?? false,
     from: flags.from ?? (begun && file.from === null ? "none" : file.from),
-    validation: flags.validation ?? file.validation ?? VALIDATION_SHARE,
+    validation: flags.validation ?? file.validation,
     balance: flags.balance ?? file.balance ?? false,
     file: path ?? flags.config,
     ...(file.sha256 ? { sha256: file.sha256 } : {}),

@@ -22,7 +22,11 @@ export function runCommand() {
     .action(async (flags) => {
       const progress = createProgress();
       const started = performance.now();
-      const trained = await abortOnInterrupt(progress, (signal) => trainInFolder(flags, progress, signal), RESUME_HINT);
+      const trained = await abortOnInterrupt(
+        progress,
+        (signal) => trainInFolder(flags, progress, signal, true),
+        RESUME_HINT,
+      );
       try {
         const figures = (await figuresAlready(trained, progress)) ?? (await learnAndEvaluate(trained, progress));
         progress.note(

@@ -52,7 +52,7 @@ export function trainingOptions(command: Command) {
     .addOption(
       new Option(
         "--validation <share>",
-        "share of the training pictures kept to learn when to stop (default 0.1)",
+        "share of the training pictures kept to learn when to stop (default 0.1, of few pictures more)",
       ).argParser(number("validation", 0.01, 0.9)),
     )
     .option("--balance", "each class weighs alike while training, however many pictures it has")
@@ -83,12 +83,17 @@ export interface Trained {
   readonly isResumed: boolean;
 }
 
-/** What `train` does, and `run` begins with. The network is saved into the run folder, which stays open: close it. */
-export async function trainInFolder(flags: TrainingFlags, progress: Progress, signal: AbortSignal): Promise<Trained> {
+/** What `train` does, and `run` begins with (`isLearning`: a policy is to be learned afterwards). The network is saved into the run folder, which stays open: close it. */
+export async function trainInFolder(
+  flags: TrainingFlags,
+  progress: Progress,
+  signal: AbortSignal,
+  isLearning = false,
+): Promise<Trained> {
   const runtime = runtimeOf(flags);
   if (flags.out) await checkRunFolder(flags.out, flags.resume ?? false);
   const asked = await resolveRunConfig({ ...flags, source: sourceOf(flags) });
-  const { config, data, from } = await prepareTraining(asked, flags.threads, progress, signal);
+  const { config, data, from } = await prepareTraining(asked, { cores: flags.threads, isLearning, progress, signal });
   const base = `runs/${folderName(`${data.name}-${config.blueprint.name}`)}`;
   const path = flags.out ?? (flags.resume ? base : freeFolder(base));
   const folder = await openRunFolder(path, config, flags.resume ?? false);

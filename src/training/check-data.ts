@@ -34,14 +34,16 @@ export function checkData(data: Dataset, { batchSize }: Pick<Recipe, "batchSize"
         "add some, or give a recipe with a smaller batchSize",
     );
   if (!arePictures) return;
-  for (const [part, samples] of [
-    ["test", test],
-    ["validation", validation],
-  ] as const) {
-    const repeated = samples ? countRepeated(train, samples) : 0;
+  const parts = [
+    ["test", "train on", train, test],
+    ["validation", "train on", train, validation],
+    ["test", "validate on", validation, test],
+  ] as const;
+  for (const [part, use, known, samples] of parts) {
+    const repeated = known && samples ? countRepeated(known, samples) : 0;
     if (repeated > 0)
       throw new UserError(
-        `data: pictures for ${part} that are not among those to train on expected in ${name}, found ${repeated} of ${samples!.count} that are; ` +
+        `data: pictures for ${part} that are not among those to ${use} expected in ${name}, found ${repeated} of ${samples!.count} that are; ` +
           "figures on them would say nothing: remove them from one of the two",
       );
   }

@@ -55,6 +55,14 @@ export function chooseShape({ count, side, isGrey }: Survey, cores: number): Cho
   };
 }
 
+const VALIDATION = { share: 0.1, most: 0.3, pictures: 150 };
+
+/** Share of the training pictures that validates: 10%, more of few pictures, so that the policy has 150 to learn from; at most 30%. */
+export function validationShare(survey: Survey | null): number {
+  const { share, most, pictures } = VALIDATION;
+  return survey ? Number(Math.min(most, Math.max(share, pictures / survey.count)).toFixed(3)) : share;
+}
+
 /** About how long `USUAL_NETWORK` takes to learn by a recipe. */
 export function trainingMinutes(
   shape: ImageShape,

@@ -38,6 +38,11 @@ test.each([
     { test: samples([7, 3, 1], [0, 1, 0]) },
     "pictures for test that are not among those to train on expected in photos, found 2 of 3 that are",
   ],
+  [
+    "a test picture to validate on",
+    { test: samples([6, 8], [1, 1]) },
+    "for test that are not among those to validate on",
+  ],
   ["a validation picture that is one", { validation: samples([4, 6], [0, 1]) }, "pictures for validation that are not"],
 ])("%s is told", (_, change, message) => {
   expect(() => checkData({ ...data, ...change }, recipe, true)).toThrow(UserError);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../src/errors.ts";
-import { chooseShape, recipeByName, trainingMinutes } from "../../src/training/choice.ts";
+import { chooseShape, recipeByName, trainingMinutes, validationShare } from "../../src/training/choice.ts";
 import { hasStalled } from "../../src/training/early-end.ts";
 import { photosRecipe } from "../../src/training/photos.ts";
 import { parseRecipe } from "../../src/training/recipe.ts";
@@ -70,6 +70,12 @@ describe("the size that is chosen", () => {
     expect(minutes).toBeCloseTo((100 * 2500 * 123.1e6) / 50e9 / 60, 1);
     expect(trainingMinutes(shape, { epochs: 100 }, 2500, 4)).toBeCloseTo(minutes / 2, 6);
   });
+});
+
+test("of few pictures a larger share validates", () => {
+  const of = (count: number) => validationShare({ count, side: 100, isGrey: false });
+  expect([of(3000), of(600), of(100)]).toEqual([0.1, 0.25, 0.3]);
+  expect(validationShare(null)).toBe(0.1);
 });
 
 describe("an early end", () => {
