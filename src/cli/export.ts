@@ -39,6 +39,12 @@ export function exportCommand() {
         number("lambda", 0, 100),
       ),
     )
+    .addOption(
+      new Option(
+        "--opset <n>",
+        "version of ONNX's operator set, 17 to 20 (default: the oldest that the network allows: 17 runs in ONNX Runtime 1.14 and later)",
+      ).argParser(number("opset", 17, 20, true)),
+    )
     .addOption(dataOption())
     .addOption(datasetOption())
     .addOption(labelsOption())
@@ -53,6 +59,7 @@ export function exportCommand() {
         out: flags.out,
         ...(flags.batch === undefined ? {} : { batch: flags.batch }),
         ...(flags.lambda === undefined ? {} : { lambda: flags.lambda }),
+        ...(flags.opset === undefined ? {} : { opset: flags.opset }),
         ...(given ? { pictures: given } : {}),
         onProgress: (done, total) => progress.counting("check", done, total),
       });
@@ -65,7 +72,8 @@ export function exportCommand() {
       for (const { file, bytes, sha256 } of manifest.files)
         say(`${file}: ${formatCount(bytes)} bytes, SHA-256 ${sha256}\n`);
       say(
-        `${flags.out}: ${files.length} files; start with README.md. Recommended lambda ${formatLambda(manifest.lambda.recommended)}.\n`,
+        `${flags.out}: ${files.length} files; start with README.md. Recommended lambda ${formatLambda(manifest.lambda.recommended)}. ` +
+          `They run in ONNX Runtime ${manifest.leastRuntime} and later (opset ${manifest.opset}).\n`,
       );
     });
 }

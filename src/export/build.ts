@@ -1,11 +1,13 @@
 import { UserError } from "../errors.ts";
+import { leastOpset, OPSET } from "../graph/older-opset.ts";
+import { serialize } from "../graph/onnx.ts";
 import type { Model } from "../model/model.ts";
 import { checkLambda } from "../policy/agent.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { VERSION } from "../version.ts";
 import { describeExport, type ExportTarget, type Manifest } from "./manifest.ts";
 import { modelCard } from "./model-card.ts";
-import { buildOneFile } from "./one-file.ts";
+import { buildOneFile, oneFileGraph } from "./one-file.ts";
 import { readme } from "./readme.ts";
 import { buildStageFiles } from "./stage-files.ts";
 
@@ -16,6 +18,8 @@ export interface BuildOptions {
   readonly batch?: number;
   /** The lambda that manifest and card recommend; default: the model's recommended one. */
   readonly lambda?: number;
+  /** Version of the standard operator set, 17 to 20; default: the oldest that the network's operators allow, 17 for networks from blueprints. */
+  readonly opset?: number;
 }
 
 interface BuiltExport {
@@ -32,7 +36,10 @@ export const EXPORTED_NAME = /^(model\.onnx|stage-\d+\.onnx|manifest\.json|READM
  *
  * @throws {UserError} if the model has no policy, lambda is outside what it was trained for, or the batch does not fit
  */
-export async function buildExport(model: Model, { to, batch, lambda }: BuildOptions): Promise<BuiltExport> {
+export async function buildExport(
+  model: Model,
+  { to, batch, lambda, opset: given }: BuildOptions,
+): Promise<BuiltExport> {
   const { network, figures } = model;
   const policy = policyOf(model);
   const recommended = lambda ?? policy.lambda;
@@ -40,11 +47,14 @@ export async function buildExport(model: Model, { to, batch, lambda }: BuildOpti
   checkBatch(to, batch);
   const size = to === "onnx" ? 1 : (batch ?? null);
   const metadata = metadataOf(model, policy, recommended);
+  const opset = opsetFor(serialize(oneFileGraph(network, policy)).operators, given);
+  const about = { metadata, opset };
   const onnxFiles =
     to === "onnx"
-      ? [await buildOneFile(network, policy, metadata)]
-      : await buildStageFiles(network, policy, { batch: size }, metadata);
-  const manifest = describeExport(network, policy, { target: to, batch: size, lambda: recommended, files: onnxFiles });
+      ? [await buildOneFile(network, policy, about)]
+      : await buildStageFiles(network, policy, { batch: size }, about);
+  const described = { target: to, batch: size, lambda: recommended, opset, files: onnxFiles };
+  const manifest = describeExport(network, policy, described);
   const texts = {
     "manifest.json": `${JSON.stringify(manifest, null, 2)}\n`,
     "README.md": readme(manifest),
@@ -66,6 +76,16 @@ function policyOf({ policy }: Model): LearnedPolicy {
       `export: a policy priced in MACs expected, found one in ${policy.costUnit}; run 'earlyexit learn --cost macs' first`,
     );
   return policy;
+}
+
+/** @throws {UserError} if the operators need a newer set than the one that is asked for */
+function opsetFor(operators: readonly string[], given: number | undefined): number {
+  const least = leastOpset(operators);
+  const opset = given ?? least;
+  if (Number.isInteger(opset) && opset >= least && opset <= OPSET) return opset;
+  throw new UserError(
+    `export: an operator set (opset) of ${least} to ${OPSET} expected for this network, found ${opset}; leave it out for the oldest`,
+  );
 }
 
 function checkBatch(to: ExportTarget, batch: number | undefined): void {

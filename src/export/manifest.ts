@@ -1,4 +1,5 @@
-import { type GraphDefinition, OPSET, type SerializedGraph } from "../graph/onnx.ts";
+import { runtimeOfOpset } from "../graph/older-opset.ts";
+import type { GraphDefinition, SerializedGraph } from "../graph/onnx.ts";
 import type { ElementType, Tensor } from "../graph/tensor.ts";
 import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
@@ -55,7 +56,10 @@ export interface Manifest {
   readonly costs: { readonly exitMacs: readonly number[]; readonly fullMacs: number };
   /** Pictures per run; null: any number. */
   readonly batch: number | null;
+  /** Version of the standard operator set. */
   readonly opset: number;
+  /** The first ONNX Runtime that knows it. */
+  readonly leastRuntime: string;
   /** In the order in which they run. */
   readonly files: readonly FileDescription[];
 }
@@ -100,13 +104,14 @@ export interface ManifestParts {
   readonly batch: number | null;
   /** The recommended one. */
   readonly lambda: number;
+  readonly opset: number;
   readonly files: readonly ExportedFile[];
 }
 
 export function describeExport(
   network: StagedNetwork,
   { agent, costs }: LearnedPolicy,
-  { target, batch, lambda, files }: ManifestParts,
+  { target, batch, lambda, opset, files }: ManifestParts,
 ): Manifest {
   const { from, to } = agent.lambdaRange;
   const { name, classes } = network;
@@ -125,7 +130,8 @@ export function describeExport(
     lambda: { from, to, recommended: lambda },
     costs: { exitMacs: costs.exitMacs, fullMacs: costs.fullMacs },
     batch,
-    opset: OPSET,
+    opset,
+    leastRuntime: runtimeOfOpset(opset).runtime,
     files: files.map(({ description }) => description),
   };
 }

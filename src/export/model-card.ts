@@ -35,6 +35,7 @@ export function modelCard(network: StagedNetwork, policy: LearnedPolicy, manifes
     measured(figures),
     dial(policy, manifest),
     limits(network),
+    `## Runtime\n\nONNX Runtime ${manifest.leastRuntime} and later: standard operators of opset ${manifest.opset}.`,
     `## Licence and version\n\nMIT. Written by earlyexit ${VERSION}; trained by earlyexit ${provenance.version}, seed ${provenance.seed}.`,
   ];
   return `${sections.join("\n\n")}\n`;

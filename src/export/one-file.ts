@@ -43,8 +43,8 @@ export function oneFileGraph(network: StagedNetwork, policy: LearnedPolicy): Gra
 export function buildOneFile(
   network: StagedNetwork,
   policy: LearnedPolicy,
-  metadata: Readonly<Record<string, string>>,
+  about: Pick<GraphDefinition, "metadata" | "opset">,
 ): Promise<ExportedFile> {
-  const graph = { ...oneFileGraph(network, policy), metadata };
+  const graph = { ...oneFileGraph(network, policy), ...about };
   return describeFile("model.onnx", graph, serialize(graph), MEANINGS);
 }

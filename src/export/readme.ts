@@ -5,12 +5,33 @@ import type { FileDescription, Manifest } from "./manifest.ts";
 export function readme(manifest: Manifest): string {
   const sections = [
     `# ${manifest.network}: ${manifest.target === "onnx" ? "one file that exits by itself" : "one file per stage"}`,
-    `ONNX, standard operators only (opset ${manifest.opset}): runs wherever ONNX Runtime does. What \`manifest.json\` says in ` +
+    `ONNX, standard operators only (opset ${manifest.opset}): runs in ONNX Runtime ${manifest.leastRuntime} and later. What \`manifest.json\` says in ` +
       "JSON is said here in words; `MODEL_CARD.md` says what the model was made from and what it cannot do.",
+    photographText(manifest),
     manifest.target === "onnx" ? oneFileText(manifest) : stagesText(manifest),
     ...manifest.files.map(fileText),
   ];
   return `${sections.join("\n\n")}\n`;
+}
+
+/** As `imageDataPixels` scales; Pillow's means differ from it by rounding. */
+function photographText({ image }: Manifest): string {
+  const [channels, height, width] = image.shape;
+  const [mode, array] =
+    channels === 1 ? ["L", "np.asarray(image)[None]"] : ["RGB", "np.asarray(image).transpose(2, 0, 1)"];
+  return [
+    `Pictures are ${width} wide and ${height} high, channels first, values 0 to 255; they are normalised inside. A photograph is scaled until it just ` +
+      "covers that, cut in the middle, each pixel the mean of those that it covers. In Python, with Pillow:",
+    fenced("python", [
+      "import numpy as np",
+      "from PIL import Image, ImageOps",
+      "",
+      "def picture(path):",
+      `    image = ImageOps.exif_transpose(Image.open(path)).convert("${mode}")`,
+      `    image = ImageOps.fit(image, (${width}, ${height}), Image.BOX)`,
+      `    return ${array}`,
+    ]),
+  ].join("\n\n");
 }
 
 function oneFileText({ lambda, image }: Manifest): string {

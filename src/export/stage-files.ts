@@ -86,11 +86,11 @@ export function buildStageFiles(
   network: StagedNetwork,
   policy: LearnedPolicy,
   options: StageGraphOptions,
-  metadata: Readonly<Record<string, string>>,
+  about: Pick<GraphDefinition, "metadata" | "opset">,
 ): Promise<ExportedFile[]> {
   return Promise.all(
     stageFileGraphs(network, policy, options).map((definition, k) => {
-      const graph = { ...definition, metadata };
+      const graph = { ...definition, ...about };
       return describeFile(`stage-${k + 1}.onnx`, graph, serialize(graph), MEANINGS);
     }),
   );

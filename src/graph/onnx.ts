@@ -1,5 +1,6 @@
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { bytesOf, isTypedArray, type TensorData } from "./elements.ts";
+import { geluInParts, OPSET, runtimeOfOpset } from "./older-opset.ts";
 import {
   type Attribute,
   AttributeSchema,
@@ -12,11 +13,14 @@ import {
 } from "./onnx_pb.ts";
 import { ATTRIBUTE_TYPES, constantMessage, plainAttribute, valueInfo } from "./onnx-messages.ts";
 import type { Update } from "./optimizer.ts";
-import type { Body, Attribute as GivenAttribute, Source, Tensor, Variable } from "./tensor.ts";
-
-/** Version of the standard operator set. Opset 20 is in ONNX Runtime since 1.17. */
-export const OPSET = 20;
-const IR_VERSION = 9;
+import {
+  type Body,
+  type Attribute as GivenAttribute,
+  type Source,
+  scalar,
+  type Tensor,
+  type Variable,
+} from "./tensor.ts";
 
 export interface GraphDefinition {
   /** What a run returns. */
@@ -29,6 +33,8 @@ export interface GraphDefinition {
   readonly batchAxes?: Readonly<Record<string, number | null>>;
   /** Texts that the file carries along, by name: readable from any language, without effect. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Version of the standard operator set, 17 to 20; default 20. Operators that an older one lacks are written in their parts. */
+  readonly opset?: number;
   /** Version of the operator set of each domain but the standard's; default 1. */
   readonly opsets?: Readonly<Record<string, number>>;
 }
@@ -48,20 +54,20 @@ export function nextName(variable: Variable): string {
 
 /** @throws {RangeError} if two inputs, variables or outputs share a name, or if a graph for any batch changes variables */
 export function serialize(definition: GraphDefinition): SerializedGraph {
-  const { outputs, updates = [], anyBatch = false, metadata = {}, opsets = {} } = definition;
+  const { outputs, updates = [], anyBatch = false, metadata = {}, opset = OPSET, opsets = {} } = definition;
   if (anyBatch && updates.length > 0)
     throw new RangeError(`graph: no updates expected with anyBatch, found ${updates.length}`);
   const results: [string, Tensor][] = [
     ...Object.entries(outputs),
     ...updates.map(({ variable, next }): [string, Tensor] => [nextName(variable), next]),
   ];
-  const writer = new GraphWriter(results, anyBatch, updates);
+  const writer = new GraphWriter(results, anyBatch, updates, null, [], opset);
   const { inputs, variables } = writer;
   const model = create(ModelSchema, {
-    irVersion: BigInt(IR_VERSION),
+    irVersion: BigInt(runtimeOfOpset(opset).ir),
     producerName: "earlyexit",
     opsetImport: [
-      { domain: "", version: BigInt(OPSET) },
+      { domain: "", version: BigInt(opset) },
       ...[...writer.domains].sort().map((domain) => ({ domain, version: BigInt(opsets[domain] ?? 1) })),
     ],
     metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
@@ -101,6 +107,7 @@ class GraphWriter {
   readonly #taken = new Map<string, object>();
   readonly #count = { nodes: 0, constants: 0 };
   readonly #anyBatch: boolean;
+  readonly #opset: number;
   readonly #outer: GraphWriter | null;
   readonly #root: GraphWriter;
   readonly #named = new Map<Source, string>();
@@ -114,7 +121,9 @@ class GraphWriter {
     updates: readonly Update[] = [],
     outer: GraphWriter | null = null,
     bodyInputs: readonly Tensor[] = [],
+    opset = outer ? outer.#opset : OPSET,
   ) {
+    this.#opset = opset;
     this.#anyBatch = anyBatch;
     this.#outer = outer;
     this.#root = outer ? outer.#root : this;
@@ -182,6 +191,10 @@ class GraphWriter {
     const input = source.inputs.map((one) => (one ? this.#name(one) : ""));
     const name = `${operator}_${this.#root.#count.nodes++}`; // counted before its bodies, whose nodes have names too
     const output = Array.from({ length: outputCount }, (_, i) => this.#outputName(source, name, i));
+    if (operator === "Gelu" && !domain && this.#opset < 20) {
+      for (const part of geluInParts(name, input[0]!, output[0]!, (value) => this.#scalar(value))) this.#push(part);
+      return name;
+    }
     const attribute = Object.entries(source.attributes).map(([key, value]) => this.#attribute(name, key, value));
     this.#push({ opType: operator, name, input, output, attribute, ...(domain ? { domain } : {}) });
     return name;
@@ -226,6 +239,11 @@ class GraphWriter {
     if ((taken.get(name) ?? owner) !== owner)
       throw new RangeError(`graph: one input, variable or output called ${name} expected, found two; rename one`);
     taken.set(name, owner);
+  }
+
+  #scalar(value: number): string {
+    const tensor = scalar(value);
+    return this.#writeConstant((tensor.source as Extract<Source, { kind: "constant" }>).data, tensor);
   }
 
   /** Small constants are shared, but for those of a body: what fuses nodes of 8 bits looks for their scales in its own graph only. */

@@ -7,7 +7,7 @@
  */
 
 import { UserError } from "../errors.ts";
-import { OPSET } from "../graph/onnx.ts";
+import { OPSET } from "../graph/older-opset.ts";
 import type { Node, Tensor as StoredTensor } from "../graph/onnx_pb.ts";
 import {
   attributeOf,

@@ -70,7 +70,8 @@ describe("exportModel", () => {
       lambda: { from: 0.01, to: 1, recommended },
       costs: model.policy.costs,
       batch,
-      opset: 20,
+      opset: 17,
+      leastRuntime: "1.14",
     });
     for (const { file, sha256, bytes, operators } of manifest.files) {
       const content = readFileSync(join(out, file));
@@ -195,7 +196,7 @@ describe("the model card", () => {
       "savings 28.2%",
       "| 3 | 33.3% | 85.00% |",
       "Recommended: 0.3. The agent was trained for 0.01 to 1.",
-      "| 0.01 | 90.00% | 0.001 M MACs | 10.0% |",
+      "| 0.01 | 90.00% | 1.00 k MACs | 10.0% |",
       "| 1 | 70.00% |",
       "one of its 4 classes whatever the picture shows: cat, dog, bird, fish.",
       "trained on pictures of 8x8 pixels and 2 channels",

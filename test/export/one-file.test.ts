@@ -49,6 +49,7 @@ const manifestOf = (model: Model, description: FileDescription) =>
     target: "onnx",
     batch: 1,
     lambda: 0.1,
+    opset: 20,
     files: [{ bytes: new Uint8Array(), description }],
   });
 

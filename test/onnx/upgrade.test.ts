@@ -1,6 +1,6 @@
 import { InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
 import { expect, test } from "vitest";
-import { OPSET } from "../../src/graph/onnx.ts";
+import { OPSET } from "../../src/graph/older-opset.ts";
 import type { Node, Tensor } from "../../src/graph/onnx_pb.ts";
 import { modelBytes } from "../../src/onnx/onnx-file.ts";
 import { prepare } from "../../src/onnx/prepare.ts";
