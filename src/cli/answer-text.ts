@@ -36,7 +36,7 @@ function exitLine({ exit, classIndex, confidence, qExit, qContinue }: ExitTrace,
   const values =
     qExit === null || qContinue === null
       ? "the last one"
-      : `leaving is worth ${qExit.toFixed(3)}, going on ${qContinue.toFixed(3)}`;
+      : `leaving ${qExit.toFixed(3)}, going on ${qContinue.toFixed(3)}`;
   return `exit ${exit}: ${classes[classIndex]} (${formatPercent(confidence)}); ${values}`;
 }
 

@@ -182,8 +182,7 @@ export class AdaptiveClassifier<Image> {
   }
 
   #sureAt(lambda: number, precise: number): Promise<SureAnswers> {
-    const { seed } = this.network.provenance;
-    const known = this.#sure.get(lambda) ?? sureAnswers(this.#runtime, this.policy, seed, lambda, precise);
+    const known = this.#sure.get(lambda) ?? sureAnswers(this.#runtime, this.policy, lambda, precise);
     this.#sure.set(lambda, known);
     return known;
   }
@@ -363,7 +362,7 @@ export class AdaptiveClassifier<Image> {
       confidence,
       exit,
       stoppedBy: why,
-      reason: reasonOf(last, why, this.costs.exitMacs),
+      reason: reasonOf(last, why, this.costs.exitMacs, this.policy.decider),
       costMacs: this.costs.exitMacs[exit - 1]!,
       trace,
     };

@@ -1,14 +1,13 @@
 /** From which confidence on an answer may be given, where a wrong one is worse than none. */
-import { halves } from "../dataset/split.ts";
 import { UserError } from "../errors.ts";
 import { answersOf } from "../exits/answers.ts";
 import { confidences } from "../exits/calibration.ts";
-import { tableSubset } from "../exits/exit-table.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { decide } from "./agent.ts";
+import { decidingAgent } from "./decider.ts";
 import type { LearnedPolicy } from "./learned-policy.ts";
 
-/** What holds on the selection half of the validation images. */
+/** What holds on the validation images, which the network has not seen. */
 export interface SureAnswers {
   /** An answer is given from this confidence on. */
   readonly least: number;
@@ -41,20 +40,20 @@ export function leastConfidence(confidence: Float64Array, correct: Uint8Array, p
 }
 
 /**
- * `leastConfidence` of the agent's answers at one lambda.
+ * `leastConfidence` of the answers at one lambda, where the policy's decider lets images leave. The agent and two numbers per exit were fitted
+ * to the same images; the network, whose confidence it is, was not.
  *
- * @param splitSeed what the policy was learned with: it tells the selection half
  * @throws {UserError} if that precision cannot be had
  */
 export async function sureAnswers(
   runtime: Runtime,
-  { agent, costs, validation }: LearnedPolicy,
-  splitSeed: number,
+  policy: LearnedPolicy,
   lambda: number,
   precise: number,
 ): Promise<SureAnswers> {
-  const answers = answersOf(tableSubset(validation, halves(validation.labels, splitSeed).selection), agent);
-  const taken = await decide(runtime, agent, answers, costs, lambda);
+  const { agent, costs, validation } = policy;
+  const answers = answersOf(validation, agent);
+  const taken = await decide(runtime, decidingAgent(policy), answers, costs, lambda);
   const perExit = Array.from({ length: agent.exits }, (_, exit) => confidences(answers, exit));
   const confidence = Float64Array.from(taken, (exit, i) => perExit[exit]!.confidence[i]!);
   const correct = Uint8Array.from(taken, (exit, i) => perExit[exit]!.correct[i]!);

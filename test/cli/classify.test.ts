@@ -106,7 +106,7 @@ test("CSV and JSON Lines, with further classes and reasons", async () => {
 test("--explain says what was expected at each exit", async () => {
   const lines = (await run(paths[0]!, "--explain")).stdout.trim().split("\n");
   expect(lines[1]).toMatch(/^ {2}(left at exit [1-3]|went to the last exit, 4): /);
-  expect(lines[2]).toMatch(/^ {4}exit 1: \w+ \([\d.]+%\); leaving is worth [\d.]+, going on [\d.]+$/);
+  expect(lines[2]).toMatch(/^ {4}exit 1: \w+ \([\d.]+%\); leaving [\d.]+, going on [\d.]+$/);
 });
 
 test("--precise: below a confidence that validation tells no class is named", async () => {

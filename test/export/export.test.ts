@@ -196,7 +196,7 @@ describe("the model card", () => {
       "savings 28.2%",
       "| 3 | 33.3% | 85.00% |",
       "Recommended: 0.3. The agent was trained for 0.01 to 1.",
-      "| 0.01 | 90.00% | 1.00 k MACs | 10.0% |",
+      "| 0.01 | 90.00% | 1.23 k MACs | 10.0% |",
       "| 1 | 70.00% |",
       "one of its 4 classes whatever the picture shows: cat, dog, bird, fish.",
       "trained on pictures of 8x8 pixels and 2 channels",

@@ -22,6 +22,12 @@ test("why, in numbers and words", () => {
   expect(reasonOf(at(2, 0.71, 0.79, 0.812), "deadline", macs)).toBe(
     "left at exit 2: 71% sure; the agent wanted to go on (0.812 against 0.790), but the next stage would probably have come too late",
   );
+  expect(reasonOf(at(1, 0.89, 0.89, 0.833), "policy", macs, "threshold:confidence")).toBe(
+    "left at exit 1: 89% sure; its confidence of 0.890 reaches the threshold of 0.833",
+  );
+  expect(reasonOf(at(1, 0.89, -0.4, -0.571), "policy", macs, "threshold:entropy")).toBe(
+    "left at exit 1: 89% sure; its entropy of 0.400 reaches the threshold of 0.571",
+  );
   expect(reasonOf(at(3, 0.997, null, null), "last exit", macs)).toBe(
     "went to the last exit, 3: over 99% sure; there is nothing behind it",
   );
