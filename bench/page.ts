@@ -1,13 +1,15 @@
 /**
  * How soon the page is there: first paint, model ready, first answer, from localhost in a fresh headless Chromium, and how much
- * script it is. `npm run bench:page`
+ * script it is. `npm run bench:page [-- --short]`; short: each page once
  */
 import { readdirSync, readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import { serve } from "../src/server/serve.ts";
 import { launchChromium } from "../test/web/chromium.ts";
 
-const RUNS = 5;
+const { values: flags } = parseArgs({ options: { short: { type: "boolean", default: false } } });
+const RUNS = flags.short ? 1 : 5;
 const MODELS = ["shapes", "cifar10"];
 
 interface Times {

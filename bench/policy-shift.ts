@@ -1,5 +1,5 @@
 /**
- * How much the agent regains when pictures change: `npm run bench:policy-shift -- --model DIR --data PATH [--json]`.
+ * How much the agent regains when pictures change: `npm run bench:policy-shift -- --model DIR --data PATH [--json] [--short]`.
  *
  * The validation images, darker, noisy or blurred, are the feedback; the test images, changed likewise, are what is scored: they
  * are in neither part that is learned from, selected on or judged on. Optimal stopping is solved on all changed validation images.
@@ -32,15 +32,19 @@ const { values: flags } = parseArgs({
   options: {
     model: { type: "string" },
     data: { type: "string" },
-    seeds: { type: "string", default: "5" },
+    seeds: { type: "string" },
     steps: { type: "string" },
     shift: { type: "string" },
     json: { type: "boolean", default: false },
+    /** Whether it runs to the end, no figures: one seed, one shift, 100 steps. */
+    short: { type: "boolean", default: false },
   },
 });
+const steps = flags.steps ?? (flags.short ? "100" : undefined);
+const wanted = flags.shift ?? (flags.short ? "darker" : undefined);
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 const runtime = createNodeRuntime();
-const seeds = Array.from({ length: Number(flags.seeds) }, (_, i) => i + 1);
+const seeds = Array.from({ length: Number(flags.seeds ?? (flags.short ? 1 : 5)) }, (_, i) => i + 1);
 
 function percents(share: number, interval: readonly [number, number]): string {
   return `${(100 * share).toFixed(0)}% (${interval.map((end) => (100 * end).toFixed(0)).join(" to ")})`;
@@ -71,7 +75,7 @@ async function measureShift(name: string, policy: LearnedPolicy, feedback: ExitT
   const perSeed: number[] = [];
   const taken: boolean[] = [];
   for (const seed of seeds) {
-    const options = { seed, ...(flags.steps ? { steps: Number(flags.steps) } : {}) };
+    const options = { seed, ...(steps ? { steps: Number(steps) } : {}) };
     const result = await learnOn(runtime, agent, feedback, costs, options);
     const ungated = await imageReturns(runtime, result.learned, test, costs, lambdas);
     const returns = result.judgement.better ? ungated : old;
@@ -115,7 +119,7 @@ const { name: dataset } = network.provenance.dataset;
 const data = await openDataset(flags.data ?? dataset, { seed: network.provenance.seed });
 const rows = [];
 for (const [name, shift] of Object.entries(SHIFTS)) {
-  if (flags.shift && flags.shift !== name) continue;
+  if (wanted && wanted !== name) continue;
   const [feedback, test] = await Promise.all(
     [data.validation!, data.test].map((split) =>
       computeExitTable(runtime, network, shifted(split, data.imageShape, shift)),

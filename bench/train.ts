@@ -1,5 +1,5 @@
 /**
- * How fast a training step is, and what it could be: `npm run bench:train [-- --json]`.
+ * How fast a training step is, and what it could be: `npm run bench:train [-- --json] [-- --short]`.
  * The roof, every convolution and matrix product alone, whole steps, and PyTorch beside it, in one run: these machines are
  * noisy, so only figures of one run compare.
  */
@@ -27,17 +27,21 @@ import type { StepTimes } from "./train-step.ts";
 
 const BATCH = 128;
 const CLASSES = Array.from("0123456789");
-const TURNS = 5;
 const { values: flags } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
     device: { type: "string", default: "cpu" },
     threads: { type: "string" },
     /** Of each turn. */
-    steps: { type: "string", default: "5" },
-    network: { type: "string", multiple: true, default: ["compact", "classic"] },
+    steps: { type: "string" },
+    network: { type: "string", multiple: true },
+    /** Whether it runs to the end, no figures: one turn of one step of `tiny`. */
+    short: { type: "boolean", default: false },
   },
 });
+const turns = flags.short ? 1 : 5;
+const steps = flags.steps ?? (flags.short ? "1" : "5");
+const networks = flags.network ?? (flags.short ? ["tiny"] : ["compact", "classic"]);
 const threads = Number(flags.threads ?? availableParallelism());
 const runtime = createNodeRuntime({ device: flags.device, threads });
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
@@ -87,7 +91,7 @@ async function measureRoof(): Promise<number> {
 
 function measureStep(network: string): StepTimes {
   const script = fileURLToPath(new URL("train-step.ts", import.meta.url));
-  const options = { network, device: flags.device, threads: String(threads), steps: flags.steps };
+  const options = { network, device: flags.device, threads: String(threads), steps };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
   const output = execFileSync(process.execPath, [...process.execArgv, script, ...args], { encoding: "utf8" });
   return JSON.parse(output) as StepTimes;
@@ -168,24 +172,24 @@ async function convolutionTable(blueprint: Blueprint, roof: number): Promise<str
 async function measureStepAndKernels(network: string, kernels: readonly Kernel[]) {
   const timers = [];
   for (const kernel of kernels) timers.push(await kernelTimer(runtime, kernel));
-  const turns: { step: StepTimes; kernelMs: number[]; kernelsAloneMs: number }[] = [];
-  for (let turn = 0; turn < TURNS; turn++) {
+  const taken: { step: StepTimes; kernelMs: number[]; kernelsAloneMs: number }[] = [];
+  for (let turn = 0; turn < turns; turn++) {
     const step = measureStep(network);
     const kernelMs: number[] = [];
     for (const timer of timers) kernelMs.push(await timer.time(3));
     const kernelsAloneMs = kernels.reduce((sum, { count }, i) => sum + count * kernelMs[i]!, 0);
-    turns.push({ step, kernelMs, kernelsAloneMs });
+    taken.push({ step, kernelMs, kernelsAloneMs });
     say(`${network}: step ${step.stepMs.toFixed(0)} ms, kernels alone ${kernelsAloneMs.toFixed(0)} ms`);
   }
   for (const timer of timers) await timer.close();
   return {
-    stepMs: median(turns.map(({ step }) => step.stepMs)),
-    waitMs: median(turns.map(({ step }) => step.waitMs)),
-    peakResidentBytes: Math.max(...turns.map(({ step }) => step.peakResidentBytes)),
-    residentBytes: turns[0]!.step.residentBytes,
-    kernelMs: kernels.map((_, i) => median(turns.map((turn) => turn.kernelMs[i]!))),
-    kernelsAloneMs: median(turns.map((turn) => turn.kernelsAloneMs)),
-    stepOverKernels: median(turns.map((turn) => turn.step.stepMs / turn.kernelsAloneMs)),
+    stepMs: median(taken.map(({ step }) => step.stepMs)),
+    waitMs: median(taken.map(({ step }) => step.waitMs)),
+    peakResidentBytes: Math.max(...taken.map(({ step }) => step.peakResidentBytes)),
+    residentBytes: taken[0]!.step.residentBytes,
+    kernelMs: kernels.map((_, i) => median(taken.map((turn) => turn.kernelMs[i]!))),
+    kernelsAloneMs: median(taken.map((turn) => turn.kernelsAloneMs)),
+    stepOverKernels: median(taken.map((turn) => turn.step.stepMs / turn.kernelsAloneMs)),
   };
 }
 
@@ -261,7 +265,7 @@ async function measureNetwork(network: string, roof: number) {
 
 const roofGflops = await measureRoof();
 const runs = [];
-for (const network of flags.network) runs.push(await measureNetwork(network, roofGflops));
+for (const network of networks) runs.push(await measureNetwork(network, roofGflops));
 const report = {
   machine: `${cpus()[0]!.model}, ${threads} threads, ${flags.device}, Node ${process.version}`,
   threads,

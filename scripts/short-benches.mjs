@@ -1,0 +1,22 @@
+// Every `bench:*` script in its short form: whether it runs to the end, not how fast things are.
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const MODEL = ["--model", "models/shapes"];
+const OPTIONS = { "bench:policy": MODEL, "bench:policy-shift": MODEL };
+
+const { scripts } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
+for (const name of Object.keys(scripts).filter((one) => one.startsWith("bench:"))) {
+  const args = ["run", "--silent", name, "--", "--short", ...(OPTIONS[name] ?? [])];
+  process.stdout.write(`\n$ npm ${args.join(" ")}\n`);
+  const started = performance.now();
+  const { status } = spawnSync("npm", args, {
+    cwd: root,
+    stdio: ["ignore", "ignore", "inherit"],
+    shell: process.platform === "win32",
+  });
+  process.stdout.write(`(${((performance.now() - started) / 1000).toFixed(0)} s)\n`);
+  if (status !== 0) throw new Error(`${name}: exit code 0 expected, found ${status}`);
+}
