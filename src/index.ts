@@ -1,5 +1,6 @@
 /** The public API, in the order of the flow. */
 export type { Dataset, Samples } from "./dataset/dataset.ts";
+export { readImage } from "./dataset/image-file.ts";
 export { type OpenOptions, openDataset } from "./dataset/open.ts";
 export { UserError } from "./errors.ts";
 export type { DetailedEvaluation, EvaluationDetails } from "./evaluation/details.ts";

@@ -1,34 +1,104 @@
 /** The service as answers to requests; `inject` asks it without a socket. */
-import { type AdaptiveClassifier, UserError } from "earlyexit";
-import Fastify, { type FastifyInstance } from "fastify";
+import multipart from "@fastify/multipart";
+import swagger from "@fastify/swagger";
+import swaggerUi from "@fastify/swagger-ui";
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from "fastify";
+import { classifyRoutes } from "./classify-routes.ts";
+import { inferRoutes } from "./infer-routes.ts";
+import { keyCheck } from "./keys.ts";
+import { modelRoutes } from "./model-routes.ts";
+import { openApi } from "./openapi.ts";
+import { BadPicture, Overloaded } from "./request-queue.ts";
+import { RequestMistake, type Service } from "./service.ts";
+import { FatalPicture } from "./worker-pool.ts";
 
 export interface AppOptions {
-  readonly classifier: AdaptiveClassifier;
-  /** Bytes of a picture's file, at most; default 10 MB. */
-  readonly maxBytes?: number;
+  /** Bytes of a request, at most. */
+  readonly maxBytes: number;
+  /** Needed by every request but those for health; null: nobody needs one. */
+  readonly keys: readonly string[] | null;
+  readonly logger: NonNullable<FastifyServerOptions["logger"]>;
 }
 
-const MAX_BYTES = 10_000_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+const MOST_PICTURES = 256;
+/** What probes ask for, and they have no key. */
+const OPEN = new Set(["/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"]);
 
-/**
- *     GET  /healthz       the process answers
- *     POST /v1/classify   a picture's bytes as body -> class, confidence, exit, cost
- */
-export function createApp({ classifier, maxBytes = MAX_BYTES }: AppOptions): FastifyInstance {
-  const app = Fastify({ bodyLimit: maxBytes });
+const HEADERS = {
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cross-origin-resource-policy": "same-origin",
+  "x-frame-options": "DENY",
+};
+
+export async function createApp(service: Service, options: AppOptions): Promise<FastifyInstance> {
+  const { maxBytes, keys, logger } = options;
+  const app = Fastify({
+    logger,
+    bodyLimit: maxBytes,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: 2 * REQUEST_TIMEOUT_MS,
+    requestIdHeader: "x-request-id",
+    forceCloseConnections: "idle",
+  });
+  await app.register(multipart, {
+    limits: { fileSize: maxBytes, files: MOST_PICTURES, fields: 8 },
+    throwFileSizeLimit: true,
+  });
   // whatever the client calls it, the bytes say what it is
-  app.removeAllContentTypeParsers();
+  app.removeContentTypeParser("text/plain");
   app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
-  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
-    const status = error instanceof UserError ? 400 : (error.statusCode ?? 500);
-    return reply.code(status).send({ error: status === 500 ? "a defect of the server" : error.message });
-  });
+  protect(app, service, keys);
+  answerErrors(app);
   app.get("/healthz", async () => ({ status: "ok" }));
-  app.post("/v1/classify", async (request) => {
-    if (!(request.body instanceof Uint8Array) || request.body.length === 0)
-      throw new UserError("classify: a picture's bytes as body expected, found none; send a JPEG, PNG or WebP file");
-    const { label, classIndex, confidence, exit, stoppedBy, costMacs } = await classifier.classify(request.body);
-    return { label, classIndex, confidence, exit, stoppedBy, costMacs };
-  });
+  app.get("/readyz", async (_, reply) =>
+    service.isReady() ? { status: "ready" } : reply.code(503).send({ status: "ending" }),
+  );
+  app.get("/metrics", async (_, reply) =>
+    reply.type(service.metrics.contentType).send(await service.metrics.text(service.deployments.values())),
+  );
+  await app.register(swagger, { mode: "static", specification: { document: openApi() as never } });
+  await app.register(swaggerUi, { routePrefix: "/docs" });
+  app.get("/openapi.json", async () => openApi());
+  classifyRoutes(app, service);
+  modelRoutes(app, service);
+  inferRoutes(app, service);
   return app;
+}
+
+/** Keys, headers, request ids and trace context on every answer; counts and times. */
+function protect(app: FastifyInstance, { metrics }: Service, keys: readonly string[] | null): void {
+  const isKey = keys && keyCheck(keys);
+  app.addHook("onRequest", async (request, reply) => {
+    reply.headers(HEADERS).header("x-request-id", request.id);
+    const trace = request.headers.traceparent;
+    if (typeof trace === "string" && /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(trace))
+      reply.header("traceparent", trace);
+    if (isKey && !OPEN.has(request.url) && !isKey(request.headers))
+      throw new RequestMistake("key: one in 'Authorization: Bearer ..' expected, found none that is known", 401);
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    const route = request.routeOptions.url ?? "none";
+    metrics.requests.inc({ route, status: reply.statusCode });
+    metrics.seconds.observe({ route }, reply.elapsedTime / 1000);
+  });
+}
+
+function answerErrors(app: FastifyInstance): void {
+  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+    const status = statusOf(error);
+    if (error instanceof Overloaded) reply.header("retry-after", error.retryAfterSeconds);
+    if (status === 500) request.log.error(error);
+    const message = status === 500 ? "a defect of the service; its log says more" : error.message;
+    return reply.code(status).send({ error: message, requestId: request.id });
+  });
+}
+
+function statusOf(error: Error & { statusCode?: number }): number {
+  if (error instanceof Overloaded) return 429;
+  if (error instanceof BadPicture) return 400;
+  if (error instanceof FatalPicture) return 422;
+  if (error.name === "AbortError") return 499;
+  return error.statusCode ?? 500;
 }

@@ -1,31 +1,63 @@
+import { readFile } from "node:fs/promises";
+import { basename, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { UserError } from "earlyexit";
-import { serve } from "./serve.ts";
-
-const DEFAULT_PORT = 8080;
+import { type ServeOptions, serve } from "./serve.ts";
 
 const HELP = `Usage: earlyexit serve --model DIR [options]
 
-  --model DIR   model or run folder
-  --port N      port on this computer (default ${DEFAULT_PORT}; 0 for any that is free)
-  --help        this text
+A model as an HTTP service: POST a picture to /v1/classify; /docs shows the rest.
+
+  --model [NAME=]DIR   model or run folder; may be given several times
+  --port N             default 8080; 0 for any that is free
+  --host ADDRESS       default 127.0.0.1, this computer alone; any other needs --keys
+  --keys FILE          one key per line; requests then need 'Authorization: Bearer KEY'
+  --workers N          processes per model (default: the cores)
+  --slo-ms X           promised time from request to answer; the price of computing keeps it (default 50)
+  --lambda X           price of a quiet service (default: the recommended one of each model)
+  --max-batch N        pictures per batch, at most (default 16)
+  --batch-wait-ms X    how long a picture may wait for others while a worker is free (default 0)
+  --max-bytes N        bytes of a request, at most (default 10000000)
+  --quiet              no log
+  --help               this text
 `;
 
+const OPTIONS = {
+  model: { type: "string", multiple: true },
+  port: { type: "string" },
+  host: { type: "string" },
+  keys: { type: "string" },
+  workers: { type: "string" },
+  "slo-ms": { type: "string" },
+  lambda: { type: "string" },
+  "max-batch": { type: "string" },
+  "batch-wait-ms": { type: "string" },
+  "max-bytes": { type: "string" },
+  quiet: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
 /**
- * `earlyexit serve`: prints the address, then answers until SIGINT or SIGTERM.
+ * `earlyexit serve`: prints the address, then answers until SIGINT or SIGTERM; logs JSON lines to stderr.
  *
  * @param args what stands behind `serve`
  * @throws {UserError} if an option is unknown or wrong
  */
 export async function serveCommand(args: readonly string[]): Promise<void> {
-  const { model, port, help } = parse(args);
-  if (help) {
+  const flags = parse(args);
+  if (flags.help) {
     process.stdout.write(HELP);
     return;
   }
-  if (model === undefined)
+  if (!flags.model?.length)
     throw new UserError("serve: --model DIR expected, found none; give a model or run folder with a policy");
-  const service = await serve({ model, port: portOf(port) });
+  const service = await serve({
+    models: namedFolders(flags.model),
+    ...(flags.host === undefined ? {} : { host: flags.host }),
+    ...(flags.keys === undefined ? {} : { keys: await readKeys(flags.keys) }),
+    ...numbers(flags),
+    logger: flags.quiet ? false : { stream: process.stderr },
+  });
   process.stdout.write(`${service.url}\n`);
   await new Promise<void>((stop) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop());
@@ -35,18 +67,59 @@ export async function serveCommand(args: readonly string[]): Promise<void> {
 
 function parse(args: readonly string[]) {
   try {
-    return parseArgs({
-      args: [...args],
-      options: { model: { type: "string" }, port: { type: "string" }, help: { type: "boolean", short: "h" } },
-    }).values;
+    return parseArgs({ args: [...args], options: OPTIONS }).values;
   } catch (cause) {
     throw new UserError(`serve: ${(cause as Error).message}; earlyexit serve --help shows all options`, { cause });
   }
 }
 
-function portOf(text: string | undefined): number {
-  if (text === undefined) return DEFAULT_PORT;
-  const port = Number(text);
-  if (text.trim() !== "" && Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
-  throw new UserError(`--port: a whole number from 0 to 65535 expected, found ${text}; correct it`);
+function namedFolders(texts: readonly string[]): Record<string, string> {
+  const pairs = texts.map((text) => {
+    const [, name, folder] = /^([\w.-]+)=(.+)$/.exec(text) ?? [];
+    return [name ?? basename(resolve(text)), resolve(folder ?? text)] as const;
+  });
+  const names = pairs.map(([name]) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice) throw new UserError(`--model: names that differ expected, found ${twice} twice; write NAME=DIR`);
+  return Object.fromEntries(pairs);
+}
+
+async function readKeys(file: string): Promise<string[]> {
+  const text = await readFile(file, "utf8").catch((cause) => {
+    throw new UserError(`--keys: a file with one key per line expected, found none at ${file}; check the path`, {
+      cause,
+    });
+  });
+  const keys = text.split("\n").flatMap((line) => line.trim() || []);
+  const short = keys.find((key) => key.length < 16);
+  if (keys.length === 0 || short !== undefined)
+    throw new UserError(
+      `--keys: keys of at least 16 characters in ${file} expected, found ${keys.length === 0 ? "none" : "a shorter one"}; write one per line`,
+    );
+  return keys;
+}
+
+type Flags = ReturnType<typeof parse>;
+
+function numbers(flags: Flags): Partial<ServeOptions> {
+  const given = [
+    ["port", numberOf(flags, "port", 0, 65_535, true)],
+    ["workers", numberOf(flags, "workers", 1, 1024, true)],
+    ["sloMs", numberOf(flags, "slo-ms", 1, 60_000)],
+    ["lambda", numberOf(flags, "lambda", 0, 100)],
+    ["maxBatch", numberOf(flags, "max-batch", 1, 1024, true)],
+    ["batchWaitMs", numberOf(flags, "batch-wait-ms", 0, 10_000)],
+    ["maxBytes", numberOf(flags, "max-bytes", 1000, 1e9, true)],
+  ] as const;
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+}
+
+function numberOf(flags: Flags, name: keyof Flags, from: number, to: number, whole = false): number | undefined {
+  const text = flags[name];
+  if (typeof text !== "string") return undefined;
+  const value = Number(text);
+  if (text.trim() !== "" && value >= from && value <= to && (!whole || Number.isInteger(value))) return value;
+  throw new UserError(
+    `--${name}: ${whole ? "a whole number" : "a number"} from ${from} to ${to} expected, found ${text}; correct it`,
+  );
 }

@@ -1,0 +1,180 @@
+/** Requests wait here until a worker has room: batches are what arrived meanwhile, the price is what the wait makes it. */
+import type { Classification } from "earlyexit";
+import type { Job, Picture } from "./messages.ts";
+import { type PriceOptions, priceOf } from "./price.ts";
+import type { WorkerPool } from "./worker-pool.ts";
+
+export interface QueueOptions {
+  readonly price: PriceOptions;
+  /** Pictures per batch, at most. */
+  readonly maxBatch: number;
+  /** How long a picture may wait for others to come while a worker has room. */
+  readonly batchWaitMs: number;
+  /** The promised time from request to answer. */
+  readonly sloMs: number;
+  readonly workers: number;
+  /** Pictures that may wait, whatever their price: a bound on memory. */
+  readonly mostWaiting: number;
+}
+
+export interface Wish {
+  readonly picture: Picture;
+  /** Instead of the price of the moment. */
+  readonly lambda?: number;
+  readonly deadlineMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Served {
+  readonly answer: Classification;
+  /** The lambda that it was answered at. */
+  readonly price: number;
+  readonly waitMs: number;
+}
+
+/** Even at the highest price the promise could not be kept. */
+export class Overloaded extends Error {
+  readonly retryAfterSeconds: number;
+  constructor(waiting: number, retryAfterSeconds: number) {
+    super(`overloaded: fewer than ${waiting} waiting pictures expected; try again in ${retryAfterSeconds} s`);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** The picture cannot be read, for the reason given. */
+export class BadPicture extends Error {}
+
+interface Entry extends Wish {
+  readonly queuedAt: number;
+  resolve(served: Served): void;
+  reject(error: unknown): void;
+}
+
+export interface BatchEvent {
+  readonly size: number;
+  readonly price: number;
+  readonly computeMs: number;
+}
+
+/** How much a new measurement counts for in the running means of milliseconds per picture. */
+const NEW_SHARE = 0.2;
+
+export function createQueue(
+  options: QueueOptions,
+  pool: () => WorkerPool,
+  cheapestMs: number,
+  onBatch: (event: BatchEvent) => void = () => undefined,
+) {
+  const entries: Entry[] = [];
+  let nextId = 0;
+  let cheapest = cheapestMs;
+  let msPerPicture = cheapestMs;
+  let atWork = 0;
+  let timer: NodeJS.Timeout | null = null;
+  let onIdle: (() => void) | null = null;
+
+  /** How long the newest one will have waited, as things go now. */
+  const expectedWaitMs = (): number => (entries.length * msPerPicture) / options.workers;
+
+  function enqueue(wish: Wish): Promise<Served> {
+    wish.signal?.throwIfAborted();
+    const most = Math.min(options.mostWaiting, mostWaiting(options, cheapest));
+    if (entries.length >= most) throw new Overloaded(most, Math.max(1, Math.ceil(expectedWaitMs() / 1000)));
+    return new Promise((resolve, reject) => {
+      const entry = { ...wish, queuedAt: performance.now(), resolve, reject };
+      entries.push(entry);
+      wish.signal?.addEventListener("abort", () => drop(entry), { once: true });
+      pump();
+    });
+  }
+
+  function drop(entry: Entry): void {
+    const at = entries.indexOf(entry);
+    if (at >= 0) entries.splice(at, 1);
+    entry.reject(entry.signal?.reason);
+  }
+
+  function pump(): void {
+    while (entries.length > 0 && pool().hasRoom) {
+      const age = performance.now() - entries[0]!.queuedAt;
+      if (entries.length < options.maxBatch && age < options.batchWaitMs) {
+        if (timer) return;
+        timer = setTimeout(() => {
+          timer = null;
+          pump();
+        }, options.batchWaitMs - age);
+        return;
+      }
+      void dispatch(age);
+    }
+  }
+
+  async function dispatch(age: number): Promise<void> {
+    const price = priceOf(options.price, Math.max(age, expectedWaitMs()));
+    const batch = takeBatch(entries, options.maxBatch);
+    const { lambda = price, deadlineMs, queuedAt } = batch[0]!;
+    const sentAt = performance.now();
+    const job: Job = {
+      id: nextId++,
+      lambda,
+      ...(deadlineMs === undefined ? {} : { deadlineMs: Math.max(0, deadlineMs - (sentAt - queuedAt)) }),
+      pictures: batch.map(({ picture }) => picture),
+    };
+    atWork++;
+    try {
+      const { outcomes, computeMs } = await pool().run(job);
+      const each = computeMs / batch.length;
+      msPerPicture += NEW_SHARE * (each - msPerPicture);
+      if (lambda === options.price.most) cheapest += NEW_SHARE * (each - cheapest);
+      onBatch({ size: batch.length, price: lambda, computeMs });
+      for (const [i, entry] of batch.entries()) {
+        const outcome = outcomes[i]!;
+        if ("mistake" in outcome) entry.reject(new BadPicture(outcome.mistake));
+        else entry.resolve({ answer: outcome.answer, price: lambda, waitMs: sentAt - entry.queuedAt });
+      }
+    } catch (error) {
+      for (const entry of batch) entry.reject(error);
+    } finally {
+      atWork--;
+      pump();
+      if (atWork === 0 && entries.length === 0) onIdle?.();
+    }
+  }
+
+  return {
+    enqueue,
+    pump,
+    get waiting(): number {
+      return entries.length;
+    },
+    /** What a picture that came now would pay. */
+    get price(): number {
+      const age = entries[0] ? performance.now() - entries[0].queuedAt : 0;
+      return priceOf(options.price, Math.max(age, expectedWaitMs()));
+    },
+    /** Once nothing waits and nothing is at work. */
+    async idle(): Promise<void> {
+      if (atWork > 0 || entries.length > 0) await new Promise<void>((done) => (onIdle = done));
+    },
+  };
+}
+
+export type RequestQueue = ReturnType<typeof createQueue>;
+
+/** How many pictures may wait so that the last of them is answered in time at the highest price; at least a batch for each worker. */
+export function mostWaiting({ sloMs, workers, maxBatch }: QueueOptions, cheapestMs: number): number {
+  return Math.max(maxBatch * workers, Math.floor((sloMs * workers) / cheapestMs));
+}
+
+/** The oldest one and those behind it that may be computed with it: at the same wish, none with a deadline. */
+function takeBatch(entries: Entry[], most: number): Entry[] {
+  const first = entries.shift()!;
+  const batch = [first];
+  if (first.deadlineMs !== undefined) return batch;
+  for (let i = 0; i < entries.length && batch.length < most; ) {
+    const { lambda, deadlineMs } = entries[i]!;
+    if (lambda === first.lambda && deadlineMs === undefined) batch.push(...entries.splice(i, 1));
+    else i++;
+  }
+  return batch;
+}

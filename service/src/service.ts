@@ -1,0 +1,90 @@
+/** What the routes share. */
+import { randomUUID } from "node:crypto";
+import type { Classification } from "earlyexit";
+import type { FastifyRequest } from "fastify";
+import type { Deployment } from "./deployment.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Served, Wish } from "./request-queue.ts";
+import type { Answer } from "./schemas.ts";
+
+export interface Service {
+  /** By name; the first one is the default. */
+  readonly deployments: ReadonlyMap<string, Deployment>;
+  readonly metrics: Metrics;
+  /** False once it ends. */
+  readonly isReady: () => boolean;
+}
+
+/** A mistake of whoever asks, with its HTTP status. */
+export class RequestMistake extends Error {
+  readonly statusCode: number;
+  constructor(message: string, statusCode = 400) {
+    super(message);
+    this.statusCode = statusCode;
+  }
+}
+
+/** @throws {RequestMistake} 404 if there is none of that name */
+export function deploymentOf({ deployments }: Service, name: string | undefined): Deployment {
+  const found = name === undefined ? [...deployments.values()][0] : deployments.get(name);
+  if (found) return found;
+  throw new RequestMistake(`model: one of ${[...deployments.keys()].join(", ")} expected, found ${name}`, 404);
+}
+
+/** Aborted when the client leaves before it is answered. */
+export function clientSignal(
+  request: FastifyRequest,
+  reply: { raw: NodeJS.EventEmitter & { writableFinished: boolean } },
+): NonNullable<Wish["signal"]> {
+  const controller = new AbortController();
+  reply.raw.once("close", () => {
+    if (!reply.raw.writableFinished) controller.abort(new DOMException("the client left", "AbortError"));
+  });
+  if (request.raw.destroyed && !request.raw.complete)
+    controller.abort(new DOMException("the client left", "AbortError"));
+  return controller.signal;
+}
+
+/** @throws {RequestMistake} if lambda is outside what the model was trained for */
+export async function ask(service: Service, deployment: Deployment, wish: Wish): Promise<Served> {
+  const { from, to } = deployment.model.policy!.agent.lambdaRange;
+  const { lambda } = wish;
+  if (lambda !== undefined && !(lambda >= from && lambda <= to))
+    throw new RequestMistake(`lambda: one from ${from} to ${to} expected, found ${lambda}`);
+  const { name } = deployment;
+  const served = await deployment.queue.enqueue(wish);
+  service.metrics.exits.inc({ model: name, version: deployment.version, exit: served.answer.exit });
+  return served;
+}
+
+export function describeAnswer(
+  { name, version, model }: Deployment,
+  { answer, price, waitMs }: Served,
+  explain: boolean,
+): Answer {
+  const { label, confidence, exit, stoppedBy, costMacs } = answer;
+  return {
+    id: randomUUID(),
+    class: label,
+    confidence,
+    exit,
+    stoppedBy,
+    costMacs,
+    price,
+    model: name,
+    version,
+    waitMs,
+    ...(explain ? { trace: traceOf(answer, model.network.classes) } : {}),
+  };
+}
+
+function traceOf({ trace }: Classification, classes: readonly string[]): NonNullable<Answer["trace"]> {
+  return trace.map(({ exit, classIndex, confidence, probabilities, qExit, qContinue }) => ({
+    exit,
+    class: classes[classIndex]!,
+    confidence,
+    probabilities: Array.from(probabilities),
+    qExit,
+    qContinue,
+  }));
+}
