@@ -81,7 +81,7 @@ export async function openData(
     validation && `${validation.count} to validate`,
     `${test.count} to test`,
   ];
-  if (data.leftOut) progress.note(`${data.leftOut} pictures that cannot be read are left out`);
+  if (data.leftOut) progress.note(`${data.leftOut.length} pictures that cannot be read are left out`);
   progress.note(`${data.name}: ${data.classes.length} classes; images: ${parts.filter(Boolean).join(", ")}`);
   return data;
 }

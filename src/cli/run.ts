@@ -2,6 +2,7 @@ import { Command } from "@commander-js/extra-typings";
 import type { EvaluationFigures } from "../evaluation/figures.ts";
 import { loadModel, writeModel } from "../model/model-folder.ts";
 import { exampleExits, saveEvaluation, writeReport } from "../report/run-report.ts";
+import { writeSuspects } from "../report/suspect-files.ts";
 import { reportText } from "../report/text.ts";
 import { evaluateInDetail, learnPolicy } from "../story/node.ts";
 import { abortOnInterrupt, RESUME_HINT } from "./interrupt.ts";
@@ -87,6 +88,8 @@ async function learnAndEvaluate({ data, network, folder, runtime }: Trained, pro
   const examples = await exampleExits(model, result, data);
   const report = await writeReport(folder.path, { model, evaluation, examples, missing: [] });
   progress.note(`report: ${report}`);
+  const suspects = await writeSuspects(folder.path, data, policy, result.answers);
+  if (suspects) progress.note(`suspects: ${suspects.count} pictures whose labels may be wrong: ${suspects.path}`);
   return figures;
 }
 

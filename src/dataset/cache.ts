@@ -1,6 +1,6 @@
 /** The cache of decoded pictures: what is in it, how large it may be, and how it is emptied. */
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rm, stat, utimes } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { replaceFile } from "../files/writer.ts";
@@ -48,12 +48,6 @@ async function describe(folder: string): Promise<CachedPictures> {
     lastUsed: (await stat(folder)).mtime,
     inUse: isUsed(folder),
   };
-}
-
-/** Notes that a store is used now. */
-export async function touch(folder: string): Promise<void> {
-  const now = new Date();
-  await utimes(folder, now, now);
 }
 
 /** Bytes that all decoded pictures together may take. */

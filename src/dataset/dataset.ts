@@ -31,7 +31,12 @@ export interface Dataset {
   readonly validation: Samples | null;
   readonly test: Samples;
   /** Pictures that could not be read and were left out; absent where there are none. */
-  readonly leftOut?: number;
+  readonly leftOut?: readonly BrokenPicture[];
+}
+
+export interface BrokenPicture {
+  readonly name: string;
+  readonly reason: string;
 }
 
 /** Images as a reader found them: not split yet, nothing hashed. */
@@ -56,8 +61,8 @@ export interface DatasetParts {
   readonly test: Images | null;
   /** Makes samples of some of them, where their SHA-256 may be known; default: `createSamples`. */
   readonly toSamples?: (images: Images) => Samples;
-  /** Pictures that could not be read and were left out; default 0. */
-  readonly leftOut?: number;
+  /** Pictures that could not be read and were left out; default none. */
+  readonly leftOut?: readonly BrokenPicture[];
 }
 
 /**
@@ -112,9 +117,9 @@ const TEST_FRACTION = 0.1;
  * @throws {UserError} if one of them would be empty
  */
 export function splitParts(parts: DatasetParts, validationFraction: number, seed: number): Dataset {
-  const { name, imageShape, classes, toSamples = samplesOf, leftOut = 0 } = parts;
+  const { name, imageShape, classes, toSamples = samplesOf, leftOut = [] } = parts;
   const { training, test } = parts.test ? { ...parts, test: parts.test } : takeTest(parts, seed);
-  const about = { name, imageShape, classes, ...(leftOut > 0 ? { leftOut } : {}) };
+  const about = { name, imageShape, classes, ...(leftOut.length > 0 ? { leftOut } : {}) };
   const known = parts.validation && toSamples(parts.validation);
   if (training === null) return { ...about, train: null, validation: known, test: toSamples(test) };
   if (known) return { ...about, train: toSamples(training), validation: known, test: toSamples(test) };

@@ -104,7 +104,7 @@ function partsOf(folder: string, index: StoreIndex, options: PictureOptions, pat
     validation: part("validation"),
     test: part("test"),
     toSamples: (images) => rememberedSamples(folder, images),
-    leftOut: broken.length,
+    leftOut: broken.map(({ row, reason }) => ({ name: names[row]!, reason })),
   };
 }
 

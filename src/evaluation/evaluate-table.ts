@@ -67,7 +67,12 @@ export async function tableOfSplit(options: SplitEvaluation): Promise<TableEvalu
     ...others,
     table: await computeExitTable(runtime, network, samples, onProgress),
     classes: network.classes,
-    dataset: { name: data.name, split, sha256: samples.sha256 },
+    dataset: {
+      name: data.name,
+      split,
+      sha256: samples.sha256,
+      ...(data.leftOut ? { leftOut: data.leftOut.length } : {}),
+    },
     splitSeed: network.provenance.seed,
     ...(network.original
       ? { imported: { originalMacs: network.original.macs, fullMacs: network.fullMacs, notes: notesOn(network) } }

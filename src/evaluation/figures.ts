@@ -85,7 +85,13 @@ export interface EvaluationFigures extends DecisionFigures {
   readonly choice?: Choice;
   /** What `costMacs` counts everywhere in here, for example "ms"; absent: MACs. */
   readonly costUnit?: string;
-  readonly dataset: { readonly name: string; readonly split: string; readonly sha256: string };
+  readonly dataset: {
+    readonly name: string;
+    readonly split: string;
+    readonly sha256: string;
+    /** Pictures of the whole data set that could not be read; absent where all could. */
+    readonly leftOut?: number;
+  };
   /** Of the bootstrap and of the random yardstick. */
   readonly seed: number;
   readonly version: string;

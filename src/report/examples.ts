@@ -58,7 +58,7 @@ async function examplePicture(
 }
 
 /** [C, H, W] bytes as a PNG in a data URL. */
-async function pngAddress(pixels: Uint8Array, [channels, height, width]: ImageShape): Promise<string> {
+export async function pngAddress(pixels: Uint8Array, [channels, height, width]: ImageShape): Promise<string> {
   const size = height * width;
   const interleaved = Buffer.alloc(size * channels);
   for (let c = 0; c < channels; c++)
