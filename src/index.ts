@@ -22,7 +22,8 @@ export type { LearnedPolicy } from "./policy/learned-policy.ts";
 export type { QuantisedNetwork } from "./quantise/quantised-network.ts";
 export { createNodeRuntime } from "./runtime/node.ts";
 export type { Device, Runtime } from "./runtime/runtime.ts";
-export { type AttachFindings, type AttachOptions, attachExits } from "./story/attach-exits.ts";
+export { type AttachFindings, attachExits } from "./story/attach-exits.ts";
+export type { AttachOptions } from "./story/attach-options.ts";
 export {
   AdaptiveClassifier,
   type BatchOptions,

@@ -1,10 +1,10 @@
 /**
- * An exit table that was made elsewhere, say by a network in PyTorch: a safetensors file with `logits` [N, E, K] (float16, float32 or
- * float64), `labels` [N] (int32 or int64) and, unless they are given otherwise, `costs` [E] of any of these types. Other arrays are not read.
+ * An exit table that was made elsewhere, say by a network in PyTorch: a safetensors file with `logits` [N, E, K] (any float
+ * type), `labels` [N] (any integer type) and, unless they are given otherwise, `costs` [E] of any of these types. Other arrays are not read.
  * Letters: N images, E exits, K classes.
  */
 import { UserError } from "../errors.ts";
-import { decodeSafetensors, type StoredArray } from "../files/safetensors.ts";
+import { decodeSafetensors, listSafetensors, type StoredArray } from "../files/safetensors.ts";
 import type { ExitCosts, ExitTable } from "./exit-table.ts";
 
 export interface TableFile {
@@ -24,7 +24,7 @@ const MOST_CLASSES = 65_536;
  */
 export function decodeTableFile(bytes: Uint8Array, where: string): TableFile {
   const arrays = decodeSafetensors(bytes, where, ["logits", "labels", "costs"]);
-  const logits = arrayOf(arrays, "logits", "float32 [N, E, K]", where);
+  const logits = arrayOf(arrays, "logits", "float32 [N, E, K]", bytes, where);
   const [count, exits, classes] = logits.shape as [number, number, number];
   if (logits.shape.length !== 3 || logits.data instanceof Int32Array)
     throw new UserError(`${where}: logits float32 [N, E, K] expected, found ${describe(logits)}; write them so`);
@@ -39,7 +39,7 @@ export function decodeTableFile(bytes: Uint8Array, where: string): TableFile {
       `${where}: finite logits expected, found ${logits.data[wrong]} ${place(wrong, exits, classes)}; ` +
         "find out why the network gave that",
     );
-  const labels = labelsOf(arrays, count, classes, where);
+  const labels = labelsOf(arrays, count, classes, bytes, where);
   const stored = arrays.get("costs");
   if (stored && (stored.shape.length !== 1 || stored.shape[0] !== exits))
     throw new UserError(
@@ -74,23 +74,35 @@ export function increasingCosts(list: unknown, where: string): number[] {
   return list as number[];
 }
 
-function arrayOf(arrays: ReadonlyMap<string, StoredArray>, name: string, expected: string, where: string): StoredArray {
+function arrayOf(
+  arrays: ReadonlyMap<string, StoredArray>,
+  name: string,
+  expected: string,
+  bytes: Uint8Array,
+  where: string,
+): StoredArray {
   const found = arrays.get(name);
   if (found) return found;
-  const names = [...arrays.keys()].slice(0, 8).join(", ") || "nothing";
-  throw new UserError(`${where}: ${name} ${expected} expected, found only ${names}; write it under that name`);
+  const all = listSafetensors(bytes, where);
+  const shown =
+    all.slice(0, MOST_NAMED).join("; ") + (all.length > MOST_NAMED ? `; and ${all.length - MOST_NAMED} more` : "");
+  throw new UserError(`${where}: ${name} ${expected} expected, found ${shown || "nothing"}; write it under that name`);
 }
+
+/** Arrays that a message lists. */
+const MOST_NAMED = 8;
 
 function labelsOf(
   arrays: ReadonlyMap<string, StoredArray>,
   count: number,
   classes: number,
+  bytes: Uint8Array,
   where: string,
 ): Uint16Array {
-  const stored = arrayOf(arrays, "labels", `int32 or int64 [${count}]`, where);
+  const stored = arrayOf(arrays, "labels", `of an integer type [${count}]`, bytes, where);
   if (stored.shape.length !== 1 || stored.shape[0] !== count || stored.data instanceof Float32Array)
     throw new UserError(
-      `${where}: labels int32 or int64 [${count}], one per image, expected, found ${describe(stored)}; give one per image`,
+      `${where}: labels of an integer type [${count}], one per image, expected, found ${describe(stored)}; give one per image`,
     );
   return Uint16Array.from(stored.data, (label, i) => {
     if (Number.isInteger(label) && label >= 0 && label < classes) return label;

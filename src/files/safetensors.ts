@@ -18,17 +18,14 @@ const TYPES: Readonly<Record<string, { bytesPerValue: number; read: (bytes: Uint
   I64: { bytesPerValue: 8, read: (bytes) => Float64Array.from(new BigInt64Array(copyOf(bytes)), Number) },
   I32: { bytesPerValue: 4, read: (bytes) => new Int32Array(copyOf(bytes)) },
   I8: { bytesPerValue: 1, read: (bytes) => new Int8Array(copyOf(bytes)) },
-};
-
-/** Bytes per value of types that others write: their arrays are not read, but must lie where they say. */
-const OTHER_TYPES: Readonly<Record<string, number>> = {
-  BF16: 2,
-  I16: 2,
-  U16: 2,
-  U8: 1,
-  BOOL: 1,
-  U32: 4,
-  U64: 8,
+  // what other frameworks write, and we do not
+  BF16: { bytesPerValue: 2, read: fromBrainHalves },
+  I16: { bytesPerValue: 2, read: (bytes) => Int32Array.from(new Int16Array(copyOf(bytes))) },
+  U16: { bytesPerValue: 2, read: (bytes) => Int32Array.from(new Uint16Array(copyOf(bytes))) },
+  U8: { bytesPerValue: 1, read: (bytes) => Int32Array.from(bytes) },
+  BOOL: { bytesPerValue: 1, read: (bytes) => Int32Array.from(bytes) },
+  U32: { bytesPerValue: 4, read: (bytes) => Float64Array.from(new Uint32Array(copyOf(bytes))) },
+  U64: { bytesPerValue: 8, read: (bytes) => Float64Array.from(new BigUint64Array(copyOf(bytes)), Number) },
 };
 
 /** Bounds that no network comes near: what a damaged header claims is not believed. */
@@ -42,7 +39,7 @@ const MOST_PADDING = 63;
  * The same arrays give the same bytes.
  *
  * @param halve arrays that hold nothing but half-precision numbers are stored as such, which loses nothing
- * @see https://github.com/huggingface/safetensors for the format; here only the types of `TYPES`, of which int64 is read and not written
+ * @see https://github.com/huggingface/safetensors for the format; written are float32, float64, int32 and, with `halve`, float16
  */
 export function encodeSafetensors(
   arrays: ReadonlyMap<string, StoredArray>,
@@ -105,6 +102,12 @@ export function decodeSafetensors(
   return arrays;
 }
 
+/** What a file holds, for messages: "logits F32 [100, 4, 10]". @throws {UserError} if it is not such a file */
+export function listSafetensors(bytes: Uint8Array, where: string): string[] {
+  const { header } = readHeader(bytes, where);
+  return Object.entries(header).map(([name, { dtype, shape }]) => `${name} ${dtype} [${shape.join(", ")}]`);
+}
+
 type Header = z.output<typeof headerSchema>;
 type Broken = (expected: string, found: unknown) => UserError;
 
@@ -128,7 +131,7 @@ function checkLayout(header: Header, size: number, broken: Broken): void {
   if (entries.length > MOST_ARRAYS) throw broken(`at most ${MOST_ARRAYS} arrays`, entries.length);
   for (const [name, { dtype, shape, data_offsets }] of entries) {
     const [from, to] = data_offsets;
-    const perValue = Object.hasOwn(TYPES, dtype) ? TYPES[dtype]!.bytesPerValue : OTHER_TYPES[dtype];
+    const perValue = Object.hasOwn(TYPES, dtype) ? TYPES[dtype]!.bytesPerValue : undefined;
     const expected = perValue === undefined ? to - from : perValue * sizeOf(shape);
     if (to - from !== expected || to > size)
       throw broken(`${expected} bytes for ${name}`, `${Math.min(to - from, size - from)}`);
@@ -163,6 +166,12 @@ function fromHalves(bytes: Uint8Array): Float32Array {
   valueOfHalf ??= Float32Array.from({ length: 65536 }, (_, bits) => halfFromBits(bits));
   for (let i = 0; i < halves.length; i++) values[i] = valueOfHalf[halves[i]!]!;
   return values;
+}
+
+/** The upper halves of float32. */
+function fromBrainHalves(bytes: Uint8Array): Float32Array {
+  const words = Uint32Array.from(new Uint16Array(copyOf(bytes)), (half) => half * 65536);
+  return new Float32Array(words.buffer);
 }
 
 let valueOfHalf: Float32Array | undefined;

@@ -52,12 +52,54 @@ test("numbers of 64 bits are read as well, and arrays that are not asked for are
   expect(decodeTableFile(file(wide), "t")).toEqual({ ...EXPECTED, costs: [39_500_000_001, 2 ** 53] });
 });
 
+test.each([
+  ["U8", Uint8Array.of(0, 1, 1)],
+  ["I8", Int8Array.of(0, 1, 1)],
+  ["U16", Uint16Array.of(0, 1, 1)],
+  ["I16", Int16Array.of(0, 1, 1)],
+  ["U32", Uint32Array.of(0, 1, 1)],
+  ["U64", BigUint64Array.of(0n, 1n, 1n)],
+])("labels of type %s, logits and costs in bfloat16, as PyTorch writes them", (type, labels) => {
+  // the upper half of a float32; these numbers need no more
+  const halves = (values: Float32Array) =>
+    Uint16Array.from(new Uint32Array(values.slice().buffer), (bits) => bits >>> 16);
+  const costs = halves(ARRAYS.costs!.data as Float32Array);
+  const logits = halves(ARRAYS.logits!.data as Float32Array);
+  const parts: [string, string, number[], ArrayBufferView][] = [
+    ["costs", "BF16", [2], costs],
+    ["labels", type, [3], labels],
+    ["logits", "BF16", [3, 2, 2], logits],
+  ];
+  let end = 0;
+  const header = Object.fromEntries(
+    parts.map(([name, dtype, shape, { byteLength }]) => {
+      const from = end;
+      end += byteLength;
+      return [name, { dtype, shape, data_offsets: [from, end] }];
+    }),
+  );
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const bytes = [
+    new Uint8Array(BigUint64Array.of(BigInt(json.length)).buffer),
+    json,
+    ...parts.map(([, , , data]) => data),
+  ];
+  const whole = bytes.flatMap(({ buffer, byteOffset, byteLength }) => [
+    ...new Uint8Array(buffer, byteOffset, byteLength),
+  ]);
+  expect(decodeTableFile(Uint8Array.from(whole), "t")).toEqual(EXPECTED);
+});
+
 const float = (shape: number[], data: number[]): StoredArray => ({ shape, data: Float32Array.from(data) });
 const nan = [...ARRAYS.logits!.data];
 nan[6] = Number.NaN;
 
 test.each([
-  ["no logits", file({ logits: null }), "t: logits float32 [N, E, K] expected, found only labels, costs"],
+  [
+    "no logits",
+    file({ logits: null }),
+    "t: logits float32 [N, E, K] expected, found labels I32 [3]; costs F32 [2]; write it",
+  ],
   ["flat logits", file({ logits: float([3, 4], [...ARRAYS.logits!.data]) }), "found float32 [3,4]"],
   ["integer logits", file({ logits: { shape: [3, 2, 2], data: new Int32Array(12) } }), "found int32 [3,2,2]"],
   ["one exit", file({ logits: float([6, 1, 2], [...ARRAYS.logits!.data]) }), "2 to 256 exits"],
@@ -68,7 +110,11 @@ test.each([
     file({ labels: { shape: [3], data: Float64Array.of(0, 0.5, 1) } }),
     "labels of 0 to 1 expected (logits have 2 classes), found 0.5 at image 1",
   ],
-  ["no labels", file({ labels: null }), "t: labels int32 or int64 [3] expected, found only logits, costs"],
+  [
+    "no labels",
+    file({ labels: null }),
+    "t: labels of an integer type [3] expected, found logits F32 [3, 2, 2]; costs F32 [2]; write it",
+  ],
   [
     "too few labels",
     file({ labels: { shape: [2], data: Int32Array.of(0, 1) } }),
