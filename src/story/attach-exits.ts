@@ -2,7 +2,7 @@
  * Exits for a network that is there already, without touching what is in it: probes at every cut, the best places for exits, heads on
  * frozen features. What comes out is a `StagedNetwork` like our own: a policy is learned for it in the same way.
  */
-import type { Dataset, Samples } from "../dataset/dataset.ts";
+import type { Samples } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
 import { type ImportedNetwork, importedNetwork, type OpenedNetwork } from "../network/imported-network.ts";
 import { type Cut, findCuts } from "../onnx/cuts.ts";
