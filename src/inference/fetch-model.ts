@@ -54,8 +54,9 @@ async function fetchFile(
     }
     return joined(chunks, received);
   } catch (cause) {
-    controller.abort(); // what is still on its way
-    if (cause instanceof UserError) throw cause;
+    if (!controller.signal.aborted) controller.abort(); // what is still on its way
+    const reason: unknown = controller.signal.reason;
+    for (const one of [cause, reason]) if (one instanceof UserError) throw one;
     const found = cause instanceof Error ? cause.message : String(cause);
     throw new UserError(`${url}: a server that answers expected, found ${found}; check the address`, { cause });
   } finally {

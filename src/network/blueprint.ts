@@ -108,13 +108,25 @@ export type Blueprint = z.output<typeof blueprintSchema>;
 /** The same as a person writes it, with `separable`. */
 export type BlueprintInput = z.input<typeof blueprintSchema>;
 
+/** The schema calls itself for layers inside layers. @throws {UserError} if they are nested too deeply for that */
+function parsedWithin(data: unknown, where: string) {
+  try {
+    return blueprintSchema.safeParse(data);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new UserError(`${where}: layers some levels deep expected, found ${cause.message}; nest them less`, {
+      cause,
+    });
+  }
+}
+
 /**
  * Checks plain data, for example from a JSON file.
  *
  * @throws {UserError} naming the first place that is not as expected
  */
 export function parseBlueprint(data: unknown, where = "blueprint"): Blueprint {
-  const parsed = blueprintSchema.safeParse(data);
+  const parsed = parsedWithin(data, where);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   throw new UserError(

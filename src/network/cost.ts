@@ -67,7 +67,7 @@ export function blueprintStages(blueprint: Blueprint, classes: number): Pick<Sta
 }
 
 /** Bounds that no useful network of this kind comes near; beyond them a typing error would take all memory. */
-const MOST_LAYERS = 4096;
+const MOST_LAYERS = 1000;
 const MOST_PARAMETERS = 2 ** 28;
 const MOST_VALUES = 2 ** 26;
 

@@ -94,7 +94,7 @@ export async function trainNetwork(options: TrainOptions): Promise<StagedNetwork
   const lookEvery = Math.max(1, Math.round(recipe.validateEvery * perEpoch));
   const firstStep = resumeFrom?.step ?? 0;
   const trainable = blueprintTrainable(blueprint, dataset.classes, normalisation);
-  const definition = buildTrainingStep(trainable, recipe, { seed, start });
+  const definition = trainingStep(blueprint, () => buildTrainingStep(trainable, recipe, { seed, start }));
   const program = await Program.compile(runtime, definition, { seed, optimizeFor: "training" });
   const data = splitHashes(dataset);
   if (resumeFrom) await orClose(program, () => restore(program, resumeFrom, steps, data));
@@ -157,6 +157,19 @@ export async function trainNetwork(options: TrainOptions): Promise<StagedNetwork
   } finally {
     await source.close();
     await program.close();
+  }
+}
+
+/** Training has its own layout: what fits together in inference need not do so here. @throws {UserError} naming the layer */
+function trainingStep<T>({ name }: Blueprint, build: () => T): T {
+  try {
+    return build();
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new UserError(
+      `train: layers of blueprint ${name} that can be trained expected, found ${cause.message}; correct that layer`,
+      { cause },
+    );
   }
 }
 

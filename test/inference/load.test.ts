@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { normalisationTable } from "../../src/dataset/augmentation.ts";
 import { normalise } from "../../src/dataset/batches.ts";
 import { imageDataPixels } from "../../src/dataset/scale.ts";
+import { UserError } from "../../src/errors.ts";
 import { saveModel } from "../../src/model/model-folder.ts";
 import { pictureOf } from "../../src/network/staged-network.ts";
 import { AdaptiveClassifier } from "../../src/story/classifier.ts";
@@ -25,6 +26,7 @@ beforeAll(async () => {
   server = createServer((request, response) => {
     const [, place, file] = request.url!.split("/");
     if (place === "broken") return response.writeHead(500).end();
+    if (place === "silent") return response.write("{");
     try {
       response.end(readFileSync(join(place === "model" ? folder : "nowhere", file!)));
     } catch {
@@ -91,6 +93,16 @@ describe("behind an address", () => {
     );
     await expect(AdaptiveClassifier.load("http://127.0.0.1:9/model")).rejects.toThrow(
       "http://127.0.0.1:9/model/model.json: a server that answers expected, found",
+    );
+  });
+
+  test("a server that falls silent, or sends more than is allowed, is given up", async () => {
+    const silent = AdaptiveClassifier.load(`${address}/silent`, { patienceMs: 100 });
+    await expect(silent).rejects.toThrow(UserError);
+    await expect(silent).rejects.toThrow(`${address}/silent/model.json: an answer within 100 ms expected, found none`);
+    const large = AdaptiveClassifier.load(`${address}/model`, { limitBytes: 100 });
+    await expect(large).rejects.toThrow(
+      `${address}/model/model.json: at most 100 bytes expected, found more; raise limitBytes`,
     );
   });
 });
