@@ -45,7 +45,7 @@ export async function measureDeciding(
   const roundsOf = (rounds: number): number => Math.ceil(share * rounds);
   const pairs: { withAgent: Program; without: Program }[] = [];
   const plain = plainStages(network);
-  const stageGraph = stageGraphs(network, { ...policy, agent: fixedExitAgent(policy.agent, 0) });
+  const stageGraph = stageGraphs(network, { ...policy, decider: "dqn", agent: fixedExitAgent(policy.agent, 0) });
   const graphs = network.stages.slice(0, -1).map((_, exit) => stageGraph(exit));
   for (const [k, graph] of graphs.entries())
     pairs.push({

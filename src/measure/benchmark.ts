@@ -159,13 +159,20 @@ async function compile(
     for (const graph of graphs) programs.push(await Program.compile(runtime, graph));
     return programs;
   };
-  const leavingAt = (exit: number): LearnedPolicy => ({ ...policy, agent: fixedExitAgent(policy.agent, exit) });
+  const leavingAt = (exit: number): LearnedPolicy => ({
+    ...policy,
+    decider: "dqn",
+    agent: fixedExitAgent(policy.agent, exit),
+  });
   const exits = network.stages.map((_, exit) => exit);
   return {
     full: await Program.compile(runtime, fullNetworkGraph(network)),
     stages: await all(exits.map(stageGraphs(network, leavingAt(exits.length - 1)))),
     exits: await all(exits.map((exit) => nestedGraph(network, leavingAt(exit)))),
-    dialled: await Program.compile(runtime, nestedGraph(network, { ...policy, agent: dialledExitAgent(policy.agent) })),
+    dialled: await Program.compile(
+      runtime,
+      nestedGraph(network, { ...policy, decider: "dqn", agent: dialledExitAgent(policy.agent) }),
+    ),
     empty: await Program.compile(runtime, { outputs: { y: scale(input("x", [1]), 2) } }),
     oneFile: oneFile ? await Program.compile(runtime, oneFile) : null,
     against: against ? await Program.compile(runtime, fullNetworkGraph(against)) : null,
