@@ -22,6 +22,7 @@ export function createProgress(stream: NodeJS.WriteStream = process.stderr): Pro
   let bar: SingleBar | null = null;
   let barLabel = "";
   let lastLine = Number.NEGATIVE_INFINITY;
+  const remaining = timeLeft();
   const stop = (): void => {
     bar?.stop();
     bar = null;
@@ -30,7 +31,8 @@ export function createProgress(stream: NodeJS.WriteStream = process.stderr): Pro
     stop();
     stream.write(`${printable(text)}\n`);
   };
-  const advance = (label: string, done: number, total: number, details: string, force = false): void => {
+  const advance = (label: string, done: number, total: number, long: string, force = false, short = long): void => {
+    const details = stream.isTTY ? short.slice(0, roomBeside(label, stream.columns ?? 80)) : long;
     if (stream.isTTY) {
       if (!bar || barLabel !== label) {
         stop();
@@ -39,7 +41,7 @@ export function createProgress(stream: NodeJS.WriteStream = process.stderr): Pro
           format: `${label} {bar} {percentage}% {details}`,
           stream,
           hideCursor: true,
-          barsize: 20,
+          barsize: BAR,
           fps: 5,
         });
         bar.start(total, done, { details });
@@ -57,14 +59,18 @@ export function createProgress(stream: NodeJS.WriteStream = process.stderr): Pro
     note,
     stop,
     training(one) {
-      advance("train", one.step, one.steps, trainingDetails(one), one.validationAccuracy !== undefined);
+      const left = `${duration(remaining(one.step, one.steps) ?? one.secondsLeft)} left`;
+      const short = `epoch ${one.epoch.toFixed(1)}/${one.epochs}, ${left}, ${percents(one.accuracy)}`;
+      const isLook = one.validationAccuracy !== undefined;
+      advance("train", one.step, one.steps, `${trainingDetails(one)} ${left}`, isLook, short);
       if (one.validationAccuracy && stream.isTTY)
         note(`epoch ${Number(one.epoch.toFixed(1))}: validation ${percents(one.validationAccuracy)}`);
     },
     learning(one) {
       const worth = `rightness less price ${one.return.toFixed(4)}, best so far ${one.best.toFixed(4)}`;
       const details = `${worth}; tries at random ${(100 * one.epsilon).toFixed(0)}%; leave at each exit ${percents(one.exitShares)}`;
-      advance("learn", one.step, one.steps, details);
+      const short = `worth ${one.return.toFixed(4)}, best ${one.best.toFixed(4)}, exits ${percents(one.exitShares)}`;
+      advance("learn", one.step, one.steps, details, false, short);
     },
     counting(label, done, total) {
       if (barLabel !== label) lastLine = performance.now() / 1000; // what is done within seconds needs no line
@@ -81,11 +87,27 @@ export function createProgress(stream: NodeJS.WriteStream = process.stderr): Pro
   };
 }
 
+const BAR = 20;
+
+/** Beside the label, the bar and "100%", with spaces between them, in a terminal of so many columns. */
+function roomBeside(label: string, columns: number): number {
+  return Math.max(0, columns - label.length - BAR - "  100%  ".length);
+}
+
+/** Seconds left, from the mean of all steps since the first that was seen, looks at validation images included; null at that first one. */
+export function timeLeft(now: () => number = () => performance.now()): (step: number, steps: number) => number | null {
+  let first: { step: number; at: number } | null = null;
+  return (step, steps) => {
+    first ??= { step, at: now() };
+    return step === first.step ? null : (((now() - first.at) / 1000) * (steps - step)) / (step - first.step);
+  };
+}
+
 function trainingDetails(one: TrainingProgress): string {
   const validation = one.validationAccuracy ? ` validation ${percents(one.validationAccuracy)}` : "";
   return (
     `epoch ${one.epoch.toFixed(1)}/${one.epochs} step ${one.step}/${one.steps} loss ${one.loss.toFixed(3)} accuracy ${percents(one.accuracy)}` +
-    `${validation} ${one.imagesPerSecond.toFixed(0)} images/s ${duration(one.secondsLeft)} left`
+    `${validation} ${one.imagesPerSecond.toFixed(0)} images/s`
   );
 }
 

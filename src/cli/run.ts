@@ -36,7 +36,7 @@ export function runCommand() {
         say(
           flags.json
             ? `${JSON.stringify(figures, null, 2)}\n`
-            : `${reportText(figures, { all: flags.all ?? false })}\n${nextSteps(trained.folder.path, trained.data.name)}`,
+            : `${reportText(figures, { all: flags.all ?? false })}\n${nextSteps({ folder: trained.folder.path, data: trained.data.name, source: trained.config.data })}`,
         );
       } finally {
         await trained.folder.close();
@@ -93,12 +93,24 @@ async function learnAndEvaluate({ data, network, folder, runtime }: Trained, pro
   return figures;
 }
 
-function nextSteps(path: string, dataset: string): string {
-  const cifar = "  npx earlyexit run --dataset cifar10                  # the real thing: CIFAR-10 (or --data PATH)\n";
-  return (
-    "\nNext:\n" +
-    `  npx earlyexit evaluate --model ${path} --policy exit:4\n` +
-    `  npx earlyexit classify --model ${path} photo.jpg\n` +
-    (dataset === "shapes" ? cifar : "")
-  );
+/** Commands that work as they are printed. */
+function nextSteps({ folder, data, source }: NextFor): string {
+  const given = source === "shapes" ? "" : source === "cifar10" ? " --dataset cifar10" : ` --data ${source}`;
+  const lines = [
+    [`npx earlyexit evaluate --model ${folder}${given} --all`, "everything that was measured"],
+    [`npx earlyexit ui --model ${folder}`, "try pictures on it in a browser"],
+    [`npx earlyexit export --model ${folder} --to onnx --out ${folder}-onnx`, "one file for any language"],
+    ...(data === "shapes"
+      ? [["npx earlyexit run --dataset cifar10", "the real thing: CIFAR-10 (or --data PATH)"]]
+      : []),
+  ];
+  return `\nNext:\n${lines.map(([command, what]) => `  ${command}   # ${what}\n`).join("")}`;
+}
+
+interface NextFor {
+  readonly folder: string;
+  /** Name of the dataset. */
+  readonly data: string;
+  /** Where it was read from. */
+  readonly source: string;
 }

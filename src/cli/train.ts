@@ -127,7 +127,7 @@ async function trainFrom(
   }
   const checkpoint = flags.resume ? await folder.loadCheckpoint() : null;
   progress.note(
-    `training ${config.blueprint.name} on ${runtime.device}${checkpoint ? ` from step ${checkpoint.step}` : ""}; run folder ${folder.path}`,
+    `training ${config.blueprint.name} on ${runtime.device}${checkpoint ? ` from step ${checkpoint.step}` : ""}; run folder ${folder.path}; watch it: npx earlyexit ui --run ${folder.path}`,
   );
   const network = await trainNetwork({
     data,
