@@ -3,7 +3,7 @@ import type { ImageShape } from "../dataset/dataset.ts";
 import { parseRecipe, type Recipe } from "./recipe.ts";
 
 /** Steps that a training from learned weights, or from nothing, is worth (docs/experiments.md, "Photographs"). */
-const STEPS = { learned: 1000, nothing: 3000 };
+const STEPS = { learned: 2500, nothing: 4000 };
 const EPOCHS = { fewest: 12, most: 200 };
 /** With so many pictures of one's own no more need to be made up, with so few as many as can be. */
 const PLENTY = 20_000;
@@ -18,7 +18,7 @@ export interface PhotoSet {
 }
 
 /**
- * - Steps decide, not epochs: 1,000 of 64 pictures where the network has learned something already, else 3,000, as long as each
+ * - Steps decide, not epochs: 2,500 of 64 pictures where the network has learned something already, else 4,000, as long as each
  *   picture is seen 12 to 200 times. Batches are smaller where they would make fewer than eight steps of an epoch.
  * - The fewer pictures, the more they are varied: with x from 0 (20,000 pictures) to 1 (600), on a logarithmic scale, parts of
  *   70 - 50 x% to 110% of a picture, brightness, contrast and saturation by 10 + 30 x%, a blanked square with 10 + 25 x% of the side.
