@@ -95,7 +95,7 @@ export async function prepareTraining(
 }
 
 /** A policy is learned from at least so many pictures. */
-const LEAST_VALIDATION = 100;
+const LEAST_VALIDATION = 50;
 
 /** @throws {UserError} if there are too few pictures for what comes after training */
 function checkValidation({ name, train, validation }: Dataset, share: number): void {
