@@ -35,7 +35,7 @@ export interface QuantiseOptions {
    * pictures than that, in percent. Default: any.
    */
   readonly maxLoss?: number;
-  /** Default 7: as near to the float network as 8 (docs/experiments.md), and the same answers on processors without VNNI instructions. */
+  /** Default 7: as near to the float network as 8 (docs/experiments/int8.md), and the same answers on processors without VNNI instructions. */
   readonly weightBits?: 7 | 8;
   /** Which pictures; default 1. */
   readonly seed?: number;
