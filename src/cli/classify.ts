@@ -85,18 +85,19 @@ async function printLines(
   classifier: AdaptiveClassifier,
 ): Promise<Broken[]> {
   const broken: Broken[] = [];
+  let answered = 0;
   if (form.format === "csv") say(`${csvHead(form)}\n`);
   for await (const answer of answers) {
     if ("error" in answer) {
       broken.push(answer);
       process.stderr.write(printable(`${answer.image}: ${answer.error}\n`));
-    }
+    } else answered++;
     if (form.format === "jsonl") say(`${JSON.stringify(answer)}\n`);
     else if (form.format === "csv") say(`${csvLine(answer, form)}\n`);
     else if (!("error" in answer))
       say(`${[plainLine(answer, form), ...(form.explain ? explanation(answer, form) : [])].join("\n")}\n`);
   }
-  if (form.format === "text") say(`${await closing(classifier)}\n`);
+  if (form.format === "text" && answered > 0) say(`${await closing(classifier)}\n`);
   return broken;
 }
 

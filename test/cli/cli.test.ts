@@ -279,9 +279,12 @@ describe("the user's mistakes: exit code 2 and one line that says what to do", (
     [["run", "--data", "/nowhere"], /\/nowhere/],
     [["run", "--epochs", "many"], /--epochs: a number .* expected, found many/],
     [["run", "--device", "abacus"], /device: cpu, webgpu, cuda expected, found abacus/],
-    [["run", "--blueprint", "huge"], /blueprint: classic, compact, tiny or a JSON file expected, found huge/],
+    [
+      ["run", "--blueprint", "huge"],
+      /blueprint: classic, compact, tiny, resnet, mobile or a JSON file expected, found huge/,
+    ],
     [["run", "--recipe", "cake"], /recipe: .* expected, found cake/],
-    [["run", "--config", "/nowhere.json"], /\/nowhere\.json: a JSON file expected/],
+    [["run", "--config", "/nowhere.json"], /\/nowhere\.json: a file that can be read expected, found nothing there/],
     [["classify", "--model", run, "/nowhere.jpg"], /nowhere\.jpg/],
     [["evaluate", "--model", run, "--data", data, "--policy", "guess"], /policy: dqn, .* expected, found guess/],
     [["evaluate", "--model", run, "--data", data, "--lambda", "50"], /lambda: .* expected .*, found 50/],
@@ -296,7 +299,7 @@ describe("the user's mistakes: exit code 2 and one line that says what to do", (
     ],
     [
       ["evaluate", "--model", run, "--data", data, "--policy", "threshold", "--budget-macs", "9"],
-      /evaluate: --policy dqn with a budget or an accuracy expected, found threshold; .*give --lambda/,
+      /evaluate: no --policy with a budget or an accuracy expected, found threshold; .*give --lambda/,
     ],
     [["evaluate", "--model", run, "--data", data, "--table", "x.safetensors"], /--table without --data/],
     [

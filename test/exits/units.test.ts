@@ -78,11 +78,18 @@ test("a model folder records the unit; one without it counts MACs", async () => 
   const inJoules = { ...model, policy: { ...model.policy, costUnit: "mJ" } };
   const files = modelFiles(inJoules);
   expect(JSON.parse(new TextDecoder().decode(files.get("model.json"))).policy.costUnit).toBe("mJ");
-  expect(plainModel(await read(files))).toEqual(plainModel({ ...inJoules, figures: undefined }));
+  const named = { ...inJoules, policy: { ...inJoules.policy, network: model.network.sha256 } };
+  expect(plainModel(await read(files))).toEqual(plainModel({ ...named, figures: undefined }));
 });
 
 test("a policy folder comes back as it was", async () => {
-  const whole = { policy, dataset: { name: "t.safetensors", sha256: "ab" }, seed: 3, version: "1", figures: { a: 1 } };
+  const whole = {
+    policy,
+    dataset: { name: "t.safetensors", sha256: "ab" },
+    seed: 3,
+    version: "0.1.0",
+    figures: { a: 1 },
+  };
   const files = tablePolicyFiles(whole);
   expect([...files.keys()]).toEqual(["policy.safetensors", "validation.safetensors", "policy.json"]);
   const read = (from: Map<string, Uint8Array>) => readTablePolicy(async (name) => from.get(name) ?? null, "p");

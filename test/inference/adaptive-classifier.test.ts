@@ -316,7 +316,7 @@ describe("what is refused", () => {
     const classifier = await create(mixed);
     await expect(classifier.classifyPixels(pixels.subarray(1))).rejects.toThrow(RangeError);
     await expect(classifier.classifyPixels(pixels.subarray(1))).rejects.toThrow(
-      `images of 2x8x8 bytes expected, found ${COUNT * IMAGE_SIZE - 1} bytes`,
+      `images of 2x8x8 bytes in a Uint8Array expected, found ${COUNT * IMAGE_SIZE - 1} in a Uint8Array`,
     );
     await expect(classifier.classify(pixels.subarray(0, IMAGE_SIZE + 1))).rejects.toThrow(RangeError);
     // two images of the wrong size that make up two of the right one together
