@@ -22,7 +22,7 @@ async function open(url: string, script: string): Promise<Times> {
   try {
     const page = await browser.newPage({ reducedMotion: "reduce" });
     await page.goto(url);
-    await page.getByText(/^ready:/).waitFor();
+    await page.getByText(/^ready:/).waitFor({ timeout: 120_000 });
     return await page.evaluate<Times>(script);
   } finally {
     await browser.close();

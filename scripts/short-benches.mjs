@@ -4,12 +4,22 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
+/** What makes each of them short. */
 const MODEL = ["--model", "models/shapes"];
-const OPTIONS = { "bench:policy": MODEL, "bench:policy-shift": MODEL };
+const SHORT = {
+  "bench:train": ["--short"],
+  "bench:blueprints": ["--size", "32", "--turns", "1"],
+  "bench:page": ["--short"],
+  "bench:pictures": ["--count", "2000"],
+  "bench:policy": ["--short", ...MODEL],
+  "bench:policy-shift": ["--short", ...MODEL],
+};
 
 const { scripts } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
 for (const name of Object.keys(scripts).filter((one) => one.startsWith("bench:"))) {
-  const args = ["run", "--silent", name, "--", "--short", ...(OPTIONS[name] ?? [])];
+  const short = SHORT[name];
+  if (!short) throw new Error(`${name}: options that make it short expected here, found none`);
+  const args = ["run", "--silent", name, "--", ...short];
   process.stdout.write(`\n$ npm ${args.join(" ")}\n`);
   const started = performance.now();
   const { status } = spawnSync("npm", args, {
