@@ -78,7 +78,8 @@ export function upgrade(
   where: string,
 ): FileGraph {
   const opset = graph.opsets.get("")!;
-  if (opset >= OPSET) return graph;
+  // newer files say the same of what was there before; `prepare` runs both and compares
+  if (opset >= OPSET) return { ...graph, opsets: new Map([...graph.opsets, ["", OPSET]]) };
   const constants = new Map(graph.constants);
   const context: Context = {
     where,

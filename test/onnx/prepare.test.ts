@@ -41,6 +41,18 @@ test("an old file: opset 9, weights listed as inputs, a softmax at the end that 
   expect(findCuts(network)).toHaveLength(3);
 });
 
+test("a file newer than ours is carried where its operators have kept their form, and refused where not", async () => {
+  const network = await prepared(smallParts({ opset: 22 }));
+  expect(network.opset).toBe(22);
+  expect(network.graph.opsets.get("")).toBe(20);
+  expect(findCuts(network)).toHaveLength(3);
+  const parts = smallParts();
+  const swish = parts.nodes.map((node) => (node.output[0] === "a" ? op("Swish", ["conv1"], "a") : node));
+  await expect(prepared({ ...parts, opset: 24, nodes: swish })).rejects.toThrow(
+    /operators that this ONNX Runtime has expected|takes expected/,
+  );
+});
+
 test("a mask that is computed from another input travels beside the cut", async () => {
   const network = await prepared({
     inputs: [
