@@ -76,11 +76,12 @@ function addPolicyArrays(files: Map<string, Uint8Array>, { agent, validation }: 
   files.set("validation.safetensors", encodeSafetensors(tableArrays(validation)));
 }
 
-/** Everything about a policy but its arrays. */
-function describePolicy({ network, agent, costs, costUnit, seed, validation: _, ...others }: LearnedPolicy) {
+/** Everything about a policy but its arrays, in an order of its own: the same policy gives the same bytes. */
+function describePolicy({ network, agent, costs, costUnit, seed, ...others }: LearnedPolicy) {
   const { hidden, dueling, temperatures, priorWeights, lambdaRange } = agent;
+  const { lambda, decider, thresholds, choice, calibration } = others;
   const told = { network, costs, costUnit, seed, hidden, dueling, temperatures, priorWeights };
-  return { ...told, lambdaRange, ...others };
+  return { ...told, lambdaRange, lambda, decider, thresholds, choice, calibration };
 }
 
 function tableArrays({ logits, labels, count, exits, classes }: ExitTable): Map<string, StoredArray> {

@@ -192,11 +192,6 @@ export function integerAttribute(node: Node, name: string, otherwise: number): n
   return found === undefined ? otherwise : Number(found);
 }
 
-export function integersAttribute(node: Node, name: string): number[] | null {
-  const found = attributeOf(node, name);
-  return found ? found.ints.map(Number) : null;
-}
-
 export function textAttribute(node: Node, name: string): string | null {
   const found = attributeOf(node, name)?.s;
   return found ? new TextDecoder().decode(found) : null;

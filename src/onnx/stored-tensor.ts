@@ -120,11 +120,6 @@ export function integersOf(tensor: StoredTensor): number[] | null {
   return type === "int32" ? Array.from(new Int32Array(bytes.buffer)) : null;
 }
 
-/** Float32 values; null if they are of another type. */
-export function floatsOf(tensor: StoredTensor): Float32Array | null {
-  return typeName(tensor.dataType) === "float32" ? new Float32Array(new Uint8Array(rawBytes(tensor)).buffer) : null;
-}
-
 export function storedIntegers(name: string, values: readonly number[], dims = [values.length]): StoredTensor {
   return stored(name, "int64", dims, bytesOf(BigInt64Array.from(values, BigInt)));
 }

@@ -4,7 +4,7 @@ import { normalisationTable } from "../dataset/augmentation.ts";
 import { normalise } from "../dataset/batches.ts";
 import { type ImageShape, type Samples, subset } from "../dataset/dataset.ts";
 import { input, type Tensor } from "../graph/tensor.ts";
-import { featureCount, pooledFeatures } from "../network/head.ts";
+import { pooledFeatures } from "../network/head.ts";
 import { buildPart, partBetween } from "../network/imported-graph.ts";
 import { fedInput, type OpenedNetwork, ownAnswer } from "../network/imported-network.ts";
 import { Program } from "../runtime/program.ts";
@@ -28,11 +28,6 @@ export interface FrozenFeatures {
 /** Pixels that run at once. */
 const PIXELS = 64 * 64 * 64;
 const MOST_BATCH = 64;
-
-/** F of each tensor. */
-export function widthsOf({ prepared }: OpenedNetwork, wanted: readonly Wanted[]): number[] {
-  return wanted.map(({ name, grid }) => featureCount(prepared.tensors.get(name)!.shape, grid));
-}
 
 /**
  * @param mirrored from right to left: what heads see besides the pictures as they are

@@ -246,7 +246,10 @@ describe("the user's mistakes: exit code 2 and one line that says what to do", (
   test.each([
     [[], /--model or --table expected, found neither/],
     [["--model", run, "--table", table], /found both/],
-    [["--table", "/nowhere.safetensors"], /\/nowhere\.safetensors: an exit table expected, found none/],
+    [
+      ["--table", "/nowhere.safetensors"],
+      /\/nowhere\.safetensors: a file that can be read expected, found nothing there/,
+    ],
     [["--table", at("test.safetensors")], /costs \[4\] expected, found none; write them, or give --cost FILE/],
     [["--table", table, "--cost", "latency"], /a file with one cost per exit expected, found latency/],
     [["--table", table, "--json"], /--test-table with --table and --json expected, found none/],

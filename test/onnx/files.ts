@@ -1,7 +1,7 @@
 /** Small ONNX files, as somebody else's exporter would write them. */
 import { create, toBinary } from "@bufbuild/protobuf";
 import { type Attribute, ModelSchema, type Node, NodeSchema, type Tensor } from "../../src/graph/onnx_pb.ts";
-import { stored, storedFloats, storedIntegers, typeNumber } from "../../src/onnx/stored-tensor.ts";
+import { storedFloats, storedIntegers, typeNumber } from "../../src/onnx/stored-tensor.ts";
 import { normal, seededRandom } from "../../src/random.ts";
 
 export interface FileParts {
@@ -96,7 +96,7 @@ export function weight(name: string, dims: readonly number[], seed: number): Ten
   );
 }
 
-export { stored, storedFloats, storedIntegers };
+export { storedFloats, storedIntegers };
 
 export interface SmallOptions extends Partial<FileParts> {
   readonly classes?: number;
