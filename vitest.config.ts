@@ -7,8 +7,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts", "service/test/**/*.test.ts"],
     // decoded pictures of tests are not kept among the user's
     env: { XDG_CACHE_HOME: join(tmpdir(), "earlyexit-tests-cache") },
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     // ONNX Runtime uses all cores itself
     maxWorkers: 2,
   },

@@ -1,8 +1,9 @@
 /** The cache of decoded pictures: what is in it, how large it may be, and how it is emptied. */
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
+import { readTextIfThere } from "../files/reader.ts";
 import { replaceFile } from "../files/writer.ts";
 import { readIndex } from "./pixel-store.ts";
 import { isUsed } from "./store-lock.ts";
@@ -52,7 +53,7 @@ async function describe(folder: string): Promise<CachedPictures> {
 
 /** Bytes that all decoded pictures together may take. */
 export async function cacheLimit(cacheFolder: string): Promise<number> {
-  const text = await readFile(join(cacheFolder, LIMIT_FILE), "utf8").catch(() => null);
+  const text = await readTextIfThere(join(cacheFolder, LIMIT_FILE));
   const bytes = text === null ? DEFAULT_LIMIT : (JSON.parse(text) as { bytes?: unknown }).bytes;
   return typeof bytes === "number" && bytes > 0 ? bytes : DEFAULT_LIMIT;
 }

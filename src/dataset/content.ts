@@ -1,8 +1,9 @@
 /** What identifies data by its content: read once, and known again by names, sizes and times until one of them changes. */
 import { createHash } from "node:crypto";
-import { createReadStream, statSync } from "node:fs";
-import { mkdir, readFile } from "node:fs/promises";
+import { statSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { openRegularFile, readFile, readTextIfThere } from "../files/reader.ts";
 import { replaceFile } from "../files/writer.ts";
 
 const FOLDER = "digests";
@@ -36,7 +37,7 @@ function listingOf(files: readonly DiskFile[]): { digest: string; newest: number
  * @param cacheFolder where digests are kept
  */
 export async function knownDigest(files: readonly DiskFile[], cacheFolder: string): Promise<string | null> {
-  const found = await readFile(join(cacheFolder, FOLDER, listingOf(files).digest), "utf8").catch(() => null);
+  const found = await readTextIfThere(join(cacheFolder, FOLDER, listingOf(files).digest));
   return found !== null && /^[0-9a-f]{64}$/.test(found) ? found : null;
 }
 
@@ -74,9 +75,11 @@ async function fileDigest(path: string): Promise<string> {
   const hash = createHash("sha256");
   try {
     if (statSync(path).size < SMALL) return hash.update(await readFile(path)).digest("hex");
-    for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk);
+    const file = await openRegularFile(path);
+    for await (const chunk of file.createReadStream({ highWaterMark: 2 ** 20 })) hash.update(chunk); // closes it
   } catch (error) {
-    return String((error as NodeJS.ErrnoException).code);
+    const { code, cause } = error as NodeJS.ErrnoException;
+    return String(code ?? (cause as NodeJS.ErrnoException | undefined)?.code ?? "no regular file");
   }
   return hash.digest("hex");
 }

@@ -1,7 +1,8 @@
 /** Where the bytes of a file lie: a file of its own, or a part of an archive. Plain data, so that any thread can read them. */
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { promisify } from "node:util";
 import { inflateRaw } from "node:zlib";
+import { openRegularFile } from "../files/reader.ts";
 
 export interface FilePlace {
   /** Of the file, or of the archive that holds it. */
@@ -25,10 +26,9 @@ export function wholeFile(path: string): FilePlace {
 
 /** @throws {Error} if there are more bytes than `limit`, fewer than there should be, or they cannot be unpacked */
 export async function readPlace(place: FilePlace, limit = FILE_LIMIT): Promise<Uint8Array> {
-  const file = await open(place.path, "r");
+  const file = await openRegularFile(place.path);
   try {
     const found = await file.stat();
-    if (!found.isFile()) throw new Error("no ordinary file");
     const offset = place.packing === "none" ? place.offset : await zipDataStart(file, place.offset);
     const length = place.bytes ?? found.size - offset;
     checkSize(Math.max(length, place.size ?? 0), limit);

@@ -1,5 +1,6 @@
 /** Pictures in folders that say their class. */
-import { open } from "node:fs/promises";
+
+import { openRegularFile } from "../files/reader.ts";
 import { FORMAT_BYTES, hasPictureName, sniffPicture } from "./image-format.ts";
 import { labelsFromFolders } from "./picture-folders.ts";
 import type { PictureSource } from "./picture-source.ts";
@@ -40,7 +41,7 @@ export async function folderPictures(files: SourceFiles): Promise<PictureSource>
 async function looksLikePicture(files: SourceFiles, name: string): Promise<boolean> {
   const { path, offset, packing } = files.place(name);
   if (packing !== "none") return sniffPicture(await readSource(files, name)) !== null;
-  const file = await open(path, "r");
+  const file = await openRegularFile(path);
   try {
     const { buffer, bytesRead } = await file.read(new Uint8Array(FORMAT_BYTES), 0, FORMAT_BYTES, offset);
     return sniffPicture(buffer.subarray(0, bytesRead)) !== null;

@@ -2,10 +2,10 @@
  * Image data sets as the Hugging Face hub stores them: Parquet files with a column of pictures ({bytes, path}) and one of classes;
  * what the numbers of the classes mean stands in the file's metadata. The name of file or folder tells the split.
  */
-import { open } from "node:fs/promises";
 import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { UserError } from "../errors.ts";
+import { openRegularFile } from "../files/reader.ts";
 import type { FilePlace } from "./file-place.ts";
 import { type LabelledFile, type SplitName, splitOf } from "./picture-folders.ts";
 import type { PictureSource } from "./picture-source.ts";
@@ -81,14 +81,14 @@ async function openParquet(files: SourceFiles, name: string): Promise<OpenParque
 }
 
 async function placeBuffer({ path, offset, bytes }: FilePlace): Promise<AsyncBuffer> {
-  const file = await open(path, "r");
+  const file = await openRegularFile(path);
   const byteLength = bytes ?? (await file.stat()).size - offset;
   await file.close();
   return {
     byteLength,
     async slice(start, end = byteLength) {
       const from = start < 0 ? byteLength + start : start;
-      const again = await open(path, "r");
+      const again = await openRegularFile(path);
       try {
         const buffer = new Uint8Array(Math.max(0, end - from));
         const { bytesRead } = await again.read(buffer, 0, buffer.length, offset + from);

@@ -1,6 +1,6 @@
 /** Pictures in files, of any size and format, as images of one shape: decoded once, into the cache. */
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import { UserError } from "../errors.ts";
@@ -114,11 +114,20 @@ function rememberedSamples(folder: string, { pixels, labels, names }: Images): S
   const rows = place.kind === "file" ? place.rows : new Uint32Array();
   const key = createHash("sha256").update(rows).update(labels).digest("hex");
   const path = join(folder, HASHES);
-  const known: Record<string, string> = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : {};
+  const known = knownHashes(path);
   const samples = createSamples(pixels, labels, known[key]);
   if (!known[key])
     void replaceFile(join(folder, HASHES), JSON.stringify({ ...known, [key]: samples.sha256 })).catch(() => {});
   return { ...samples, ...(names ? { names } : {}) };
+}
+
+/** What an earlier run wrote; nothing where it cannot be read, since it only saves time. */
+function knownHashes(path: string): Record<string, string> {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as Record<string, string>;
+  } catch {
+    return {};
+  }
 }
 
 /** The folder's or archive's own name, as it may stand in a file name. */

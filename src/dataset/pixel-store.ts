@@ -3,9 +3,10 @@
  * while the work goes on (`state`), and, once it is done, what the rows show (`index.json`). A run that was interrupted goes on.
  */
 import { closeSync, fdatasyncSync, ftruncateSync, openSync } from "node:fs";
-import { mkdir, readFile, statfs } from "node:fs/promises";
+import { mkdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
+import { readFileIfThere, readTextIfThere } from "../files/reader.ts";
 import { replaceFile } from "../files/writer.ts";
 import type { ImageShape } from "./dataset.ts";
 import { type DecodeOptions, decodePictures } from "./decode.ts";
@@ -47,7 +48,7 @@ export interface BuildHooks extends Pick<DecodeOptions, "from" | "signal"> {
 
 /** null: there is none, or it is not done. */
 export async function readIndex(folder: string): Promise<StoreIndex | null> {
-  const text = await readFile(join(folder, INDEX_FILE), "utf8").catch(() => null);
+  const text = await readTextIfThere(join(folder, INDEX_FILE));
   if (text === null) return null;
   const index = JSON.parse(text) as StoreIndex;
   return index.format === FORMAT ? index : null;
@@ -118,8 +119,8 @@ async function decodeMissing(folder: string, plan: StorePlan, hooks: BuildHooks)
 
 /** [N] of an earlier run that was interrupted. */
 async function knownState(folder: string, count: number): Promise<Uint8Array> {
-  const found = await readFile(join(folder, STATE_FILE)).catch(() => null);
-  return found?.length === count ? new Uint8Array(found) : new Uint8Array(count);
+  const found = await readFileIfThere(join(folder, STATE_FILE));
+  return found?.length === count ? found : new Uint8Array(count);
 }
 
 async function checkRoom(folder: string, bytes: number): Promise<void> {

@@ -80,7 +80,7 @@ export function largest(values: Float32Array, from: number, count: number): numb
  * exits before. In (1 / T, w) that is convex; Newton's method within 1 / T = 0.05..20 and w = 0..4, a coordinate at rest where it
  * would leave them.
  *
- * @param table the fit half: images that the network was not trained on
+ * @param table the validation images: images that the network was not trained on
  * @throws {RangeError} if the table is empty
  */
 export function fitAnswers(table: ExitTable): AnswerRule {

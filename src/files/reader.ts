@@ -32,8 +32,7 @@ export async function readFile(path: string, options: ReadOptions = {}): Promise
 export async function readFileIfThere(path: string, options: ReadOptions = {}): Promise<Uint8Array | null> {
   try {
     return await onDisk(path, "a file that can be read", async () => {
-      checkKind(await stat(path), path);
-      const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)); // a pipe put there since would wait
+      const file = await openRegularFile(path);
       try {
         return await readWhole(file, path, options);
       } finally {
@@ -44,6 +43,22 @@ export async function readFileIfThere(path: string, options: ReadOptions = {}): 
     if (error instanceof UserError && isAbsent(error.cause)) return null;
     throw error;
   }
+}
+
+/**
+ * A file to be read in parts. The caller closes it.
+ *
+ * @throws {UserError} if it is a pipe, a device or a folder: those are never opened
+ */
+export async function openRegularFile(path: string): Promise<FileHandle> {
+  checkKind(await stat(path), path);
+  return open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)); // a pipe put there since would wait
+}
+
+/** The text of a file, or null where there is none. @throws {UserError} as `readFile` does */
+export async function readTextIfThere(path: string): Promise<string | null> {
+  const bytes = await readFileIfThere(path, { limitBytes: LIMIT_TEXT });
+  return bytes && new TextDecoder().decode(bytes);
 }
 
 /** The value in a JSON file. @throws {UserError} as `readFile` and `parseJson` do */

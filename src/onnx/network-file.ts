@@ -1,7 +1,8 @@
 /** Where files come in: an ONNX file and the weights beside it. */
-import { lstat, readFile } from "node:fs/promises";
+import { lstat } from "node:fs/promises";
 import { dirname, join, normalize, sep } from "node:path";
 import { UserError } from "../errors.ts";
+import { readFile } from "../files/reader.ts";
 import { type ExternalFiles, externalLocations, MOST_BYTES } from "./external-data.ts";
 import { parseModel } from "./onnx-file.ts";
 
@@ -56,8 +57,7 @@ async function plainFile(path: string, where: string, expected: string): Promise
   try {
     const { size } = await lstat(path);
     checkSize(size, where);
-    const { buffer, byteOffset, byteLength } = await readFile(path);
-    return new Uint8Array(buffer, byteOffset, byteLength);
+    return await readFile(path);
   } catch (cause) {
     if (cause instanceof UserError) throw cause;
     throw new UserError(`${where}: ${expected} expected, found none that can be read; check the path`, { cause });

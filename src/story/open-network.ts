@@ -1,7 +1,7 @@
 /** Somebody else's network from its file. */
-import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../errors.ts";
+import { readJsonFile, readTextIfThere } from "../files/reader.ts";
 import { type FeedingOptions, feedingOf, readBeside } from "../network/feeding.ts";
 import type { OpenedNetwork } from "../network/imported-network.ts";
 import { readNetworkFile } from "../onnx/network-file.ts";
@@ -47,23 +47,17 @@ export async function openNetwork(path: string, options: OpenNetworkOptions = {}
 }
 
 async function readLabels(path: string): Promise<string[]> {
-  try {
-    const lines = (await readFile(path, "utf8")).split(/\r?\n/).map((line) => line.trim());
-    while (lines.at(-1) === "") lines.pop();
-    return lines;
-  } catch (cause) {
-    throw new UserError(
-      `--labels: a text file with one name per line expected, found none at ${path}; check the path`,
-      {
-        cause,
-      },
-    );
-  }
+  const text = await readTextIfThere(path);
+  if (text === null)
+    throw new UserError(`--labels: a text file with one name per line expected, found none at ${path}; check the path`);
+  const lines = text.split(/\r?\n/).map((line) => line.trim());
+  while (lines.at(-1) === "") lines.pop();
+  return lines;
 }
 
 async function jsonIfThere(path: string): Promise<unknown> {
   try {
-    return JSON.parse(await readFile(path, "utf8"));
+    return await readJsonFile(path);
   } catch {
     return undefined; // it is a help, not a need
   }

@@ -2,7 +2,7 @@
 import type { ImageShape } from "../dataset/dataset.ts";
 import { parseRecipe, type Recipe } from "./recipe.ts";
 
-/** Steps that a training from learned weights, or from nothing, is worth (docs/experiments.md, "Photographs"). */
+/** Steps that a training from learned weights, or from nothing, is worth (docs/experiments/photographs.md). */
 const STEPS = { learned: 2500, nothing: 4000 };
 const EPOCHS = { fewest: 12, most: 200 };
 /** With so many pictures of one's own no more need to be made up, with so few as many as can be. */

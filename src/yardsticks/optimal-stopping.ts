@@ -35,7 +35,7 @@ export interface StoppingRule {
   readonly gains: readonly CrossFitted[];
 }
 
-/** Fits P(right | o_k) at every exit, once for all lambdas. @param episodes of the fit half, at least 50 images */
+/** Fits P(right | o_k) at every exit, once for all lambdas. @param episodes of the validation images, at least 50 images */
 export function prepareStopping(episodes: Episodes, seed = 0): StoppingProblem {
   if (episodes.count < 50)
     throw new RangeError(`optimal stopping: at least 50 images expected to fit on, found ${episodes.count}`);

@@ -6,7 +6,7 @@ import { episodesOf, type Yardstick, type YardstickProblem } from "./yardstick.t
 
 /**
  * Stops once `p` exits in a row have agreed with the one before; p = 0 is the first exit, p = E the last one. The best p on
- * the fit half is taken, the smaller one at a tie.
+ * the validation images is taken, the smaller one at a tie.
  *
  * @see Zhou et al., "BERT Loses Patience" (NeurIPS 2020)
  */

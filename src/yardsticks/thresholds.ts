@@ -53,7 +53,7 @@ function firstStop(sure: readonly Float32Array[], cuts: readonly number[], i: nu
  * starting from every fixed exit and from `starts` random rules; the best end is kept. The optimum of each coordinate is
  * exact, the whole a very good local optimum.
  *
- * @param episodes of the fit half
+ * @param episodes of the validation images
  * @param options starts: random beginnings, default 12; seed: default 0
  */
 export function tuneThresholds(

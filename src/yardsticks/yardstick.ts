@@ -9,7 +9,7 @@ import { prepareStopping, type StoppingProblem } from "./optimal-stopping.ts";
 export interface Yardstick {
   /** "exit:1".."exit:E", "random", "patience", "threshold:confidence", ..., "optimal" or "oracle" */
   readonly name: string;
-  /** What was found on the fit half, by name: all that is needed to build it again. Absent: nothing was fitted that numbers tell. */
+  /** What was found on the validation images, by name: all that is needed to build it again. Absent: nothing was fitted that numbers tell. */
   readonly fitted?: Readonly<Record<string, number | readonly number[]>>;
   /** @returns [N] the exit for each image of any table of the same network */
   decide(answers: AnswerTable): Promise<Uint8Array> | Uint8Array;
@@ -19,14 +19,14 @@ export interface Yardstick {
 export interface YardstickProblem {
   readonly runtime: Runtime;
   readonly costs: ExitCosts;
-  /** of the fit half */
+  /** of the validation images */
   readonly episodes: Episodes;
   readonly stopping: StoppingProblem;
   /** What was worked out of the tables that were decided on: each once, for all yardsticks and lambdas. */
   readonly seen: WeakMap<AnswerTable, Promise<Episodes>>;
 }
 
-/** @param fit the fit half of the validation split, at least 50 images */
+/** @param fit the validation split, at least 50 images */
 export async function prepareYardsticks(
   runtime: Runtime,
   fit: AnswerTable,

@@ -54,7 +54,7 @@ export function randomExit(seed: number): Yardstick {
   };
 }
 
-/** One threshold per exit on one score, tuned on the fit half; see `tuneThresholds`. */
+/** One threshold per exit on one score, tuned on the validation images; see `tuneThresholds`. */
 function tunedThreshold(problem: YardstickProblem, score: Score, lambda: number): Yardstick {
   const rule = tuneThresholds(problem.episodes, score, lambda);
   return {
