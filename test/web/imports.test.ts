@@ -42,6 +42,7 @@ test("earlyexit/web needs a browser, and these packages", () => {
     "@noble/hashes/utils.js",
     "@petamoriken/float16",
     "ml-matrix",
+    "onnxruntime-common",
     "onnxruntime-web/wasm",
     "onnxruntime-web/webgpu",
     "pure-rand/distribution/uniformFloat32",
