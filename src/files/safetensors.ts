@@ -177,7 +177,7 @@ function fromBrainHalves(bytes: Uint8Array): Float32Array {
 let valueOfHalf: Float32Array | undefined;
 
 /** IEEE 754 binary16: sign, 5 bits exponent, 10 bits fraction. The library takes 90 ms for all of them, at every start. */
-function halfFromBits(bits: number): number {
+export function halfFromBits(bits: number): number {
   const sign = bits >> 15 ? -1 : 1;
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;

@@ -1,6 +1,7 @@
 /** Running a file with inner tensors as outputs: ONNX Runtime knows every shape and type, whoever wrote the file. */
 import { type InferenceSession, type OnnxValue, Tensor as RuntimeTensor } from "onnxruntime-common";
 import { UserError } from "../errors.ts";
+import { halfFromBits } from "../files/safetensors.ts";
 import { seededRandom, uniform } from "../random.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type FileGraph, type FileInput, modelBytes } from "./onnx-file.ts";
@@ -83,7 +84,7 @@ export const values = {
     if (type === "float32" || type === "float64") return Float64Array.from(data as Float32Array);
     if (type !== "float16") return null;
     const bits = new Uint16Array(new Uint8Array(bytesOf(data)).buffer);
-    return Float64Array.from(bits, half);
+    return Float64Array.from(bits, halfFromBits);
   },
   same(a: Value, b: Value): boolean {
     if (a.shape.join() !== b.shape.join()) return false;
@@ -91,15 +92,6 @@ export const values = {
     return left.length === right.length && left.every((byte, i) => byte === right[i]);
   },
 };
-
-/** IEEE 754 binary16. */
-function half(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023];
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
 
 /** Sizes of the axes that a file leaves open. */
 export interface OpenSizes {

@@ -1,7 +1,8 @@
 /** A run as a stream of events: what its `metrics.jsonl` holds, and what is added to it from now on. */
-import { open, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { openRegularFile } from "../files/reader.ts";
 
 export type RunEvent =
   /** Whole lines, without their ends; `offset` is where the next one begins, in bytes. */
@@ -65,7 +66,7 @@ type Lines = Extract<RunEvent, { kind: "lines" }>;
 
 /** The whole lines among the bytes from an offset on; null where there is none. A line longer than these is read to its end. */
 async function readLines(path: string, from: number, length: number): Promise<Lines | null> {
-  const file = await open(path).catch(() => null);
+  const file = await openRegularFile(path).catch(() => null);
   if (!file) return null;
   try {
     for (let wanted = length; ; wanted *= 2) {
