@@ -1,8 +1,10 @@
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
+import { isMainThread } from "node:worker_threads";
 import type { InferenceSession } from "onnxruntime-node";
 import { UserError } from "../errors.ts";
 import { type Device, type Runtime, residentOutputs, type SessionOptions, tensorMaker } from "./runtime.ts";
+import { silenceTelemetry } from "./telemetry.ts";
 
 const MOST_THREADS = 1024;
 const NODE_DEVICES = ["cpu", "webgpu", "cuda"] as const;
@@ -10,10 +12,8 @@ const NODE_DEVICES = ["cpu", "webgpu", "cuda"] as const;
 /** The release that the package was made for. */
 const ORT_VERSION = "1.30.0";
 
-// ONNX Runtime writes a device's id and usage into the home folder, and sends them, unless its process says no before it is loaded.
-// Set on import, not with the first runtime: the environment of a process is its main thread's to change, and holds for threads and
-// children that are started later.
-process.env.ORT_DISABLE_TELEMETRY ||= "1";
+// With the first import, so that it holds for threads and children that are started later, and for others who load the binding.
+if (isMainThread) silenceTelemetry();
 
 type Ort = typeof import("onnxruntime-node");
 
@@ -23,6 +23,7 @@ type Ort = typeof import("onnxruntime-node");
  * @throws {UserError} if the package or its binding is missing
  */
 function loadOrt(): Ort {
+  silenceTelemetry();
   try {
     return createRequire(import.meta.url)("onnxruntime-node");
   } catch (cause) {

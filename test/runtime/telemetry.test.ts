@@ -74,6 +74,13 @@ test("nor does a thread of a program that imports the API", () => {
   expect(traces([script("main.mjs", main)])).toMatchObject(NOTHING);
 });
 
+test("nor does a thread that alone imports the API, its environment a copy and its main thread busy", () => {
+  const worker = JSON.stringify(script("thread.mjs", CLASSIFY));
+  const main = `import { Worker } from "node:worker_threads"; new Worker(${worker}, { env: { HOME: process.env.HOME } });
+    setTimeout(() => { for (const end = Date.now() + 2000; Date.now() < end; ); }, 100);`;
+  expect(traces([script("alone.mjs", main)])).toMatchObject(NOTHING);
+});
+
 test("a user who wants it says so, and then something is seen: this test would notice", () => {
   const { code, files } = traces([script("api.mjs", CLASSIFY)], { ORT_DISABLE_TELEMETRY: "0" });
   expect(code).toBe(0);
