@@ -3,10 +3,11 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
+import { isLocked } from "../files/lock.ts";
 import { readTextIfThere } from "../files/reader.ts";
+import { isUsed } from "../files/users.ts";
 import { replaceFile } from "../files/writer.ts";
 import { readIndex } from "./pixel-store.ts";
-import { isUsed } from "./store-lock.ts";
 
 const STORES = "pixels";
 const LIMIT_FILE = "limit.json";
@@ -47,7 +48,7 @@ async function describe(folder: string): Promise<CachedPictures> {
     shape: index?.shape.join("x") ?? "",
     bytes,
     lastUsed: (await stat(folder)).mtime,
-    inUse: isUsed(folder),
+    inUse: (await isLocked(folder)) || (await isUsed(folder)),
   };
 }
 

@@ -1,7 +1,7 @@
 // The entry of the threads that `decodePictures` starts: each request is some pictures, whose pixels are written to their rows.
-import { open } from "node:fs/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import sharp from "sharp";
+import { writeParts } from "../files/large.ts";
 import type { DecodeAnswer, DecodeRequest, DecodeTask } from "./decode.ts";
 import { readPlace } from "./file-place.ts";
 import { decodePicture } from "./image-file.ts";
@@ -10,7 +10,7 @@ const { path, shape } = workerData as DecodeTask;
 const imageBytes = shape[0] * shape[1] * shape[2];
 sharp.concurrency(1); // there is a thread for each core
 sharp.cache(false); // no picture is read twice
-const opened = open(path, "r+");
+const file = writeParts(path, { isContinued: true }); // closed when the thread ends
 
 async function store(row: number, from: DecodeRequest[number]["from"]): Promise<string | null> {
   let pixels: Uint8Array;
@@ -19,8 +19,7 @@ async function store(row: number, from: DecodeRequest[number]["from"]): Promise<
   } catch (error) {
     return (error as Error).message.split("\n")[0]!;
   }
-  const file = await opened;
-  await file.write(pixels, 0, imageBytes, row * imageBytes);
+  file.write(pixels.subarray(0, imageBytes), row * imageBytes);
   return null;
 }
 

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { mkdir, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
+import { putInPlace, writeParts } from "../files/large.ts";
+import { openRegularFile } from "../files/reader.ts";
 
 const ARCHIVE = "cifar-10-binary.tar.gz";
 const URL_CIFAR_10 = `https://www.cs.toronto.edu/~kriz/${ARCHIVE}`;
@@ -55,7 +56,7 @@ export async function downloadCifar10(options: DownloadOptions): Promise<string>
     await rm(part);
     throw new UserError(`download: expected MD5 ${md5} of ${url}, found ${found}; deleted it, run the command again`);
   }
-  await rename(part, path);
+  await putInPlace(part, path);
   return path;
 }
 
@@ -70,16 +71,16 @@ async function receive(url: string, part: string, onProgress: DownloadOptions["o
   let received = isContinued ? before : 0;
   const length = response.headers.get("content-length");
   const total = length === null ? null : received + Number(length);
-  const file = await open(part, isContinued ? "a" : "w");
+  const file = writeParts(part, { isContinued });
   try {
     for await (const chunk of response.body) {
-      await file.write(chunk);
+      file.write(chunk);
       received += chunk.length;
       onProgress({ received, total });
     }
-    await file.sync();
+    file.flush();
   } finally {
-    await file.close();
+    file.close();
   }
 }
 
@@ -107,6 +108,7 @@ async function fileSize(path: string): Promise<number> {
 
 async function md5Of(path: string): Promise<string> {
   const hash = createHash("md5");
-  for await (const chunk of createReadStream(path)) hash.update(chunk);
+  const file = await openRegularFile(path);
+  for await (const chunk of file.createReadStream({ highWaterMark: 2 ** 20 })) hash.update(chunk); // closes it
   return hash.digest("hex");
 }

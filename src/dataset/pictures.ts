@@ -1,9 +1,11 @@
 /** Pictures in files, of any size and format, as images of one shape: decoded once, into the cache. */
 import { createHash } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import { UserError } from "../errors.ts";
+import { readTextIfThere } from "../files/reader.ts";
+import { markUsed } from "../files/users.ts";
 import { replaceFile } from "../files/writer.ts";
 import { makeRoom } from "./cache.ts";
 import { contentDigest, type DiskFile, knownDigest } from "./content.ts";
@@ -12,7 +14,6 @@ import type { PictureSource } from "./picture-source.ts";
 import { filePixels } from "./pixel-file.ts";
 import { buildStore, PIXELS_FILE, readIndex, type StoreIndex } from "./pixel-store.ts";
 import { SCALE_VERSION } from "./scale.ts";
-import { markUsed } from "./store-lock.ts";
 
 /** How many are named when some cannot be read. */
 const NAMED = 20;
@@ -54,7 +55,8 @@ export async function openPictures(
     splits: source.pictures.map(({ split }) => split),
     passedOver: source.passedOver,
   };
-  const onWait = (pid: number) => onNote(`process ${pid} decodes the same pictures; waiting for it`);
+  const onWait = (other: number | null) =>
+    onNote(`${other === null ? "another process" : `process ${other}`} decodes the same pictures; waiting for it`);
   const hooks = { from: source.from, onProgress, onWait, ...(signal ? { signal } : {}) };
   return partsOf(folder, await buildStore(folder, plan, hooks), options, source.path);
 }
@@ -69,7 +71,7 @@ export async function openKnownPictures(
   if (!digest) return null;
   const folder = storeFolder(options.cacheFolder, digest, options.shape);
   const index = await readIndex(folder);
-  return index && partsOf(folder, index, options, path);
+  return index ? partsOf(folder, index, options, path) : null;
 }
 
 /** By content, size, and what the pixels are made with. */
@@ -78,10 +80,16 @@ function storeFolder(cacheFolder: string, digest: string, shape: ImageShape): st
   return join(cacheFolder, STORES, createHash("sha256").update(made).digest("hex").slice(0, 32));
 }
 
-function partsOf(folder: string, index: StoreIndex, options: PictureOptions, path: string): DatasetParts {
+async function partsOf(
+  folder: string,
+  index: StoreIndex,
+  options: PictureOptions,
+  path: string,
+): Promise<DatasetParts> {
   const { shape, classes: found, names, labels, splits, broken } = index;
   if (broken.length > 0 && !options.skipBroken) throw brokenError(index, path);
-  markUsed(folder);
+  await markUsed(folder);
+  const known = await knownHashes(join(folder, HASHES));
   const classes = options.classes && found.every((name) => options.classes!.includes(name)) ? options.classes : found;
   const label = found.map((name) => classes.indexOf(name));
   const lost = new Set(broken.map(({ row }) => row));
@@ -103,30 +111,31 @@ function partsOf(folder: string, index: StoreIndex, options: PictureOptions, pat
     training: part("train", null),
     validation: part("validation"),
     test: part("test"),
-    toSamples: (images) => rememberedSamples(folder, images),
+    toSamples: (images) => rememberedSamples(folder, known, images),
     leftOut: broken.map(({ row, reason }) => ({ name: names[row]!, reason })),
   };
 }
 
 /** The SHA-256 of many gigabytes is computed once. */
-function rememberedSamples(folder: string, { pixels, labels, names }: Images): Samples {
+function rememberedSamples(folder: string, known: Map<string, string>, { pixels, labels, names }: Images): Samples {
   const { place } = pixels;
   const rows = place.kind === "file" ? place.rows : new Uint32Array();
   const key = createHash("sha256").update(rows).update(labels).digest("hex");
-  const path = join(folder, HASHES);
-  const known = knownHashes(path);
-  const samples = createSamples(pixels, labels, known[key]);
-  if (!known[key])
-    void replaceFile(join(folder, HASHES), JSON.stringify({ ...known, [key]: samples.sha256 })).catch(() => {});
+  const samples = createSamples(pixels, labels, known.get(key));
+  if (!known.has(key)) {
+    known.set(key, samples.sha256);
+    void replaceFile(join(folder, HASHES), JSON.stringify(Object.fromEntries(known))).catch(() => {});
+  }
   return { ...samples, ...(names ? { names } : {}) };
 }
 
-/** What an earlier run wrote; nothing where it cannot be read, since it only saves time. */
-function knownHashes(path: string): Record<string, string> {
+/** What earlier runs found; nothing where it cannot be read, since it only saves time. */
+async function knownHashes(path: string): Promise<Map<string, string>> {
+  const text = await readTextIfThere(path).catch(() => null);
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as Record<string, string>;
+    return new Map(Object.entries(JSON.parse(text ?? "{}") as Record<string, string>));
   } catch {
-    return {};
+    return new Map();
   }
 }
 

@@ -2,16 +2,16 @@
  * The pixels of a set of pictures, decoded once: a folder in the cache with a file of rows (`pixels`), what is known of each row
  * while the work goes on (`state`), and, once it is done, what the rows show (`index.json`). A run that was interrupted goes on.
  */
-import { closeSync, fdatasyncSync, ftruncateSync, openSync } from "node:fs";
-import { mkdir, statfs } from "node:fs/promises";
+import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { readFileIfThere, readTextIfThere } from "../files/reader.ts";
-import { replaceFile } from "../files/writer.ts";
+import { parseJson } from "../files/json.ts";
+import { writeParts } from "../files/large.ts";
+import { LIMIT_ARRAYS } from "../files/reader.ts";
+import { type FolderWriter, readInFolder, withFolder } from "../files/writer.ts";
 import type { ImageShape } from "./dataset.ts";
 import { type DecodeOptions, decodePictures } from "./decode.ts";
 import type { SplitName } from "./picture-folders.ts";
-import { lockFolder } from "./store-lock.ts";
 
 export const PIXELS_FILE = "pixels";
 const STATE_FILE = "state";
@@ -43,55 +43,48 @@ export type StorePlan = Omit<StoreIndex, "format" | "broken">;
 export interface BuildHooks extends Pick<DecodeOptions, "from" | "signal"> {
   readonly onProgress: (done: number, total: number) => void;
   /** Told if another process decodes the same pictures at this moment. */
-  readonly onWait: (pid: number) => void;
+  readonly onWait: (process: number | null) => void;
 }
 
 /** null: there is none, or it is not done. */
 export async function readIndex(folder: string): Promise<StoreIndex | null> {
-  const text = await readTextIfThere(join(folder, INDEX_FILE));
-  if (text === null) return null;
-  const index = JSON.parse(text) as StoreIndex;
+  const bytes = await readInFolder(folder, INDEX_FILE, { limitBytes: LIMIT_ARRAYS });
+  if (!bytes) return null;
+  const index = parseJson(bytes, join(folder, INDEX_FILE)) as StoreIndex;
   return index.format === FORMAT ? index : null;
 }
 
 /**
  * Decodes what is not decoded yet.
  *
- * @throws {UserError} if the disk has no room
+ * @throws {UserError} if the disk has no room, or the folder cannot be written
  */
-export async function buildStore(folder: string, plan: StorePlan, hooks: BuildHooks): Promise<StoreIndex> {
-  await mkdir(folder, { recursive: true }).catch((cause: Error) => {
-    throw new UserError(`cache: a folder that can be written expected, found ${cause.message}; set XDG_CACHE_HOME`, {
-      cause,
-    });
-  });
-  const unlock = await lockFolder(folder, hooks.onWait, hooks.signal);
-  try {
-    const known = await readIndex(folder); // of the process that was waited for
+export async function buildStore(path: string, plan: StorePlan, hooks: BuildHooks): Promise<StoreIndex> {
+  const work = async (folder: FolderWriter): Promise<StoreIndex> => {
+    const known = await readIndex(path); // of the process that was waited for
     return known ?? (await decodeMissing(folder, plan, hooks));
-  } finally {
-    unlock();
-  }
+  };
+  const { onWait, signal } = hooks;
+  return withFolder(path, work, { waitMs: Number.POSITIVE_INFINITY, onWait, signal });
 }
 
-async function decodeMissing(folder: string, plan: StorePlan, hooks: BuildHooks): Promise<StoreIndex> {
+async function decodeMissing(folder: FolderWriter, plan: StorePlan, hooks: BuildHooks): Promise<StoreIndex> {
   const count = plan.names.length;
   const bytes = count * plan.shape[0] * plan.shape[1] * plan.shape[2];
-  const path = join(folder, PIXELS_FILE);
-  const state = await knownState(folder, count);
+  const path = join(folder.path, PIXELS_FILE);
+  const state = await knownState(folder.path, count);
   const missing = [...state.keys()].filter((row) => state[row] !== DONE);
-  if (missing.length === count) await checkRoom(folder, bytes);
+  if (missing.length === count) await checkRoom(folder.path, bytes);
   const broken: { row: number; reason: string }[] = [];
-  const descriptor = openSync(path, "a+");
+  const pixels = writeParts(path, { isContinued: true, bytes });
   let lastSaved = performance.now();
   let saving = Promise.resolve();
   const save = async (): Promise<void> => {
     const snapshot = state.slice();
-    fdatasyncSync(descriptor); // first the pixels, then the claim that they are there
-    await replaceFile(join(folder, STATE_FILE), snapshot);
+    pixels.flush(); // first the pixels, then the claim that they are there
+    await folder.replace(new Map([[STATE_FILE, snapshot]]));
   };
   try {
-    ftruncateSync(descriptor, bytes);
     let done = count - missing.length;
     await decodePictures({
       path,
@@ -110,16 +103,16 @@ async function decodeMissing(folder: string, plan: StorePlan, hooks: BuildHooks)
     });
   } finally {
     await saving.then(save);
-    closeSync(descriptor);
+    pixels.close();
   }
   const index: StoreIndex = { format: FORMAT, ...plan, broken: broken.sort((a, b) => a.row - b.row) };
-  await replaceFile(join(folder, INDEX_FILE), JSON.stringify(index));
+  await folder.replace(new Map([[INDEX_FILE, JSON.stringify(index)]]));
   return index;
 }
 
 /** [N] of an earlier run that was interrupted. */
 async function knownState(folder: string, count: number): Promise<Uint8Array> {
-  const found = await readFileIfThere(join(folder, STATE_FILE));
+  const found = await readInFolder(folder, STATE_FILE);
   return found?.length === count ? found : new Uint8Array(count);
 }
 

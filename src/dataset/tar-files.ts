@@ -1,9 +1,8 @@
-import { closeSync, openSync, rmSync, writeSync } from "node:fs";
-import { mkdir, readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import { list, type ReadEntry } from "tar";
 import { UserError } from "../errors.ts";
-import { isRunning } from "../files/lock.ts";
+import { scratchFile, writeParts } from "../files/large.ts";
 import type { FilePlace } from "./file-place.ts";
 import { isPassedOver, type SourceFiles } from "./source-files.ts";
 
@@ -21,11 +20,9 @@ export async function openTar(
   scratchFolder: string,
 ): Promise<SourceFiles> {
   const allowed = Math.max(ALWAYS_ALLOWED, LARGEST_RATIO * (await stat(path)).size);
-  await mkdir(scratchFolder, { recursive: true });
-  await removeLeft(scratchFolder);
-  const unpacked = join(scratchFolder, `unpacked-${process.pid}-${Date.now()}`);
+  const unpacked = await scratchFile(scratchFolder);
   const places = new Map<string, FilePlace | null>(); // null: there, but not wanted
-  const descriptor = openSync(unpacked, "wx");
+  const parts = writeParts(unpacked);
   let [passedOver, written, seen] = [0, 0, 0];
   const take = (entry: ReadEntry): void => {
     const name = entry.path.replace(/^\.\//, "");
@@ -39,7 +36,7 @@ export async function openTar(
         if (seen > allowed)
           throw new Error(`more than ${allowed} bytes inside, more than data of this size unpacks to`);
         if (!kept) return;
-        for (let from = 0; from < chunk.length; ) from += writeSync(descriptor, chunk, from);
+        parts.write(chunk);
         written += chunk.length;
       });
       if (kept)
@@ -57,7 +54,7 @@ export async function openTar(
     const found = `${path} broken (${(cause as Error).message})`;
     throw new UserError(`data: expected a whole .tar.gz, found ${found}; download or copy it again`, { cause });
   } finally {
-    closeSync(descriptor);
+    parts.close();
   }
   return {
     path,
@@ -70,14 +67,6 @@ export async function openTar(
       return place;
     },
   };
-}
-
-/** What processes that were killed left behind. */
-async function removeLeft(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    const owner = /^unpacked-(\d+)-/.exec(name)?.[1];
-    if (owner && !isRunning(Number(owner))) rmSync(join(folder, name), { force: true });
-  }
 }
 
 function isFile({ type }: ReadEntry): boolean {

@@ -2,13 +2,13 @@
  * Who writes a folder: a file that names the process. A process that has ended holds nothing, however it ended: on the same machine the
  * system is asked, elsewhere (another container or machine on the same disk) the file's time tells, which its owner renews.
  */
-import { readFileSync, readlinkSync, unlinkSync } from "node:fs";
+import { readFileSync, unlinkSync } from "node:fs";
 import { open, rm, stat, utimes } from "node:fs/promises";
-import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../errors.ts";
 import { onDisk } from "./disk-errors.ts";
+import { hasEnded, type Owner, parseOwner, thisProcess } from "./owner.ts";
 import { readFileIfThere } from "./reader.ts";
 
 export const LOCK = ".earlyexit-lock";
@@ -20,40 +20,50 @@ const RENEW_MS = 10_000;
 const FORGOTTEN_MS = 60_000;
 const POLL_MS = 50;
 
-interface Owner {
-  readonly process: number;
-  /** Machine and process namespace: process numbers mean the same there. */
-  readonly place: string;
-  /** Of the machine, null where it does not tell. */
-  readonly boot: string | null;
-  /** When the process began, in the system's own count; null where it does not tell. */
-  readonly began: string | null;
-  readonly since: string;
-}
-
 export interface Lock {
   /** @throws {UserError} if the lock is no longer ours: the folder was removed, or somebody took it */
   check(): Promise<void>;
   release(): Promise<void>;
 }
 
+export interface LockOptions {
+  /** How long to wait for a process that writes it now; default 0. */
+  readonly waitMs?: number;
+  /** Told once whom it waits for; null where the lock does not say. */
+  readonly onWait?: (process: number | null) => void;
+  /** Ends the waiting. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * @param folder is there already
- * @param waitMs how long to wait for a process that writes it now; default 0
- * @throws {UserError} if another one writes it, naming the process
+ * @throws {UserError} if another one writes it, naming the process; what `signal` was aborted with
  */
-export async function lockFolder(folder: string, waitMs = 0): Promise<Lock> {
+export async function lockFolder(folder: string, { waitMs = 0, onWait, signal }: LockOptions = {}): Promise<Lock> {
   const path = join(folder, LOCK);
-  const own = JSON.stringify(self());
+  const own = JSON.stringify(thisProcess());
   const until = Date.now() + waitMs;
-  for (;;) {
+  for (let hasWaited = false; ; ) {
+    signal?.throwIfAborted();
     if (await create(path, own)) return held(path, own);
     const owner = await ownerOf(path);
     if (owner === "none") continue;
-    if (await isGone(owner, path, folder)) await takeAway(folder, owner);
-    else if (Date.now() >= until) throw taken(folder, owner);
-    else await sleep(POLL_MS);
+    if (await isGone(owner, path, folder)) {
+      await takeAway(folder, owner);
+      continue;
+    }
+    if (Date.now() >= until) throw taken(folder, owner);
+    if (!hasWaited) onWait?.(owner === "unreadable" ? null : owner.process);
+    hasWaited = true;
+    await sleep(POLL_MS);
   }
+}
+
+/** Whether a living process writes the folder at this moment. */
+export async function isLocked(folder: string): Promise<boolean> {
+  const path = join(folder, LOCK);
+  const owner = await ownerOf(path);
+  return owner !== "none" && !(await isGone(owner, path, folder));
 }
 
 function taken(folder: string, owner: Owner | "unreadable"): UserError {
@@ -114,30 +124,12 @@ function isOwn(path: string, own: string): boolean {
 async function ownerOf(path: string): Promise<Owner | "unreadable" | "none"> {
   const bytes = await readFileIfThere(path, { limitBytes: 65_536 });
   if (!bytes) return "none";
-  try {
-    const owner = JSON.parse(new TextDecoder().decode(bytes)) as Owner;
-    return typeof owner.process === "number" && typeof owner.place === "string" ? owner : "unreadable";
-  } catch {
-    return "unreadable"; // being written at this moment, or its writer was killed in it
-  }
+  return parseOwner(new TextDecoder().decode(bytes)) ?? "unreadable"; // being written now, or its writer was killed in it
 }
 
 async function isGone(owner: Owner | "unreadable", path: string, folder: string): Promise<boolean> {
-  const own = self();
-  if (owner === "unreadable" || owner.place !== own.place) return isForgotten(path, folder);
-  if (owner.boot !== own.boot) return true;
-  if (!isRunning(owner.process)) return true;
-  return owner.began !== null && owner.began !== beginningOf(owner.process);
-}
-
-/** Whether there is a process of this number on this machine. */
-export function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== "ESRCH"; // EPERM: there is, and it is somebody else's
-  }
+  const ended = owner === "unreadable" ? null : hasEnded(owner);
+  return ended ?? isForgotten(path, folder);
 }
 
 /** By the clock of the disk, which may be another machine's. */
@@ -155,7 +147,7 @@ async function isForgotten(path: string, folder: string): Promise<boolean> {
 /** One process at a time takes a dead one's lock away, and looks again before it does. */
 async function takeAway(folder: string, owner: Owner | "unreadable"): Promise<void> {
   const [path, takeover] = [join(folder, LOCK), join(folder, TAKEOVER)];
-  if (!(await create(takeover, JSON.stringify(self())))) {
+  if (!(await create(takeover, JSON.stringify(thisProcess())))) {
     const other = await ownerOf(takeover);
     if (other !== "none" && (await isGone(other, takeover, folder))) await rm(takeover, { force: true });
     else await sleep(POLL_MS);
@@ -166,32 +158,5 @@ async function takeAway(folder: string, owner: Owner | "unreadable"): Promise<vo
     if (JSON.stringify(now) === JSON.stringify(owner)) await rm(path, { force: true });
   } finally {
     await rm(takeover, { force: true });
-  }
-}
-
-function self(): Owner {
-  const namespace = quietly(() => readlinkSync("/proc/self/ns/pid")) ?? "";
-  return {
-    process: process.pid,
-    place: `${hostname()} ${namespace}`,
-    boot: quietly(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()),
-    began: beginningOf(process.pid),
-    since: new Date().toISOString(),
-  };
-}
-
-/** What Linux says: field 22 of /proc/PID/stat; null elsewhere, and for a process that has ended and waits to be buried. */
-function beginningOf(pid: number): string | null {
-  const fields = quietly(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
-  if (!fields) return null;
-  const [state, ...rest] = fields.slice(fields.lastIndexOf(")") + 2).split(" "); // the name before may hold anything
-  return state === "Z" || state === "X" ? null : (rest[18] ?? null);
-}
-
-function quietly(read: () => string): string | null {
-  try {
-    return read();
-  } catch {
-    return null; // another system than Linux
   }
 }

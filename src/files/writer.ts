@@ -8,11 +8,12 @@
  * Whoever reads takes a file from `.earlyexit-next` where there is one (`readInFolder`): old or new, never a mixture.
  */
 import { appendFileSync, constants } from "node:fs";
-import { mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, rmdir, stat, truncate } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../errors.ts";
 import { diskError, onDisk } from "./disk-errors.ts";
-import { isRunning, type Lock, lockFolder } from "./lock.ts";
+import { type Lock, type LockOptions, lockFolder } from "./lock.ts";
+import { isRunning } from "./owner.ts";
 import { type ReadOptions, readFileIfThere, readJsonFile } from "./reader.ts";
 
 const STAGED = ".earlyexit-staged";
@@ -47,6 +48,8 @@ export interface FolderWriter {
   replace(files: ReadonlyMap<string, Content>, remove?: readonly string[]): Promise<void>;
   /** Adds to the end of a file, at once. */
   append(name: string, text: string): void;
+  /** Keeps the first bytes of a file alone. */
+  cut(name: string, bytes: number): Promise<void>;
   close(): Promise<void>;
   /** Closes it and takes back what came about since it was opened: the files named, and the folder if it was made and is empty. */
   discard(files: readonly string[]): Promise<void>;
@@ -55,14 +58,13 @@ export interface FolderWriter {
 /**
  * Opens a folder for writing, made where there is none; finishes or removes what a killed writer left.
  *
- * @param waitMs how long to wait for another process that writes it now; default 0
  * @throws {UserError} if another process writes it, or it cannot be made or written
  */
-export async function openFolder(path: string, waitMs = 0): Promise<FolderWriter> {
+export async function openFolder(path: string, options: LockOptions = {}): Promise<FolderWriter> {
   const made = await onDisk(path, "a folder that can be made", () => mkdir(path, { recursive: true }));
   let lock: Lock;
   try {
-    lock = await lockFolder(path, waitMs);
+    lock = await lockFolder(path, options);
     await finishMoves(path);
     await removeLeftovers(path);
   } catch (error) {
@@ -81,6 +83,8 @@ export async function openFolder(path: string, waitMs = 0): Promise<FolderWriter
       await staged.commit(remove);
     },
     append: (name, text) => appendText(join(path, name), text),
+    cut: (name, bytes) =>
+      onDisk(join(path, name), "a file that can be written", () => truncate(join(path, name), bytes)),
     close: () => lock.release(),
     async discard(files) {
       for (const name of files) await rm(join(path, name), { recursive: true, force: true });
@@ -98,9 +102,9 @@ export async function openFolder(path: string, waitMs = 0): Promise<FolderWriter
 export async function withFolder<T>(
   path: string,
   work: (folder: FolderWriter) => Promise<T>,
-  { waitMs = 0 }: { readonly waitMs?: number } = {},
+  options: LockOptions = {},
 ): Promise<T> {
-  const folder = await openFolder(path, waitMs);
+  const folder = await openFolder(path, options);
   try {
     const result = await work(folder);
     await folder.close();

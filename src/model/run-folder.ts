@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { parseJson } from "../files/json.ts";
@@ -45,7 +44,7 @@ export async function openRunFolder(path: string, config: object, resume: boolea
     const begun = await checkRunFolder(path, resume);
     if (begun) {
       checkSameConfig(begun, config, path);
-      await cutHalfLine(path);
+      await cutHalfLine(files);
     }
     await files.replace(
       new Map([
@@ -88,10 +87,10 @@ export function appendMetrics(path: string, metrics: object): void {
 }
 
 /** Of a line that a full disk or a killed process left unfinished, nothing is kept. */
-async function cutHalfLine(path: string): Promise<void> {
-  const bytes = await readInFolder(path, METRICS);
+async function cutHalfLine(folder: FolderWriter): Promise<void> {
+  const bytes = await readInFolder(folder.path, METRICS);
   const whole = bytes ? bytes.lastIndexOf(0x0a) + 1 : 0;
-  if (bytes && whole < bytes.length) await truncate(join(path, METRICS), whole);
+  if (bytes && whole < bytes.length) await folder.cut(METRICS, whole);
 }
 
 function nothingBegun(path: string): UserError {

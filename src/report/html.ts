@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { readFile } from "../files/reader.ts";
 import type { ReportData } from "./report-data.ts";
 
 /** Where the template takes its data; `web/report/report-template.html` is the source of it. */
@@ -12,8 +12,8 @@ const PLACE = '<script type="application/json" id="report-data"></script>';
  * @throws {Error} if the package was not built
  */
 export async function reportHtml(data: ReportData): Promise<string> {
-  const template = await readFile(createRequire(import.meta.url).resolve("#report-template"), "utf8");
-  const parts = template.split(PLACE);
+  const template = await readFile(createRequire(import.meta.url).resolve("#report-template"));
+  const parts = new TextDecoder().decode(template).split(PLACE);
   if (parts.length !== 2)
     throw new Error(`report: a template with one place for data expected, found ${parts.length - 1}; build it again`);
   return parts.join(PLACE.replace("></", `>${jsonInHtml(data)}</`));

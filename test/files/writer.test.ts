@@ -67,7 +67,7 @@ describe("a folder", () => {
     const first = await openFolder(folder);
     await expect(openFolder(folder)).rejects.toThrow(UserError);
     await expect(openFolder(folder)).rejects.toThrow(`found it written by process ${process.pid} (since `);
-    const second = openFolder(folder, 5_000);
+    const second = openFolder(folder, { waitMs: 5_000 });
     await sleep(100);
     await first.close();
     await (await second).close();
@@ -133,7 +133,7 @@ describe("killed", () => {
     let [inside, most] = [0, 0];
     await Promise.all(
       Array.from({ length: 8 }, async () => {
-        const files = await openFolder(folder, 10_000);
+        const files = await openFolder(folder, { waitMs: 10_000 });
         most = Math.max(most, ++inside);
         await sleep(10);
         inside--;
