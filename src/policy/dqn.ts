@@ -4,21 +4,20 @@
  * - Mnih et al., "Human-level control through deep reinforcement learning" (Nature 2015), algorithm 1
  * - van Hasselt et al., "Deep Reinforcement Learning with Double Q-learning" (AAAI 2016), eq. 4
  * - Wang et al., "Dueling Network Architectures for Deep Reinforcement Learning" (ICML 2016), eq. 9 (in q-network.ts)
- *
  * - Hessel et al., "Rainbow" (AAAI 2018), multi-step learning
  *
- * Our differences: gamma = 1 (at most E steps); a replayed episode is played on by the online network, since a table knows what follows; the observation contains log lambda, and a replayed transition is given a fresh
- * lambda each time, so that one agent serves them all; many episodes act side by side; AdamW with a falling rate; the target
- * network follows smoothly; a moving average of the weights is what is selected (on other images) and returned. Several Q-networks
- * may learn side by side (`members`), each from batches and by a target network of its own; their mean then acts.
+ * Our differences: gamma = 1 (at most E steps); a replayed episode is played on by the online network, since a table knows what
+ * follows; the observation contains log lambda, and a replayed transition is given a fresh lambda each time, so that one agent serves
+ * them all; many episodes act side by side (acting.ts); AdamW with a falling rate; the target network follows smoothly; a moving average
+ * of the weights is what is selected (on other images) and returned. Several Q-networks may learn side by side (`members`), each from
+ * batches and by a target network of its own; their mean then acts.
  * Letters: B batch, M members (Q-networks), P parallel episodes, N images, E exits, S width of a state, D of an observation.
  */
 
 import { answersOf, fitAnswers } from "../exits/answers.ts";
-import { type Action, CONTINUE, EXIT, mayContinue, returnOf, step } from "../exits/environment.ts";
+import { type Action, CONTINUE, EXIT, returnOf } from "../exits/environment.ts";
 import { type Episodes, prepareEpisodes } from "../exits/episodes.ts";
 import type { ExitCosts, ExitTable } from "../exits/exit-table.ts";
-import type { LambdaRange } from "../exits/lambda-grid.ts";
 import { lambdaGrid } from "../exits/lambda-grid.ts";
 import { observation, stateWidth } from "../exits/observation.ts";
 import { reduceSum } from "../graph/broadcast.ts";
@@ -31,14 +30,14 @@ import { adamW, movingAverages, type Update } from "../graph/optimizer.ts";
 import { reduceMean } from "../graph/reduce.ts";
 import { constant, input, scalar, stopGradient, type Tensor, type Variable, variable } from "../graph/tensor.ts";
 import type { NamedArray, Weights } from "../network/weights.ts";
-import { integer, type Random, seededRandom, uniform } from "../random.ts";
+import { seededRandom } from "../random.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { act, createActing, epsilonAt } from "./acting.ts";
 import { type Agent, greedyExits } from "./agent.ts";
 import { checkTables, type DqnOptions, dqnOptions } from "./dqn-options.ts";
 import { exitUnitWeights, hasExitUnits, initialExitUnits, learnableWeights } from "./exit-units.ts";
 import {
-  ACTIONS,
   checkedQWeights,
   initialQWeights,
   meanNetwork,
@@ -47,8 +46,8 @@ import {
   type QNetworkShape,
   qNetwork,
 } from "./q-network.ts";
-import { createReplay, type Replay, remember, sampleSlots } from "./replay.ts";
-import { copyState, createFeeds, drawLambda, fillFeeds, type Transitions, transitionsOf } from "./replayed-batch.ts";
+import { createReplay, sampleSlots } from "./replay.ts";
+import { createFeeds, fillFeeds, type Transitions, transitionsOf } from "./replayed-batch.ts";
 
 export { DQN_DEFAULTS, type DqnOptions, type DqnProgress } from "./dqn-options.ts";
 
@@ -296,71 +295,6 @@ async function copyWeights(learner: Program, actor: Program, team: Team, suffix 
   return mean;
 }
 
-// ---- Acting ------------------------------------------------------------------------------------------------------------
-
-/** P episodes under way. */
-interface Acting {
-  readonly random: Random;
-  readonly image: Uint32Array;
-  readonly exit: Uint8Array;
-  /** [P, 1] each episode is played for a lambda of its own */
-  readonly lambda: Float32Array;
-  /** [P, S] */
-  readonly state: Float32Array;
-}
-
-function createActing({ parallelEpisodes, seed, lambdaRange }: DqnOptions, episodes: Episodes): Acting {
-  const width = stateWidth(episodes.exits, episodes.classes);
-  const acting: Acting = {
-    random: seededRandom(seed, 0xac7),
-    image: new Uint32Array(parallelEpisodes),
-    exit: new Uint8Array(parallelEpisodes),
-    lambda: new Float32Array(parallelEpisodes),
-    state: new Float32Array(parallelEpisodes * width),
-  };
-  for (let m = 0; m < parallelEpisodes; m++) beginEpisode(acting, m, episodes, lambdaRange);
-  return acting;
-}
-
-function beginEpisode(acting: Acting, m: number, { count }: Episodes, range: LambdaRange): void {
-  acting.image[m] = integer(acting.random, 0, count - 1);
-  acting.exit[m] = 0;
-  acting.lambda[m] = drawLambda(acting.random, range);
-}
-
-/** Every episode takes one action, epsilon-greedily; what happened is remembered; who is done begins another image. */
-async function act(
-  acting: Acting,
-  actor: Program,
-  episodes: Episodes,
-  replay: Replay,
-  epsilon: number,
-  range: LambdaRange,
-): Promise<void> {
-  const { image, exit, lambda, state, random } = acting;
-  for (let m = 0; m < image.length; m++) copyState(episodes, image[m]!, exit[m]!, state, m);
-  const { q } = await actor.run({ state, lambda });
-  for (let m = 0; m < image.length; m++) {
-    const action = epsilonGreedy(q!, m, mayContinue(exit[m]!, episodes.exits), epsilon, random);
-    const outcome = step(episodes.correct, episodes.shares, image[m]!, exit[m]!, action);
-    remember(replay, image[m]!, exit[m]!, action, outcome);
-    if (outcome.terminal) beginEpisode(acting, m, episodes, range);
-    else exit[m]!++;
-  }
-}
-
-/**
- * A random allowed action with probability epsilon, else the allowed one with the larger Q-value; exit at a tie.
- *
- * @param q [P, 2]
- * @param allowed 0 where `continue` is masked
- */
-export function epsilonGreedy(q: Float32Array, m: number, allowed: 0 | 1, epsilon: number, random: Random): Action {
-  if (!allowed) return EXIT;
-  if (uniform(random) < epsilon) return integer(random, CONTINUE, EXIT) as Action;
-  return q[m * ACTIONS + EXIT]! >= q[m * ACTIONS + CONTINUE]! ? EXIT : CONTINUE;
-}
-
 // ---- Learning ----------------------------------------------------------------------------------------------------------
 
 interface Best {
@@ -414,11 +348,6 @@ async function learn(
     [losses, counted] = [0, 0];
   }
   return best!; // there is a look after the last step
-}
-
-/** Falls linearly from start to end over the given fraction of learning, then stays. @param progress 0..1 */
-export function epsilonAt({ start, end, fraction }: DqnOptions["epsilon"], progress: number): number {
-  return progress >= fraction ? end : start + (end - start) * (progress / fraction);
 }
 
 /** Mean return and exit shares [E] of the greedy policy (epsilon 0) over some lambdas. */
