@@ -10,7 +10,7 @@ export { decodeTableFile, type TableFile } from "./exits/table-file.ts";
 export { type ExportOptions, type ExportResult, exportModel } from "./export/export.ts";
 export type { Classification, ExitTrace } from "./inference/adaptive-classifier.ts";
 export type { Model } from "./model/model.ts";
-export { loadModel, saveModel } from "./model/model-folder.ts";
+export { loadModel, modelDigest, saveModel } from "./model/model-folder.ts";
 export { type Blueprint, type BlueprintInput, type Layer, parseBlueprint } from "./network/blueprint.ts";
 export { blueprintNames, builtInBlueprint } from "./network/blueprints.ts";
 export { blueprintStages, type NetworkCost, networkCost } from "./network/cost.ts";

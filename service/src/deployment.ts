@@ -1,8 +1,5 @@
 /** A model at work: its folder, workers and queue; replaced by a newer version of the folder without a lost request. */
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { loadModel, type Model, pictureOf, UserError } from "earlyexit";
+import { loadModel, type Model, modelDigest, pictureOf, UserError } from "earlyexit";
 import { WAIT_SHARE } from "./price.ts";
 import { type BatchEvent, createQueue, type QueueOptions, type RequestQueue } from "./request-queue.ts";
 import { WorkerPool } from "./worker-pool.ts";
@@ -94,15 +91,7 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
 }
 
 async function versionOf(folder: string): Promise<string> {
-  const bytes = await readFile(join(folder, "model.json")).catch((cause) => {
-    throw new UserError(
-      `${folder}: a model folder with model.json expected, found none; train one with 'earlyexit run'`,
-      {
-        cause,
-      },
-    );
-  });
-  return createHash("sha256").update(bytes).digest("hex").slice(0, 12);
+  return (await modelDigest(folder)).slice(0, 12);
 }
 
 /** Milliseconds per picture of a full batch at the highest price: below this no price goes. The quickest of some runs. */

@@ -1,3 +1,4 @@
+import { UserError } from "../errors.ts";
 import { LIMIT_TEXT, type ReadOptions } from "../files/reader.ts";
 import { sha256 } from "../files/sha256.ts";
 import { type FolderWriter, readInFolder, withFolder } from "../files/writer.ts";
@@ -35,6 +36,17 @@ export async function writeModel(folder: FolderWriter, model: Model): Promise<vo
 export function loadModel(given: string | URL): Promise<Model> {
   const folder = modelFolder(given);
   return unlessReplaced(folder, "model.json", (read) => readModel(read, folder));
+}
+
+/**
+ * SHA-256 of `model.json`, in hex: it vouches for the folder's other files, so that it tells one version of a model from the next.
+ *
+ * @throws {UserError} if the folder does not hold a model
+ */
+export async function modelDigest(folder: string): Promise<string> {
+  const bytes = await readInFolder(folder, "model.json", { limitBytes: LIMIT_TEXT });
+  if (bytes) return sha256(bytes);
+  throw new UserError(`${folder}: a model folder with model.json expected, found none; train one with 'earlyexit run'`);
 }
 
 /** Replaces the policy in a policy folder in one step. @throws {UserError} as `saveModel` does */
