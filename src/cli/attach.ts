@@ -8,7 +8,7 @@ import { DQN_DEFAULTS } from "../policy/dqn.ts";
 import { exitCosts } from "../policy/exit-costs.ts";
 import { meanWidths } from "../policy/q-network.ts";
 import { formatPercent } from "../report/format.ts";
-import { exampleExits, saveEvaluation, writeReport } from "../report/run-report.ts";
+import { evaluationFile, exampleExits, reportFile } from "../report/run-report.ts";
 import { formatTable } from "../report/table.ts";
 import { reportText } from "../report/text.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -181,15 +181,14 @@ async function learnAndEvaluate(
   });
   progress.stop();
   const model = { network, policy, figures: result.figures };
-  await saveModel(out, model);
-  const evaluation = await saveEvaluation(out, result);
-  const examples = await exampleExits(model, result, data);
-  await writeReport(out, {
+  const { evaluation, file } = evaluationFile(result);
+  const report = await reportFile(out, {
     model,
     evaluation,
-    examples,
+    examples: await exampleExits(model, result, data),
     missing: ["No curves of a training: the network came trained."],
   });
+  await saveModel(out, model, new Map([file, report]));
   return result.figures;
 }
 

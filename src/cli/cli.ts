@@ -1,4 +1,5 @@
 import { Command, CommanderError, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import { UserError } from "../errors.ts";
 import { diskError } from "../files/disk-errors.ts";
 import { VERSION } from "../version.ts";
 import { Interrupted } from "./interrupt.ts";
@@ -52,6 +53,17 @@ function pathOf(error: unknown): string {
   return error instanceof Error && "path" in error ? String(error.path) : "disk";
 }
 
+/** What V8, WebAssembly and ONNX Runtime say when the machine, or a limit set on the process, gives no more memory. */
+function memoryError(cause: unknown): UserError | null {
+  if (!(cause instanceof Error) || !/allocation failed|out of memory|bad_alloc|failed to allocate/i.test(cause.message))
+    return null;
+  const said = cause.message.split("\n")[0];
+  return new UserError(
+    `memory: enough of it expected, found none left (${said}); close other programs, raise the limit (ulimit -v), or do with smaller pictures`,
+    { cause },
+  );
+}
+
 /** The command that is named, none for the version, else all: help lists them. */
 function wanted(first: string): LoadCommand[] {
   if (Object.hasOwn(COMMANDS, first)) return [COMMANDS[first]!];
@@ -62,7 +74,9 @@ function wanted(first: string): LoadCommand[] {
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODE.ok : EXIT_CODE.mistake;
   const mistake =
-    error instanceof Error && error.name === "UserError" ? error : diskError(error, pathOf(error), "a working disk");
+    error instanceof Error && error.name === "UserError"
+      ? error
+      : (diskError(error, pathOf(error), "a working disk") ?? memoryError(error));
   if (mistake) {
     process.stderr.write(`earlyexit: ${printableLine(mistake.message)}\n`);
     return EXIT_CODE.mistake;

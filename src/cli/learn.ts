@@ -9,14 +9,14 @@ import { readJsonFile } from "../files/reader.ts";
 import { withFolder } from "../files/writer.ts";
 import type { TablePolicy } from "../model/model.ts";
 import { holds, loadModel, loadPolicy, writeModel, writePolicy } from "../model/model-folder.ts";
-import { appendMetrics } from "../model/run-folder.ts";
+import { appendMetrics, keepMetrics } from "../model/run-folder.ts";
 import type { StagedNetwork } from "../network/staged-network.ts";
 import { DQN_DEFAULTS, type DqnOptions, type DqnProgress } from "../policy/dqn.ts";
 import { type Judgement, LEARN_ON_DEFAULTS } from "../policy/feedback.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { formatCost, formatCount, formatLambda } from "../report/format.ts";
 import { policyName } from "../report/names.ts";
-import { saveEvaluation, writeReport } from "../report/run-report.ts";
+import { evaluationFile, reportFile, reportPath } from "../report/run-report.ts";
 import { reportText } from "../report/text.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
 import {
@@ -152,6 +152,7 @@ async function learnNetwork(flags: LearnFlags, progress: Progress): Promise<void
   const source = sourceFor(flags, network);
   const data = await openData(source, progress, { ...asTrained(network), ...askedOf(flags) });
   const policy = await withFolder(folder, async (files) => {
+    await keepMetrics(folder, ({ kind }) => kind === "train"); // the curve is that of the policy that is learned now
     const learned = await abortOnInterrupt(progress, (signal) =>
       learnPolicy({
         network,
@@ -249,11 +250,12 @@ async function learnTable(path: string, flags: LearnFlags, progress: Progress): 
   }
   const result = await evaluateTableInDetail({ ...testOf(policy, test, seed), runtime, seed });
   const { figures } = result;
-  await withFolder(folder, (files) => writePolicy(files, { policy, dataset, seed, version: VERSION, figures }));
-  const evaluation = await saveEvaluation(folder, result);
   const missing = ["No example pictures: an exit table has none."];
-  const report = await writeReport(folder, { model: null, evaluation, examples: null, missing });
-  progress.note(`report: ${report}`);
+  const { evaluation, file } = evaluationFile(result);
+  const report = await reportFile(folder, { model: null, evaluation, examples: null, missing });
+  const beside = new Map([file, report]);
+  await withFolder(folder, (files) => writePolicy(files, { policy, dataset, seed, version: VERSION, figures }, beside));
+  progress.note(`report: ${reportPath(folder)}`);
   say(flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${reportText(figures, { all: flags.all ?? false })}\n`);
 }
 

@@ -4,9 +4,10 @@ import { Command } from "@commander-js/extra-typings";
 import type { Dataset } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
 import { readJsonFile } from "../files/reader.ts";
+import { replaceFile } from "../files/writer.ts";
 import type { Model } from "../model/model.ts";
 import { EVALUATION, holds, loadModel } from "../model/model-folder.ts";
-import { exampleExits, type ReportParts, saveEvaluation, writeReport } from "../report/run-report.ts";
+import { evaluationFile, exampleExits, type ReportParts, reportFile, reportPath } from "../report/run-report.ts";
 import { evaluateInDetail } from "../story/node.ts";
 import {
   askedOf,
@@ -33,10 +34,11 @@ export function reportCommand() {
       const progress = createProgress();
       const { run } = flags;
       const parts = await reportParts(run, sourceOf(flags), askedOf(flags), progress);
-      const path = await writeReport(run, parts);
+      const [name, html] = await reportFile(run, parts);
+      await replaceFile(join(run, name), html);
       progress.stop();
       for (const one of parts.missing) progress.note(one);
-      progress.note(`wrote ${path}`);
+      progress.note(`wrote ${reportPath(run)}`);
     });
 }
 
@@ -74,7 +76,8 @@ async function reportParts(
     runtime: runtimeOf({ device: "cpu" }),
     onProgress: (done, total) => progress.counting("evaluate", done, total),
   });
-  const evaluation = await saveEvaluation(run, result);
+  const { evaluation, file } = evaluationFile(result);
+  await replaceFile(join(run, file[0]), file[1]);
   return { model, evaluation, examples: await exampleExits(model, result, data), missing: [] };
 }
 

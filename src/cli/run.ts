@@ -1,8 +1,9 @@
+import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import type { EvaluationFigures } from "../evaluation/figures.ts";
 import { loadModel, writeModel } from "../model/model-folder.ts";
-import { exampleExits, saveEvaluation, writeReport } from "../report/run-report.ts";
-import { writeSuspects } from "../report/suspect-files.ts";
+import { evaluationFile, exampleExits, reportFile, reportPath } from "../report/run-report.ts";
+import { SUSPECTS, suspectFiles } from "../report/suspect-files.ts";
 import { reportText } from "../report/text.ts";
 import { evaluateInDetail, learnPolicy } from "../story/node.ts";
 import { abortOnInterrupt, RESUME_HINT } from "./interrupt.ts";
@@ -55,6 +56,7 @@ async function figuresAlready({ folder, isResumed }: Trained, progress: Progress
 /** What comes after training: the policy, its figures and the report, all in the run folder. */
 async function learnAndEvaluate({ data, network, folder, runtime }: Trained, progress: Progress) {
   progress.note("learning the exit policy");
+  await folder.keepMetrics(({ kind }) => kind === "train"); // of a learning that was interrupted
   const policy = await abortOnInterrupt(
     progress,
     (signal) =>
@@ -82,14 +84,15 @@ async function learnAndEvaluate({ data, network, folder, runtime }: Trained, pro
   });
   const { figures } = result;
   const model = { network, policy, figures };
-  await writeModel(folder.files, model);
-  const evaluation = await saveEvaluation(folder.path, result);
-  folder.log({ kind: "evaluate", ...figures });
   const examples = await exampleExits(model, result, data);
-  const report = await writeReport(folder.path, { model, evaluation, examples, missing: [] });
-  progress.note(`report: ${report}`);
-  const suspects = await writeSuspects(folder.path, data, policy, result.answers);
-  if (suspects) progress.note(`suspects: ${suspects.count} pictures whose labels may be wrong: ${suspects.path}`);
+  const { evaluation, file } = evaluationFile(result);
+  const report = await reportFile(folder.path, { model, evaluation, examples, missing: [] });
+  const suspects = await suspectFiles(data, policy, result.answers);
+  await writeModel(folder.files, model, new Map([file, report, ...suspects.files]));
+  folder.log({ kind: "evaluate", ...figures });
+  progress.note(`report: ${reportPath(folder.path)}`);
+  if (suspects.count > 0)
+    progress.note(`suspects: ${suspects.count} pictures whose labels may be wrong: ${join(folder.path, SUSPECTS)}`);
   return figures;
 }
 

@@ -126,6 +126,8 @@ async function trainFrom(
     return trained;
   }
   const checkpoint = flags.resume ? await folder.loadCheckpoint() : null;
+  const done = checkpoint?.step ?? 0;
+  await folder.keepMetrics(({ kind, step }) => kind === "train" && Number(step) <= done);
   progress.note(
     `training ${config.blueprint.name} on ${runtime.device}${checkpoint ? ` from step ${checkpoint.step}` : ""}; run folder ${folder.path}; watch it: npx earlyexit ui --run ${folder.path}`,
   );

@@ -4,6 +4,7 @@ import { UserError } from "../errors.ts";
 import { parseJson } from "../files/json.ts";
 import { fieldsOf, unsealed } from "../files/sealed.ts";
 import { DECIDERS } from "../policy/decider.ts";
+import { MOST_HIDDEN } from "../policy/dqn-options.ts";
 import { VERSION } from "../version.ts";
 import { SCORES } from "../yardsticks/thresholds.ts";
 
@@ -11,6 +12,8 @@ export const FORMAT = 2;
 export const FORMATS = [1, FORMAT];
 
 const numbers = z.array(z.number());
+/** What divides numbers: float32 holds what comes out. */
+const divisor = z.number().min(1e-12).max(1e12);
 const calibrationSchema = z.object({
   lambda: z.number(),
   accuracy: z.number(),
@@ -24,9 +27,9 @@ export const policySchema = z.strictObject({
   costs: z.object({ exitMacs: z.array(z.number().positive()), fullMacs: z.number().positive() }),
   costUnit: z.string().optional(),
   seed: z.int().optional(),
-  hidden: z.array(z.int().positive()),
+  hidden: z.array(z.int().positive()).max(MOST_HIDDEN),
   dueling: z.boolean(),
-  temperatures: z.array(z.number().positive()),
+  temperatures: z.array(divisor),
   /** Policies of earlier versions have none: their exits do not look at the answers before. */
   priorWeights: z.array(z.number().min(0)).optional(),
   /** Policies of earlier versions have none of these three: the agent decides. */

@@ -1,7 +1,7 @@
 import { UserError } from "../errors.ts";
 import { LIMIT_TEXT, type ReadOptions } from "../files/reader.ts";
 import { sha256 } from "../files/sha256.ts";
-import { type FolderWriter, readInFolder, withFolder } from "../files/writer.ts";
+import { type Content, type FolderWriter, readInFolder, withFolder } from "../files/writer.ts";
 import { modelFolder } from "./bundled.ts";
 import { type Model, modelFiles, type TablePolicy, tablePolicyFiles } from "./model.ts";
 import { type ReadFile, readModel, readTablePolicy } from "./read-model.ts";
@@ -12,21 +12,29 @@ export const EVALUATION = "evaluation.json";
 /** How long saving waits for another process that writes the folder. */
 const WAIT_MS = 10_000;
 
+/** Files beside a model that tell about it, as its report does: name to content. */
+export type Beside = ReadonlyMap<string, Content>;
+
 /**
  * Replaces the model in a folder in one step: whoever looks, also after a crash, sees the old one or the new one.
  *
+ * @param beside is replaced in the same step
  * @throws {UserError} if another process writes the folder, or the disk refuses
  */
-export async function saveModel(folder: string, model: Model): Promise<void> {
-  await withFolder(folder, (files) => writeModel(files, model), { waitMs: WAIT_MS });
+export async function saveModel(folder: string, model: Model, beside: Beside = new Map()): Promise<void> {
+  await withFolder(folder, (files) => writeModel(files, model, beside), { waitMs: WAIT_MS });
 }
 
 /** The same in a folder that is open for writing. */
-export async function writeModel(folder: FolderWriter, model: Model): Promise<void> {
+export async function writeModel(folder: FolderWriter, model: Model, beside: Beside = new Map()): Promise<void> {
   const files = modelFiles(model);
   const optional = ["policy.safetensors", "validation.safetensors"].filter((name) => !files.has(name));
-  // figures that lie there are about what is replaced now
-  await folder.replace(files, model.figures === undefined ? [...optional, EVALUATION] : optional);
+  await folder.replace(new Map([...beside, ...files]), [...optional, ...outdated(model)]);
+}
+
+/** Figures that lie in the folder are about what is replaced now. */
+function outdated({ figures }: { readonly figures?: unknown }): string[] {
+  return figures === undefined ? [EVALUATION] : [];
 }
 
 /**
@@ -50,8 +58,12 @@ export async function modelDigest(folder: string): Promise<string> {
 }
 
 /** Replaces the policy in a policy folder in one step. @throws {UserError} as `saveModel` does */
-export async function writePolicy(folder: FolderWriter, policy: TablePolicy): Promise<void> {
-  await folder.replace(tablePolicyFiles(policy));
+export async function writePolicy(
+  folder: FolderWriter,
+  policy: TablePolicy,
+  beside: Beside = new Map(),
+): Promise<void> {
+  await folder.replace(new Map([...beside, ...tablePolicyFiles(policy)]), outdated(policy));
 }
 
 /** The policy in a policy folder. @throws {UserError} if it holds none, or a file in it is damaged */

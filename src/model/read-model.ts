@@ -8,6 +8,7 @@ import { checkDigest } from "../files/sha256.ts";
 import { blueprintSchema } from "../network/blueprint.ts";
 import { blueprintNetwork } from "../network/blueprint-network.ts";
 import { checkBlueprint } from "../network/cost.ts";
+import { normalisationSchema } from "../network/feeding.ts";
 import { readImportedNetwork } from "../network/imported-file.ts";
 import type { StagedNetwork } from "../network/staged-network.ts";
 import type { Agent } from "../policy/agent.ts";
@@ -104,7 +105,7 @@ function describedBytes(read: ReadFile, digests: Digests | null, where: string, 
 
 const ofBlueprint = z.object({
   blueprint: blueprintSchema,
-  normalisation: z.object({ mean: z.array(z.number()), std: z.array(z.number().positive()) }),
+  normalisation: normalisationSchema,
 });
 
 const networkParts = z.discriminatedUnion("kind", [

@@ -3,13 +3,19 @@ import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { parseJson } from "../files/json.ts";
 import { LIMIT_TEXT } from "../files/reader.ts";
-import { appendText, type FolderWriter, openFolder, readInFolder, withFolder } from "../files/writer.ts";
+import { appendText, type FolderWriter, openFolder, readInFolder, replaceFile, withFolder } from "../files/writer.ts";
 import type { Checkpoint } from "../training/checkpoint.ts";
 import { checkpointFiles, readCheckpoint } from "./checkpoint.ts";
 
 const CONFIG = "config.json";
 const METRICS = "metrics.jsonl";
 const CHECKPOINT = "checkpoint";
+
+/** What every line of `metrics.jsonl` says of itself. */
+export interface MetricsLine {
+  readonly kind?: unknown;
+  readonly step?: unknown;
+}
 
 /** A model folder that also holds how the model came about: `config.json`, `metrics.jsonl`, `checkpoint/`. */
 export interface RunFolder {
@@ -18,6 +24,8 @@ export interface RunFolder {
   readonly files: FolderWriter;
   /** Adds one line to `metrics.jsonl`. */
   log(metrics: object): void;
+  /** Leaves out of `metrics.jsonl` what is done again: nothing is told twice. */
+  keepMetrics(wanted: (line: MetricsLine) => boolean): Promise<void>;
   saveCheckpoint(checkpoint: Checkpoint): Promise<void>;
   /** null where there is none. @throws {UserError} if it is damaged */
   loadCheckpoint(): Promise<Checkpoint | null>;
@@ -63,6 +71,7 @@ export async function openRunFolder(path: string, config: object, resume: boolea
       isEmpty = false;
       appendMetrics(path, metrics);
     },
+    keepMetrics: (wanted) => keepMetrics(path, wanted),
     async saveCheckpoint(checkpoint) {
       isEmpty = false;
       await withFolder(join(path, CHECKPOINT), (folder) => folder.replace(checkpointFiles(checkpoint)));
@@ -84,6 +93,23 @@ export function freeFolder(base: string): string {
 /** Adds one line to a folder's `metrics.jsonl`. */
 export function appendMetrics(path: string, metrics: object): void {
   appendText(join(path, METRICS), `${JSON.stringify(metrics)}\n`);
+}
+
+/** Leaves lines out of a folder's `metrics.jsonl`. */
+export async function keepMetrics(path: string, wanted: (line: MetricsLine) => boolean): Promise<void> {
+  const bytes = await readInFolder(path, METRICS);
+  if (!bytes) return;
+  const lines = new TextDecoder().decode(bytes).split(/(?<=\n)/);
+  const kept = lines.filter((line) => wanted(lineOf(line)));
+  if (kept.length < lines.length) await replaceFile(join(path, METRICS), kept.join(""));
+}
+
+function lineOf(text: string): MetricsLine {
+  try {
+    return (JSON.parse(text) ?? {}) as MetricsLine;
+  } catch {
+    return {}; // a line that was not finished
+  }
 }
 
 /** Of a line that a full disk or a killed process left unfinished, nothing is kept. */

@@ -13,6 +13,11 @@ const NORMALISATIONS: Readonly<Record<string, Normalisation>> = {
   cifar: { mean: [0.4914, 0.4822, 0.4465], std: [0.247, 0.2435, 0.2616] },
   unit: { mean: [0, 0, 0], std: [1, 1, 1] },
 };
+/** Of a file: what comes out of it is far from the ends of float32. */
+export const normalisationSchema = z.object({
+  mean: z.array(z.number().min(-1e6).max(1e6)),
+  std: z.array(z.number().min(1e-6).max(1e6)),
+});
 /** Bytes as they are. */
 const BYTES: Normalisation = { mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] };
 

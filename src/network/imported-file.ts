@@ -3,10 +3,10 @@ import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { decodeSafetensors } from "../files/safetensors.ts";
 import { decodePlan } from "../onnx/plan.ts";
+import { normalisationSchema } from "./feeding.ts";
 import { type ImportedNetwork, importedNetwork, splitHeads } from "./imported-network.ts";
 import type { Provenance } from "./staged-network.ts";
 
-const numbers = z.array(z.number());
 /** What the description of an imported network holds. */
 const importedSchema = z.object({
   kind: z.literal("imported"),
@@ -19,7 +19,7 @@ const importedSchema = z.object({
     shape: z.tuple([z.int(), z.int(), z.int()]),
     layout: z.literal("channelsFirst"),
     channels: z.enum(["rgb", "grey"]),
-    normalisation: z.object({ mean: numbers, std: z.array(z.number().positive()) }),
+    normalisation: normalisationSchema,
   }),
   cuts: z.array(z.string()),
   heads: z.array(z.object({ grid: z.int().positive(), hidden: z.int().min(0) }).nullable()),

@@ -106,6 +106,9 @@ export interface DqnProgress {
   readonly exitShares: readonly number[];
 }
 
+/** Hidden layers; a file that claims more is damaged. */
+export const MOST_HIDDEN = 16;
+
 /**
  * Chosen on held-out validation images of eight networks, against tuned thresholds: see "An agent as sure as its thresholds" in
  * docs/experiments/agent.md. What an episode really brought is learned from, as far as it goes: with one step an agent that sees one
@@ -148,7 +151,12 @@ export function dqnOptions(given: Partial<DqnOptions>): DqnOptions {
   const whole = (value: number): boolean => Number.isInteger(value) && value >= 1;
   const share = (value: number): boolean => value >= 0 && value <= 1;
   const checks: [string, boolean, string, unknown][] = [
-    ["hidden", options.hidden.every(whole), "whole numbers of at least 1", options.hidden],
+    [
+      "hidden",
+      options.hidden.length <= MOST_HIDDEN && options.hidden.every(whole),
+      `at most ${MOST_HIDDEN} whole numbers of at least 1`,
+      options.hidden,
+    ],
     [
       "network",
       options.network === "dense" || (options.hidden.length === 1 && !options.dueling),

@@ -4,7 +4,6 @@ import type { Dataset } from "../dataset/dataset.ts";
 import type { DetailedEvaluation } from "../evaluation/details.ts";
 import type { DetailedResult } from "../evaluation/evaluate-table.ts";
 import { readFileIfThere } from "../files/reader.ts";
-import { replaceFile } from "../files/writer.ts";
 import type { Model } from "../model/model.ts";
 import { EVALUATION } from "../model/model-folder.ts";
 import { networkCost } from "../network/cost.ts";
@@ -20,17 +19,24 @@ export interface ReportParts extends Pick<ReportData, "evaluation" | "examples" 
   readonly model: Model | null;
 }
 
-export async function saveEvaluation(
-  folder: string,
-  { figures, details }: DetailedResult,
-): Promise<DetailedEvaluation> {
+/** An evaluation and the file that keeps it. */
+export function evaluationFile({ figures, details }: Pick<DetailedResult, "figures" | "details">): {
+  readonly evaluation: DetailedEvaluation;
+  readonly file: readonly [name: string, text: string];
+} {
   const evaluation = { ...figures, ...details };
-  await replaceFile(join(folder, EVALUATION), `${JSON.stringify(evaluation)}\n`);
-  return evaluation;
+  return { evaluation, file: [EVALUATION, `${JSON.stringify(evaluation)}\n`] };
 }
 
-/** Writes `report.html` into the folder. @returns its path */
-export async function writeReport(folder: string, { model, ...parts }: ReportParts): Promise<string> {
+export function reportPath(folder: string): string {
+  return join(folder, REPORT);
+}
+
+/** `report.html` for a folder, of what lies there and what is told besides. */
+export async function reportFile(
+  folder: string,
+  { model, ...parts }: ReportParts,
+): Promise<readonly [name: string, text: string]> {
   const metrics = await readFileIfThere(join(folder, "metrics.jsonl"));
   const html = await reportHtml({
     ...parts,
@@ -38,9 +44,7 @@ export async function writeReport(folder: string, { model, ...parts }: ReportPar
     facts: model ? describeModel(model) : [],
     metrics: metrics ? new TextDecoder().decode(metrics) : "",
   });
-  const path = join(folder, REPORT);
-  await replaceFile(path, html);
-  return path;
+  return [REPORT, html];
 }
 
 /** The pictures of a split that was decided on. */

@@ -1,9 +1,7 @@
 /** A run's suspects beside its report: `suspects.csv` and, with the pictures, `suspects.html`. */
-import { join } from "node:path";
 import type { Dataset, Samples } from "../dataset/dataset.ts";
 import { type Suspect, suspects } from "../evaluation/suspects.ts";
 import { type AnswerTable, answersOf } from "../exits/answers.ts";
-import { replaceFile } from "../files/writer.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { pngAddress } from "./examples.ts";
 import { galleryHtml } from "./gallery.ts";
@@ -13,13 +11,15 @@ const ABOUT =
   "Pictures whose label the last exit most surely denies. Where it is right, the label is wrong: look at these first. " +
   "None of them was trained on.";
 
-/** @returns the path of the gallery, and how many suspects there are; null if there are none */
-export async function writeSuspects(
-  folder: string,
+/** The gallery, for people. */
+export const SUSPECTS = "suspects.html";
+
+/** @returns the files, and how many suspects there are; none of both if there is no suspect */
+export async function suspectFiles(
   data: Dataset,
   policy: LearnedPolicy,
   test: AnswerTable,
-): Promise<{ readonly path: string; readonly count: number } | null> {
+): Promise<{ readonly files: ReadonlyMap<string, string>; readonly count: number }> {
   const splits: [string, Samples | null, AnswerTable][] = [
     ["validation", data.validation, answersOf(policy.validation, policy.agent)],
     ["test", data.test, test],
@@ -30,16 +30,12 @@ export async function writeSuspects(
       : [],
   );
   const chosen = found.sort((a, b) => b.confidence - a.confidence).slice(0, MOST);
-  if (chosen.length === 0) return null;
+  if (chosen.length === 0) return { files: new Map(), count: 0 };
   const { classes } = data;
   const rows = chosen.map(({ split, name, label, answer, confidence, labelProbability }) =>
     [split, name, classes[label]!, classes[answer]!, confidence.toFixed(4), labelProbability.toFixed(4)]
       .map(cell)
       .join(","),
-  );
-  await replaceFile(
-    join(folder, "suspects.csv"),
-    `split,file,label,answer,confidence,label_probability\n${rows.join("\n")}\n`,
   );
   const pictures = [];
   for (const { samples, image, name, label, answer, confidence } of chosen)
@@ -47,9 +43,11 @@ export async function writeSuspects(
       png: await pngAddress(samples.pixels.read(image, image + 1), data.imageShape),
       text: `${name}: labelled ${classes[label]}, looks like ${classes[answer]} (${(100 * confidence).toFixed(0)}%)`,
     });
-  const path = join(folder, "suspects.html");
-  await replaceFile(path, galleryHtml("Suspects", ABOUT, [{ title: `${chosen.length} pictures`, pictures }]));
-  return { path, count: chosen.length };
+  const files = new Map([
+    ["suspects.csv", `split,file,label,answer,confidence,label_probability\n${rows.join("\n")}\n`],
+    [SUSPECTS, galleryHtml("Suspects", ABOUT, [{ title: `${chosen.length} pictures`, pictures }])],
+  ]);
+  return { files, count: chosen.length };
 }
 
 function nameOf({ names }: Samples, { image }: Suspect, split: string): string {

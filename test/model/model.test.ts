@@ -140,6 +140,23 @@ describe("files that are not a model are the user's mistake", () => {
       "found at policy.temperatures.1: ",
     ],
     [
+      "a temperature that float32 does not hold",
+      withJson(({ policy }) => (policy.temperatures = [1, 1e-300, 1])),
+      "found at policy.temperatures.1: ",
+    ],
+    [
+      "a million hidden layers",
+      withJson(({ policy }) => (policy.hidden = new Array(1e6).fill(1))),
+      "found at policy.hidden: ",
+    ],
+    [
+      "a deviation that makes infinities of pixels",
+      withJson(
+        (json) => ((json.network as Record<string, unknown>).normalisation = { mean: [0, 0], std: [1e-300, 1] }),
+      ),
+      "found at normalisation.std.0: ",
+    ],
+    [
       "too few temperatures",
       withJson(({ policy }) => (policy.temperatures = [1, 1])),
       "models/mine/model.json: 3 numbers in policy.temperatures expected, found 2",

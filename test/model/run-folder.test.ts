@@ -57,6 +57,18 @@ describe("a run folder", () => {
     expect(await readFile(join(folder, "metrics.jsonl"), "utf8")).toBe('{"step":1}\n{"step":2}\n');
   });
 
+  test("tells nothing twice: lines of what is done again are left out, and a half one with them", async () => {
+    const run = await openRunFolder(folder, config, false);
+    for (const step of [10, 20, 30]) run.log({ kind: "train", step });
+    run.log({ kind: "learn", step: 5 });
+    await appendFile(join(folder, "metrics.jsonl"), '{"kind":"train","st');
+    await run.keepMetrics(({ kind, step }) => kind === "train" && Number(step) <= 20);
+    run.log({ kind: "train", step: 30 });
+    expect(await readFile(join(folder, "metrics.jsonl"), "utf8")).toBe(
+      [10, 20, 30].map((step) => `${JSON.stringify({ kind: "train", step })}\n`).join(""),
+    );
+  });
+
   test("never starts afresh over a run: everything stays as it was", async () => {
     const before = await openRunFolder(folder, config, false);
     before.log({ step: 1 });

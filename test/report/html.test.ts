@@ -1,9 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { jsonInHtml, reportHtml } from "../../src/report/html.ts";
-import { writeReport } from "../../src/report/run-report.ts";
+import { reportFile } from "../../src/report/run-report.ts";
 import { HOSTILE } from "./made-up-report.ts";
 
 const EMPTY = { name: "run", facts: [], metrics: "", evaluation: null, examples: null, missing: [] };
@@ -32,9 +32,14 @@ describe("a folder's report", () => {
   test("is named after the folder and takes its metrics as they are", async () => {
     const metrics = '{"kind":"train"}\n{"kind":"le'; // a run that is being written
     writeFileSync(join(folder, "metrics.jsonl"), metrics);
-    const path = await writeReport(folder, { model: null, evaluation: null, examples: null, missing: ["this"] });
-    expect(path).toBe(join(folder, "report.html"));
-    const [, json] = /id="report-data">(.*?)<\/script>/s.exec(readFileSync(path, "utf8"))!;
+    const [name, html] = await reportFile(folder, {
+      model: null,
+      evaluation: null,
+      examples: null,
+      missing: ["this"],
+    });
+    expect(name).toBe("report.html");
+    const [, json] = /id="report-data">(.*?)<\/script>/s.exec(html)!;
     expect(JSON.parse(json!)).toEqual({ ...EMPTY, name: folder.split("/").at(-1), metrics, missing: ["this"] });
   });
 });
