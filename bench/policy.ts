@@ -5,6 +5,7 @@
 import { parseArgs } from "node:util";
 import { UserError } from "../src/errors.ts";
 import { loadModel } from "../src/model/model-folder.ts";
+import { validationOf } from "../src/policy/learned-policy.ts";
 import { createNodeRuntime } from "../src/runtime/node.ts";
 import { ablate } from "./policy-ablation.ts";
 import { ablationText, verdictText } from "./policy-text.ts";
@@ -40,7 +41,7 @@ for (const name of models) {
 
 if (flags.ablation) {
   for (const { name, policy } of loaded) {
-    const figures = await ablate(runtime, policy.validation, policy.costs, seeds, options, say);
+    const figures = await ablate(runtime, validationOf(policy), policy.costs, seeds, options, say);
     const text = flags.json ? JSON.stringify({ name, figures }, null, 2) : `${name}\n\n${ablationText(figures, seeds)}`;
     process.stdout.write(`${text}\n`);
   }
@@ -49,7 +50,7 @@ if (flags.ablation) {
   const deciding = await measureDeciding(runtime, network, policy, flags.short ? 0.05 : 1);
   const networks: NetworkReturns[] = [];
   for (const { name, policy } of loaded) {
-    const { validation: table, costs } = policy;
+    const [table, costs] = [validationOf(policy), policy.costs];
     const lambdas = flags.short ? LAMBDAS.filter((_, l) => l % 4 === 0) : LAMBDAS;
     const folds = flags.short ? 2 : 5;
     const given = { name, table, costs, seeds, folds, lambdas, withOptimal: !flags.short, options };

@@ -1,6 +1,6 @@
 // Packs both packages, installs them into empty projects and uses them there: the import, the types, the command and the service must
 // work, and whoever ends up without a runtime is told so, with a cure that works.
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const packed = mkdtempSync(join(tmpdir(), "earlyexit-packed-"));
 const folder = mkdtempSync(join(tmpdir(), "earlyexit-package-"));
 const COMMAND = "node_modules/earlyexit/dist/cli/main.js";
+const MOST_BYTES = 15e6;
 const QUIET = ["--silent", "--no-audit", "--no-fund"];
 
 const run = (command, args, cwd = folder) => {
@@ -26,12 +27,40 @@ function expect(what, found, isRight) {
 
 /** The archive's path. */
 function pack(from) {
-  const before = readdirSync(packed);
-  run("npm", ["pack", "--silent", "--pack-destination", packed], from);
-  return join(
-    packed,
-    readdirSync(packed).find((name) => name.endsWith(".tgz") && !before.includes(name)),
-  );
+  const told = JSON.parse(run("npm", ["pack", "--silent", "--json", "--pack-destination", packed], from));
+  const [{ filename, unpackedSize }] = Object.values(told); // a list, or by name, as npm's release has it
+  const size = `${(unpackedSize / 1e6).toFixed(1)} MB`;
+  expect(`${filename} (${size}) of at most ${MOST_BYTES / 1e6} MB unpacked`, size, unpackedSize <= MOST_BYTES);
+  return join(packed, filename);
+}
+
+/** The page finds ONNX Runtime's binary without `onnxruntime-web`. */
+async function checkPage() {
+  const server = spawn("node", [COMMAND, "ui", "--port", "0"], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    const url = await new Promise((resolve, reject) => {
+      server.stdout.setEncoding("utf8").once("data", (text) => resolve(text.trim()));
+      server.once("exit", (code) => reject(new Error(`package: a page expected, found exit code ${code}`)));
+    });
+    const scripts = readdirSync(join(folder, "node_modules/earlyexit/dist/page/assets"));
+    const worker = readFileSync(
+      join(
+        folder,
+        "node_modules/earlyexit/dist/page/assets",
+        scripts.find((name) => name.startsWith("ort.wasm")),
+      ),
+      "utf8",
+    );
+    const [name] = /onnxruntime-[\d.]+\/ort-wasm-simd-threaded\.wasm/.exec(worker) ?? [];
+    const response = await fetch(new URL(`assets/${name}`, url));
+    const start = new Uint8Array(await response.arrayBuffer()).subarray(1, 4);
+    const found = new TextDecoder().decode(start);
+    expect(`assets/${name} of the page is WebAssembly`, `${response.status} ${found}`, found === "asm");
+    const devices = await (await fetch(new URL("api/devices", url))).text();
+    expect("the page offers WebAssembly alone", devices, devices === '["wasm"]');
+  } finally {
+    server.kill("SIGTERM");
+  }
 }
 
 function checkCore() {
@@ -125,6 +154,7 @@ try {
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }));
   run("npm", ["install", ...QUIET, "--ignore-scripts", archive]);
   checkCore();
+  await checkPage();
   checkService(pack(join(root, "service")));
   checkMissingRuntime();
   checkFailingScript(archive);

@@ -1,7 +1,14 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
+import { ORT_VERSION } from "../src/version.ts";
 
-/** The page that `earlyexit ui` serves: everything that it needs lies in dist/page, ONNX Runtime's binaries included. */
+/** ONNX Runtime's binaries go by their names, under its version: the server takes them from where they are (`src/server/binaries.ts`). */
+const output = {
+  assetFileNames: ({ names }: { names: readonly string[] }): string =>
+    names[0]?.endsWith(".wasm") ? `assets/onnxruntime-${ORT_VERSION}/[name][extname]` : "assets/[name]-[hash][extname]",
+};
+
+/** The page that `earlyexit ui` serves, in dist/page. */
 export default defineConfig({
   root: fileURLToPath(new URL(".", import.meta.url)),
   base: "./",
@@ -12,6 +19,7 @@ export default defineConfig({
     target: "es2022",
     reportCompressedSize: false,
     chunkSizeWarningLimit: 1000,
+    rolldownOptions: { output },
   },
-  worker: { format: "es" },
+  worker: { format: "es", rolldownOptions: { output } },
 });

@@ -8,7 +8,7 @@ import type { ExitTable } from "../exits/exit-table.ts";
 import type { StagedNetwork } from "../network/staged-network.ts";
 import { checkLambda, decide } from "../policy/agent.ts";
 import { type Decider, decidingAgent } from "../policy/decider.ts";
-import type { LearnedPolicy } from "../policy/learned-policy.ts";
+import { type LearnedPolicy, validationOf } from "../policy/learned-policy.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { VERSION } from "../version.ts";
 import { thresholdsAt } from "../yardsticks/threshold-dial.ts";
@@ -136,11 +136,11 @@ export async function detailOnTable(options: TableEvaluation): Promise<DetailedR
 
 async function judge(options: TableEvaluation) {
   const { policy, table, classes, dataset, splitSeed, seed = 1, runtime } = options;
-  const { agent, costs, validation, costUnit = "MACs" } = policy;
+  const { agent, costs, costUnit = "MACs" } = policy;
   const lambda = options.lambda ?? policy.lambda;
   checkLambda(agent, lambda);
   const name = deciderName(options.decider, policy);
-  const problem = await prepareYardsticks(runtime, answersOf(validation, agent), costs);
+  const problem = await prepareYardsticks(runtime, answersOf(validationOf(policy), agent), costs);
   const { decider: chosen = "dqn" } = policy;
   const by = (decider: Decider): Yardstick => {
     const deciding = decidingAgent({ ...policy, decider });

@@ -1,8 +1,8 @@
 import { UserError } from "../errors.ts";
 import type { Model } from "../model/model.ts";
-import { readModel } from "../model/read-model.ts";
+import { type ReadModelOptions, readModel } from "../model/read-model.ts";
 
-export interface FetchOptions {
+export interface FetchOptions extends ReadModelOptions {
   /** The most bytes of one file; default 2 GiB. */
   readonly limitBytes?: number;
   /** A server that sends nothing for so many milliseconds is given up; default 30,000. */
@@ -17,7 +17,7 @@ export interface FetchOptions {
  */
 export function fetchModel(address: string, options: FetchOptions = {}): Promise<Model> {
   const folder = address.replace(/\/+$/, "");
-  return readModel((file) => fetchFile(`${folder}/${file}`, options), folder);
+  return readModel((file) => fetchFile(`${folder}/${file}`, options), folder, options);
 }
 
 /** null where there is no such file */

@@ -4,7 +4,7 @@ import { sha256 } from "../files/sha256.ts";
 import { type Content, type FolderWriter, readInFolder, withFolder } from "../files/writer.ts";
 import { modelFolder } from "./bundled.ts";
 import { type Model, modelFiles, type TablePolicy, tablePolicyFiles } from "./model.ts";
-import { type ReadFile, readModel, readTablePolicy } from "./read-model.ts";
+import { type ReadFile, type ReadModelOptions, readModel, readTablePolicy } from "./read-model.ts";
 
 /** The model's figures with what plots need. */
 export const EVALUATION = "evaluation.json";
@@ -41,9 +41,9 @@ function outdated({ figures }: { readonly figures?: unknown }): string[] {
  * @param given a folder, its `file://` address, or the name of a model that comes with the package
  * @throws {UserError} if the folder does not hold a model, or a file in it is damaged
  */
-export function loadModel(given: string | URL): Promise<Model> {
+export function loadModel(given: string | URL, options: ReadModelOptions = {}): Promise<Model> {
   const folder = modelFolder(given);
-  return unlessReplaced(folder, "model.json", (read) => readModel(read, folder));
+  return unlessReplaced(folder, "model.json", (read) => readModel(read, folder, options));
 }
 
 /**

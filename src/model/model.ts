@@ -73,7 +73,7 @@ function digests(files: ReadonlyMap<string, Uint8Array>) {
 
 function addPolicyArrays(files: Map<string, Uint8Array>, { agent, validation }: LearnedPolicy): void {
   files.set("policy.safetensors", encodeSafetensors(agent.weights));
-  files.set("validation.safetensors", encodeSafetensors(tableArrays(validation)));
+  if (validation) files.set("validation.safetensors", encodeSafetensors(tableArrays(validation)));
 }
 
 /** Everything about a policy but its arrays, in an order of its own: the same policy gives the same bytes. */

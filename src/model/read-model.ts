@@ -25,17 +25,28 @@ import {
 } from "./format.ts";
 import type { Model, TablePolicy } from "./model.ts";
 
+const TABLE = "validation.safetensors";
+
 /** A file's bytes, or null where there is no such file. */
 export type ReadFile = (file: string) => Promise<Uint8Array | null>;
 
+export interface ReadModelOptions {
+  /** Leaves `validation.safetensors` where it is: classifying needs it for `precise` alone, and it may be a fifth of the model. Default: false. */
+  readonly slim?: boolean;
+}
+
 /**
- * The model in a folder or behind an address.
+ * The model in a folder or behind an address. A folder that was written without `validation.safetensors` is read as it is.
  *
  * @param read a file's bytes, or null where there is no such file
  * @param where the folder, for messages
  * @throws {UserError} if a file is missing, damaged, belongs to another model, or is not as expected
  */
-export async function readModel(read: ReadFile, where: string): Promise<Model> {
+export async function readModel(
+  read: ReadFile,
+  where: string,
+  { slim = false }: ReadModelOptions = {},
+): Promise<Model> {
   const main = `${where}/model.json`;
   const bytes = await needed(read, "model.json", where, "a model folder", "train one with 'earlyexit run'");
   const described = parseModel(bytes, main);
@@ -52,7 +63,8 @@ export async function readModel(read: ReadFile, where: string): Promise<Model> {
       `${main}: a policy for the network ${sha256.slice(0, 12)}... expected, found one for ${policy.network?.slice(0, 12) ?? "none"}...; learn one for it`,
     );
   const shape = { exits: network.stages.length, classes: network.classes.length };
-  return { network, policy: await readPolicy(files, policy, shape, main), figures };
+  const withTable = !slim && (described.files === null || Object.hasOwn(described.files, TABLE));
+  return { network, policy: await readPolicy(files, policy, { ...shape, withTable }, main), figures };
 }
 
 /**
@@ -147,11 +159,11 @@ function lengthCheck(where: string) {
 
 // ---- The policy --------------------------------------------------------------------------------------------------------
 
-/** @param of the network's, or null if costs and exit table are to tell */
+/** @param of the network's, and whether to read the exit table; null if costs and exit table are to tell */
 async function readPolicy(
   files: ReadArrays,
   described: PolicyDescription,
-  of: { readonly exits: number; readonly classes: number } | null,
+  of: { readonly exits: number; readonly classes: number; readonly withTable: boolean } | null,
   where: string,
 ): Promise<LearnedPolicy> {
   const { network, costs, costUnit, seed, lambda, calibration, decider, thresholds, choice, ...given } = described;
@@ -160,9 +172,8 @@ async function readPolicy(
   checkThresholds(described, exits, where);
   const shape = { ...given, priorWeights: given.priorWeights ?? given.temperatures.map(() => 0) };
   const weights = await files("policy.safetensors");
-  const table = await files("validation.safetensors");
-  const validation = readTable(table.arrays, table.at, { exits, ...(of && { classes: of.classes }) });
-  const { classes } = validation;
+  const validation = of?.withTable === false ? null : readTable(await files(TABLE), exits, of?.classes);
+  const classes = validation?.classes ?? of!.classes;
   const agent = { ...shape, exits, classes, weights: floats(weights.arrays, weights.at) };
   checkPolicyWeights(agent, weights.at);
   return {
@@ -234,9 +245,9 @@ function checkPolicyWeights({ exits, classes, hidden, dueling, weights }: Agent,
  * @throws {UserError} if it is not one, or of another number of exits or classes
  */
 function readTable(
-  arrays: ReadonlyMap<string, StoredArray>,
-  where: string,
-  expected: { readonly exits: number; readonly classes?: number },
+  { arrays, at: where }: { readonly arrays: ReadonlyMap<string, StoredArray>; readonly at: string },
+  ofExits: number,
+  ofClasses: number | undefined,
 ): ExitTable {
   const { shape, data } = floatArray(arrays, "logits", 3, where);
   const labels = arrays.get("labels");
@@ -245,9 +256,9 @@ function readTable(
     throw new UserError(
       `${where}: ${count} labels expected, found ${labels?.data.length ?? "none"}; one per row of logits`,
     );
-  if (exits !== expected.exits || classes !== (expected.classes ?? classes))
+  if (exits !== ofExits || classes !== (ofClasses ?? classes))
     throw new UserError(
-      `${where}: logits of ${expected.exits} exits and ${expected.classes ?? "some"} classes expected, ` +
+      `${where}: logits of ${ofExits} exits and ${ofClasses ?? "some"} classes expected, ` +
         `found ${exits} and ${classes}; the file belongs to another model`,
     );
   const wrong = labels.data.findIndex((label) => !(Number.isInteger(label) && label >= 0 && label < classes));

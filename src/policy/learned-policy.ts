@@ -1,3 +1,4 @@
+import { UserError } from "../errors.ts";
 import type { ExitCosts, ExitTable } from "../exits/exit-table.ts";
 import type { ThresholdDial } from "../yardsticks/threshold-dial.ts";
 import type { Agent } from "./agent.ts";
@@ -26,6 +27,14 @@ export interface LearnedPolicy {
   readonly lambda: number;
   /** How what decides fares on validation images that it was not fitted to, lambdas rising. */
   readonly calibration: readonly LambdaPoint[];
-  /** Exit table of the validation split: any lambda, budget or yardstick is solved from it. */
-  readonly validation: ExitTable;
+  /** Exit table of the validation split: any precision or yardstick is solved from it; null in a slim model, which classifies without it. */
+  readonly validation: ExitTable | null;
+}
+
+/** @throws {UserError} if the policy came without its exit table */
+export function validationOf({ validation }: LearnedPolicy): ExitTable {
+  if (validation) return validation;
+  throw new UserError(
+    "policy: the exit table of its validation pictures (validation.safetensors) expected, found none; load the whole model",
+  );
 }

@@ -5,7 +5,7 @@ import { confidences } from "../exits/calibration.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { decide } from "./agent.ts";
 import { decidingAgent } from "./decider.ts";
-import type { LearnedPolicy } from "./learned-policy.ts";
+import { type LearnedPolicy, validationOf } from "./learned-policy.ts";
 
 /** What holds on the validation images, which the network has not seen. */
 export interface SureAnswers {
@@ -51,8 +51,8 @@ export async function sureAnswers(
   lambda: number,
   precise: number,
 ): Promise<SureAnswers> {
-  const { agent, costs, validation } = policy;
-  const answers = answersOf(validation, agent);
+  const { agent, costs } = policy;
+  const answers = answersOf(validationOf(policy), agent);
   const taken = await decide(runtime, decidingAgent(policy), answers, costs, lambda);
   const perExit = Array.from({ length: agent.exits }, (_, exit) => confidences(answers, exit));
   const confidence = Float64Array.from(taken, (exit, i) => perExit[exit]!.confidence[i]!);

@@ -2,7 +2,7 @@
 import type { Dataset, Samples } from "../dataset/dataset.ts";
 import { type Suspect, suspects } from "../evaluation/suspects.ts";
 import { type AnswerTable, answersOf } from "../exits/answers.ts";
-import type { LearnedPolicy } from "../policy/learned-policy.ts";
+import { type LearnedPolicy, validationOf } from "../policy/learned-policy.ts";
 import { pngAddress } from "./examples.ts";
 import { galleryHtml } from "./gallery.ts";
 
@@ -21,7 +21,7 @@ export async function suspectFiles(
   test: AnswerTable,
 ): Promise<{ readonly files: ReadonlyMap<string, string>; readonly count: number }> {
   const splits: [string, Samples | null, AnswerTable][] = [
-    ["validation", data.validation, answersOf(policy.validation, policy.agent)],
+    ["validation", data.validation, answersOf(validationOf(policy), policy.agent)],
     ["test", data.test, test],
   ];
   const found = splits.flatMap(([split, samples, table]) =>

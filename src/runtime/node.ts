@@ -3,14 +3,12 @@ import { availableParallelism } from "node:os";
 import { isMainThread } from "node:worker_threads";
 import type { InferenceSession } from "onnxruntime-node";
 import { UserError } from "../errors.ts";
+import { ORT_VERSION } from "../version.ts";
 import { type Device, type Runtime, residentOutputs, type SessionOptions, tensorMaker } from "./runtime.ts";
 import { silenceTelemetry } from "./telemetry.ts";
 
 const MOST_THREADS = 1024;
 const NODE_DEVICES = ["cpu", "webgpu", "cuda"] as const;
-
-/** The release that the package was made for. */
-const ORT_VERSION = "1.30.0";
 
 // With the first import, so that it holds for threads and children that are started later, and for others who load the binding.
 if (isMainThread) silenceTelemetry();

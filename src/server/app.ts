@@ -14,6 +14,10 @@ export interface OfferedModel {
 
 export interface AppOptions {
   readonly page: Files;
+  /** ONNX Runtime's, for the page. */
+  readonly binaries: Files;
+  /** That the page can compute on, as far as these binaries go. */
+  readonly devices: readonly string[];
   readonly models: readonly OfferedModel[];
   /** A run folder, which need not exist yet; null for none. */
   readonly run: string | null;
@@ -28,10 +32,11 @@ const RUN_FILES = ["config.json", "evaluation.json"];
 /** Milliseconds between two signs of life, so that a lost connection is noticed. */
 const HEARTBEAT_MS = 15_000;
 
-export function createApp({ page, models, run, hosts, follow = {} }: AppOptions): Hono {
+export function createApp({ page, binaries, devices, models, run, hosts, follow = {} }: AppOptions): Hono {
   const app = new Hono();
   app.use(onlyHosts(hosts), protectiveHeaders);
   app.get("/api/models", (context) => context.json(models.map(({ id, title }) => ({ id, title }))));
+  app.get("/api/devices", (context) => context.json(devices));
   for (const { id, folder } of models) serveFiles(app, `/models/${id}`, namedFiles(folder, MODEL_FILES));
   app.get("/api/run", (context) => context.json({ folder: run }));
   if (run !== null) {
@@ -55,7 +60,7 @@ export function createApp({ page, models, run, hosts, follow = {} }: AppOptions)
       }),
     );
   }
-  serveFiles(app, "", page);
+  serveFiles(app, "", async (name) => (await page(name)) ?? binaries(name));
   app.notFound((context) => context.text("not found", 404));
   return app;
 }

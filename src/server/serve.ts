@@ -4,11 +4,13 @@ import { fileURLToPath } from "node:url";
 import { createAdaptorServer } from "@hono/node-server";
 import { UserError } from "../errors.ts";
 import { createApp, type OfferedModel } from "./app.ts";
+import { binaryFiles, installedBinaries, pageDevices } from "./binaries.ts";
 import { pageFiles } from "./files.ts";
 
 /** Other computers cannot reach it. */
 const ADDRESS = "127.0.0.1";
 const PAGE = fileURLToPath(new URL("../../dist/page", import.meta.url));
+const BINARIES = fileURLToPath(new URL("../../dist/onnxruntime", import.meta.url));
 
 export interface ServeOptions {
   readonly models: readonly OfferedModel[];
@@ -25,7 +27,9 @@ export interface RunningServer {
 /** @throws {UserError} if the port is taken, or the page was not built */
 export async function serve({ models, run, port }: ServeOptions): Promise<RunningServer> {
   const hosts: string[] = [];
-  const app = createApp({ page: await pageFiles(PAGE), models, run, hosts });
+  const places = { packed: BINARIES, installed: installedBinaries() };
+  const parts = { page: await pageFiles(PAGE), binaries: binaryFiles(places), devices: pageDevices(places) };
+  const app = createApp({ ...parts, models, run, hosts });
   const server = createAdaptorServer({ fetch: app.fetch }) as Server;
   const taken = await listen(server, port);
   hosts.push(...["127.0.0.1", "localhost"].map((name) => `${name}:${taken}`));

@@ -10,6 +10,7 @@ import { createNodeRuntime } from "../runtime/node.ts";
 export type { BatchOptions, ClassifyOptions } from "../inference/adaptive-classifier.ts";
 export type { RawImage } from "../inference/images.ts";
 
+/** `slim` is true by default where a model is fetched, but where `precise` needs the whole one. */
 export interface ClassifierOptions extends StartOptions, FetchOptions {
   /** Where to compute: "cpu" (default), "webgpu" or "cuda". */
   readonly device?: string;
@@ -37,7 +38,9 @@ export const AdaptiveClassifier = {
       ...(threads === undefined ? {} : { threads }),
     });
     const address = String(folder);
-    const model = await (/^https?:\/\//.test(address) ? fetchModel(address, options) : loadModel(address));
+    const { slim = options.precise === undefined } = options;
+    const isRemote = /^https?:\/\//.test(address);
+    const model = await (isRemote ? fetchModel(address, { ...options, slim }) : loadModel(address, options));
     return Classifier.create(runtime, model, readNodeImage, options);
   },
 };

@@ -7,6 +7,7 @@ import { type FetchOptions, fetchModel } from "../inference/fetch-model.ts";
 import type { Model } from "../model/model.ts";
 import { createWebRuntime, type WebRuntimeOptions } from "../runtime/web.ts";
 
+/** `slim` is true by default, but where `precise` needs the whole model. */
 export interface ClassifierOptions extends StartOptions, WebRuntimeOptions, FetchOptions {}
 
 /** What a canvas can draw: an `HTMLImageElement`, `HTMLCanvasElement`, `ImageBitmap`, `OffscreenCanvas`. */
@@ -28,7 +29,8 @@ export const AdaptiveClassifier = {
    *   trained for
    */
   async load(address: string, options: ClassifierOptions = {}): Promise<AdaptiveClassifier> {
-    const [runtime, model] = await Promise.all([createWebRuntime(options), fetchModel(address, options)]);
+    const { slim = options.precise === undefined } = options;
+    const [runtime, model] = await Promise.all([createWebRuntime(options), fetchModel(address, { ...options, slim })]);
     return Classifier.create(runtime, model, readImage, options);
   },
 

@@ -32,7 +32,7 @@ beforeAll(async () => {
   const classes = SHAPE_CLASSES.length;
   const shape = { inputs: stateWidth(2, classes) + 1, hidden: [4], dueling: false };
   const agent = { ...policy.agent, exits: 2, ...plainRule(2), hidden: [4], weights: initialQWeights(shape, 1) };
-  const validation = { ...policy.validation, exits: 2, logits: new Float32Array(2 * classes) };
+  const validation = { ...policy.validation!, exits: 2, logits: new Float32Array(2 * classes) };
   const calibration = policy.calibration.map((point) => ({ ...point, exitShares: [0.5, 0.5] }));
   const parts = { ...(network as BlueprintNetwork), blueprint, weights: randomWeights(blueprint, classes, 1) };
   const own = blueprintNetwork(parts);

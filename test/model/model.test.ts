@@ -13,6 +13,7 @@ import { untrainedNetwork } from "../../src/network/blueprint-network.ts";
 import { builtInBlueprint } from "../../src/network/blueprints.ts";
 import { blueprintStages, networkCost } from "../../src/network/cost.ts";
 import { exitCosts } from "../../src/policy/exit-costs.ts";
+import { validationOf } from "../../src/policy/learned-policy.ts";
 import { policyMacs } from "../../src/policy/q-network.ts";
 import { VERSION } from "../../src/version.ts";
 import { handMadeAgent, modelOf, network, policyOf } from "../inference/small.ts";
@@ -63,6 +64,19 @@ describe("a model as files", () => {
     const model = await read(files);
     expect(plainModel(model)).toEqual(plainModel(whole));
     expect(modelFiles(model)).toEqual(files);
+  });
+
+  test("a slim model is the same without its exit table, and is written and read as such", async () => {
+    const slim = await readModel(async (name) => (name.startsWith("validation") ? null : files.get(name)!), "x", {
+      slim: true,
+    });
+    expect(plainModel(slim)).toEqual(plainModel({ ...whole, policy: { ...named.policy, validation: null } }));
+    const written = modelFiles(slim);
+    expect([...written.keys()]).toEqual(["network.safetensors", "policy.safetensors", "model.json"]);
+    expect(plainModel(await read(written))).toEqual(plainModel(slim));
+    expect(() => validationOf(slim.policy!)).toThrow(
+      "policy: the exit table of its validation pictures (validation.safetensors) expected, found none; load the whole model",
+    );
   });
 
   test("so does a network without a policy", async () => {

@@ -42,7 +42,7 @@ test.each([
     expect(calibration.some((point) => point.lambda === lambda)).toBe(true);
 
     const deciding = decidingAgent(policy);
-    const answers = answersOf(policy.validation, deciding);
+    const answers = answersOf(policy.validation!, deciding);
     const right = correctAnswers(answers);
     const chosen = await decide(runtime, deciding, answers, COSTS, lambda);
     const fixed = [0, 1, 2, 3].map((exit) => returnOf(new Uint8Array(count).fill(exit), right, SHARES, lambda));

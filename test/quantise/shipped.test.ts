@@ -9,7 +9,7 @@ test("models/cifar10-int8 is models/cifar10 in 8 bits, below 2 MiB, and answers 
   expect(small.network.provenance).toEqual(float.network.provenance);
   expect(small.network.stages.map(({ macs }) => macs)).toEqual(float.network.stages.map(({ macs }) => macs));
   expect(statSync("models/cifar10-int8/network.safetensors").size).toBeLessThan(2 * 2 ** 20);
-  const [before, after] = [float.policy!.validation, small.policy!.validation];
+  const [before, after] = [float.policy!.validation!, small.policy!.validation!];
   expect(after.labels).toEqual(before.labels);
   expect(leastAgreement(before, after)).toBeCloseTo(0.9862, 4); // of 5,000 images, at exit 3
 });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createApp } from "../../src/server/app.ts";
+import { binaryFiles } from "../../src/server/binaries.ts";
 import { pageFiles } from "../../src/server/files.ts";
 
 const HOST = "127.0.0.1:7411";
@@ -24,6 +25,8 @@ beforeAll(async () => {
   writeFileSync(join(run, "config.json"), '{"seed":1}');
   app = createApp({
     page: await pageFiles(join(root, "page")),
+    binaries: binaryFiles({ packed: join(root, "packed"), installed: null }),
+    devices: ["wasm"],
     models: [{ id: "mine", title: "Mine", folder: join(root, "model") }],
     run,
     hosts: [HOST, "localhost:7411"],
@@ -48,6 +51,10 @@ describe("what it gives", () => {
     expect(response.status).toBe(200);
     expect(response.headers.get("content-type")).toBe(type);
     expect(response.headers.get("cache-control")).toBe(cache);
+  });
+
+  test("what the page can compute on", async () => {
+    expect(await (await ask("/api/devices")).json()).toEqual(["wasm"]);
   });
 
   test("the models by name, without the folders that they lie in", async () => {
@@ -175,7 +182,8 @@ describe("a run as it grows", () => {
   });
 
   test("without a run folder there are no events", async () => {
-    const bare = createApp({ page: await pageFiles(join(root, "page")), models: [], run: null, hosts: [HOST] });
+    const page = await pageFiles(join(root, "page"));
+    const bare = createApp({ page, binaries: async () => null, devices: [], models: [], run: null, hosts: [HOST] });
     const get = (path: string) => bare.request(`http://${HOST}${path}`, { headers: { host: HOST } });
     expect((await get("/api/run/events")).status).toBe(404);
     expect(await (await get("/api/run")).json()).toEqual({ folder: null });

@@ -17,7 +17,7 @@ export function Choice({ isRunning, onStart, onStop }: ChoiceProps) {
   const [images, setImages] = useState(DEFAULT.images);
   const [epochs, setEpochs] = useState(DEFAULT.epochs);
   const [device, setDevice] = useState<TrainingChoice["device"]>("wasm");
-  const hasGpu = useGpu();
+  const gpu = useGpu();
   const numbers = (options: readonly number[]) =>
     options.map((one) => (
       <option key={one} value={one}>
@@ -52,8 +52,8 @@ export function Choice({ isRunning, onStart, onStop }: ChoiceProps) {
           onChange={(event) => setDevice(event.currentTarget.value as TrainingChoice["device"])}
         >
           <option value="wasm">the processor (WebAssembly)</option>
-          <option value="webgpu" disabled={!hasGpu}>
-            the graphics card (WebGPU{hasGpu ? "" : ": not in this browser"})
+          <option value="webgpu" disabled={gpu !== "there"}>
+            the graphics card (WebGPU{GPU_TEXT[gpu]})
           </option>
         </select>
       </label>
@@ -71,15 +71,26 @@ export function Choice({ isRunning, onStart, onStop }: ChoiceProps) {
   );
 }
 
-/** Whether this browser has WebGPU; false until it is known. */
-function useGpu(): boolean {
-  const [hasGpu, setHasGpu] = useState(false);
+type Gpu = "there" | "not in the browser" | "not installed";
+
+const GPU_TEXT: Readonly<Record<Gpu, string>> = {
+  there: "",
+  "not in the browser": ": not in this browser",
+  "not installed": ": needs npm install onnxruntime-web",
+};
+
+/** Whether this browser has WebGPU, and the server the binary for it; false until it is known. */
+function useGpu(): Gpu {
+  const [gpu, setGpu] = useState<Gpu>("not in the browser");
   useEffect(() => {
-    const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<object | null> } };
-    gpu?.requestAdapter().then(
-      (adapter) => setHasGpu(adapter !== null),
-      () => undefined,
-    );
+    findGpu().then(setGpu, () => undefined);
   }, []);
-  return hasGpu;
+  return gpu;
+}
+
+async function findGpu(): Promise<Gpu> {
+  const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<object | null> } };
+  if (!(await gpu?.requestAdapter())) return "not in the browser";
+  const devices: readonly string[] = await (await fetch("api/devices")).json();
+  return devices.includes("webgpu") ? "there" : "not installed";
 }
