@@ -1,22 +1,35 @@
 /** The public API, in the order of the flow. */
-export type { Dataset, Samples } from "./dataset/dataset.ts";
+export { createSamples, type Dataset, type ImageShape, type Samples } from "./dataset/dataset.ts";
 export { readImage } from "./dataset/image-file.ts";
 export { type OpenOptions, openDataset } from "./dataset/open.ts";
+export { type ShapesOptions, shapesDataset } from "./dataset/shapes.ts";
 export { UserError } from "./errors.ts";
 export type { DetailedEvaluation, EvaluationDetails } from "./evaluation/details.ts";
 export type { EvaluationFigures } from "./evaluation/figures.ts";
 export type { ExitCosts, ExitTable } from "./exits/exit-table.ts";
 export { decodeTableFile, type TableFile } from "./exits/table-file.ts";
-export { type ExportOptions, type ExportResult, exportModel } from "./export/export.ts";
+export {
+  type ExportOptions,
+  type ExportPolicyOptions,
+  type ExportResult,
+  exportModel,
+  exportPolicy,
+} from "./export/export.ts";
 export type { Classification, ExitTrace } from "./inference/adaptive-classifier.ts";
 export type { Model } from "./model/model.ts";
 export { loadModel, modelDigest, saveModel } from "./model/model-folder.ts";
-export { type Blueprint, type BlueprintInput, type Layer, parseBlueprint } from "./network/blueprint.ts";
+export {
+  type Blueprint,
+  type BlueprintInput,
+  type Layer,
+  type LayerInput,
+  parseBlueprint,
+} from "./network/blueprint.ts";
 export { blueprintNames, builtInBlueprint } from "./network/blueprints.ts";
 export { blueprintStages, type NetworkCost, networkCost } from "./network/cost.ts";
 export { type Input, type Picture, pictureOf, type Stage, type StagedNetwork } from "./network/staged-network.ts";
 export type { Agent } from "./policy/agent.ts";
-export type { DqnOptions, DqnProgress } from "./policy/dqn.ts";
+export { DQN_DEFAULTS, type DqnOptions, type DqnProgress } from "./policy/dqn.ts";
 export type { LambdaPoint } from "./policy/lambda-calibration.ts";
 export type { LearnedPolicy } from "./policy/learned-policy.ts";
 export type { QuantisedNetwork } from "./quantise/quantised-network.ts";
@@ -33,17 +46,26 @@ export {
 } from "./story/classifier.ts";
 export {
   type Bound,
+  type ContinueLearningOptions,
+  type CostChoice,
   continueLearning,
+  type EvaluateOptions,
+  type EvaluateTableOptions,
   evaluate,
+  evaluateInDetail,
   evaluateTable,
+  evaluateTableInDetail,
+  type LearnFromTableOptions,
+  type LearnPolicyOptions,
   learnFromTable,
   learnPolicy,
   pointWithin,
   type QuantiseOptions,
   quantise,
+  type TrainNetworkOptions,
   trainNetwork,
 } from "./story/node.ts";
 export { type OpenNetworkOptions, openNetwork } from "./story/open-network.ts";
-export { parseRecipe, type Recipe, type RecipeInput } from "./training/recipe.ts";
+export { builtInRecipe, parseRecipe, type Recipe, type RecipeInput, recipeNames } from "./training/recipe.ts";
 export type { TrainingProgress } from "./training/train.ts";
 export { VERSION } from "./version.ts";

@@ -1,6 +1,6 @@
 /** The public API in a browser, on `onnxruntime-web`: a trained model that stops as early as it may, and how to train one. */
 
-export type { Dataset, ImageShape, Samples } from "./dataset/dataset.ts";
+export { createSamples, type Dataset, type ImageShape, type Samples } from "./dataset/dataset.ts";
 export { type ShapesOptions, shapesDataset } from "./dataset/shapes.ts";
 export { UserError } from "./errors.ts";
 export type { EvaluationFigures } from "./evaluation/figures.ts";
@@ -16,13 +16,13 @@ export type { RawImage } from "./inference/images.ts";
 export { type Model, modelFiles } from "./model/model.ts";
 export { readModel } from "./model/read-model.ts";
 export { type Picture, pictureOf, type StagedNetwork } from "./network/staged-network.ts";
-export type { DqnOptions, DqnProgress } from "./policy/dqn.ts";
+export { DQN_DEFAULTS, type DqnOptions, type DqnProgress } from "./policy/dqn.ts";
 export type { LambdaPoint } from "./policy/lambda-calibration.ts";
 export type { LearnedPolicy } from "./policy/learned-policy.ts";
 export type { Runtime } from "./runtime/runtime.ts";
 export { createWebRuntime, type WebRuntimeOptions } from "./runtime/web.ts";
 export { evaluate, evaluateInDetail, learnPolicy, trainNetwork } from "./story/any.ts";
 export { AdaptiveClassifier, type ClassifierOptions, type Drawable, readImage, type WebImage } from "./story/web.ts";
-export { builtInRecipe, type RecipeInput } from "./training/recipe.ts";
+export { builtInRecipe, type Recipe, type RecipeInput, recipeNames } from "./training/recipe.ts";
 export type { TrainingProgress } from "./training/train.ts";
 export { VERSION } from "./version.ts";

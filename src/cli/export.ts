@@ -1,8 +1,8 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { allPixels } from "../dataset/pixels.ts";
 import { UserError } from "../errors.ts";
-import { exportModel } from "../export/export.ts";
-import { loadModel } from "../model/model-folder.ts";
+import { exportModel, exportPolicy } from "../export/export.ts";
+import { holds, loadModel, loadPolicy } from "../model/model-folder.ts";
 import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
 import { formatCount, formatLambda } from "../report/format.ts";
 import {
@@ -22,10 +22,16 @@ import { createProgress, type Progress } from "./progress.ts";
 export function exportCommand() {
   return new Command("export")
     .description("Write a model as ONNX files that any language can run, checked against the classifier.")
-    .requiredOption("--model <dir>", "model or run folder, or cifar10 or shapes of the package")
+    .requiredOption(
+      "--model <dir>",
+      "model or run folder, or cifar10 or shapes of the package; with --to policy also a policy folder",
+    )
     .addOption(
-      new Option("--to <kind>", "onnx: one file that exits by itself; stages: one file per stage, for batches")
-        .choices(["onnx", "stages"] as const)
+      new Option(
+        "--to <kind>",
+        "onnx: one file that exits by itself; stages: one file per stage, for batches; policy: what decides alone, for a network elsewhere",
+      )
+        .choices(["onnx", "stages", "policy"] as const)
         .makeOptionMandatory(),
     )
     .requiredOption("--out <dir>", "folder to write: a new one, or that of an earlier export")
@@ -51,6 +57,7 @@ export function exportCommand() {
     .addOption(skipBrokenOption())
     .action(async (flags) => {
       const progress = createProgress();
+      if (flags.to === "policy") return writePolicyFile(flags, progress);
       const model = await loadModel(flags.model);
       const given = await picturesOf(flags, model.network, progress);
       const { manifest, files, check } = await exportModel({
@@ -76,6 +83,45 @@ export function exportCommand() {
           `They run in ONNX Runtime ${manifest.leastRuntime} and later (opset ${manifest.opset}).\n`,
       );
     });
+}
+
+interface PolicyFlags {
+  readonly model: string;
+  readonly out: string;
+  readonly batch?: number | undefined;
+  readonly lambda?: number | undefined;
+  readonly opset?: number | undefined;
+  readonly data?: string | undefined;
+  readonly dataset?: string | undefined;
+}
+
+/** @throws {UserError} if an option is for networks, or there is no policy */
+async function writePolicyFile(flags: PolicyFlags, progress: Progress): Promise<void> {
+  for (const [name, given] of Object.entries({ batch: flags.batch, data: flags.data, dataset: flags.dataset }))
+    if (given !== undefined)
+      throw new UserError(`--${name}: --to onnx or stages expected with it, found policy; leave it out`);
+  const isPolicy = !(await holds(flags.model, "model.json")) && (await holds(flags.model, "policy.json"));
+  const { policy } = isPolicy ? await loadPolicy(flags.model) : await loadModel(flags.model);
+  if (!policy)
+    throw new UserError(
+      `${flags.model}: a model with a policy expected, found a network alone; run 'earlyexit learn' first`,
+    );
+  const { manifest, files, check } = await exportPolicy({
+    policy,
+    out: flags.out,
+    ...(flags.lambda === undefined ? {} : { lambda: flags.lambda }),
+    ...(flags.opset === undefined ? {} : { opset: flags.opset }),
+  });
+  progress.note(
+    `checked on ${formatCount(check.images)} validation images at lambda ${formatLambda(manifest.lambda.recommended)} ` +
+      `(${check.exits.join(", ")} leave at exits 1 to ${check.exits.length}): ${check.different} decide otherwise than the policy`,
+  );
+  for (const { file, bytes, sha256 } of manifest.files)
+    say(`${file}: ${formatCount(bytes)} bytes, SHA-256 ${sha256}\n`);
+  say(
+    `${flags.out}: ${files.length} files; start with README.md. They run in ONNX Runtime ${manifest.leastRuntime} and later ` +
+      `(opset ${manifest.opset}).\n`,
+  );
 }
 
 /** The test images, where the user names a dataset: the files are then compared with the classifier on all of them. */

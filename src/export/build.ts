@@ -1,5 +1,5 @@
 import { UserError } from "../errors.ts";
-import { leastOpset, OPSET } from "../graph/older-opset.ts";
+import { leastOpset } from "../graph/older-opset.ts";
 import { serialize } from "../graph/onnx.ts";
 import type { Model } from "../model/model.ts";
 import { checkLambda } from "../policy/agent.ts";
@@ -8,6 +8,7 @@ import { VERSION } from "../version.ts";
 import { describeExport, type ExportTarget, type Manifest } from "./manifest.ts";
 import { modelCard } from "./model-card.ts";
 import { buildOneFile, oneFileGraph } from "./one-file.ts";
+import { opsetFor } from "./opset.ts";
 import { readme } from "./readme.ts";
 import { buildStageFiles } from "./stage-files.ts";
 
@@ -29,7 +30,7 @@ interface BuiltExport {
 }
 
 /** Names that an export may have: a folder that holds nothing else may be replaced by the next export. */
-export const EXPORTED_NAME = /^(model\.onnx|stage-\d+\.onnx|manifest\.json|README\.md|MODEL_CARD\.md)$/;
+export const EXPORTED_NAME = /^(model\.onnx|policy\.onnx|stage-\d+\.onnx|manifest\.json|README\.md|MODEL_CARD\.md)$/;
 
 /**
  * A model as files, by name. Reads and writes nothing; the same model gives the same bytes.
@@ -47,7 +48,7 @@ export async function buildExport(
   checkBatch(to, batch);
   const size = to === "onnx" ? 1 : (batch ?? null);
   const metadata = metadataOf(model, policy, recommended);
-  const opset = opsetFor(serialize(oneFileGraph(network, policy)).operators, given);
+  const opset = opsetFor(leastOpset(serialize(oneFileGraph(network, policy)).operators), given);
   const about = { metadata, opset };
   const onnxFiles =
     to === "onnx"
@@ -76,16 +77,6 @@ function policyOf({ policy }: Model): LearnedPolicy {
       `export: a policy priced in MACs expected, found one in ${policy.costUnit}; run 'earlyexit learn --cost macs' first`,
     );
   return policy;
-}
-
-/** @throws {UserError} if the operators need a newer set than the one that is asked for */
-function opsetFor(operators: readonly string[], given: number | undefined): number {
-  const least = leastOpset(operators);
-  const opset = given ?? least;
-  if (Number.isInteger(opset) && opset >= least && opset <= OPSET) return opset;
-  throw new UserError(
-    `export: an operator set (opset) of ${least} to ${OPSET} expected for this network, found ${opset}; leave it out for the oldest`,
-  );
 }
 
 function checkBatch(to: ExportTarget, batch: number | undefined): void {

@@ -6,11 +6,15 @@ import { isAbsent } from "../files/disk-errors.ts";
 import { readFile, readJsonFile } from "../files/reader.ts";
 import { type FolderWriter, ownName, withFolder } from "../files/writer.ts";
 import type { Model } from "../model/model.ts";
+import { checkLambda } from "../policy/agent.ts";
+import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type BuildOptions, buildExport, EXPORTED_NAME } from "./build.ts";
 import { type CheckOptions, type CheckReport, checkExport } from "./check.ts";
+import { checkPolicyFile, type PolicyCheck } from "./check-policy.ts";
 import type { Manifest } from "./manifest.ts";
+import { buildPolicyFiles, type PolicyFileOptions, type PolicyManifest } from "./policy-file.ts";
 import { type OpenFile, openFile } from "./run-files.ts";
 
 export interface ExportOptions extends BuildOptions {
@@ -50,6 +54,42 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
     replaceChecked(folder, files, (written) => checkFiles(runtime, model, written, { pictures, onProgress })),
   );
   return { manifest, files: [...files.keys()], check };
+}
+
+export interface ExportPolicyOptions extends PolicyFileOptions {
+  readonly policy: LearnedPolicy;
+  /** A folder: a new one, an empty one, or that of an earlier export, which is replaced. */
+  readonly out: string;
+  /** What runs the file to check it; default: `createNodeRuntime()`. */
+  readonly runtime?: Runtime;
+}
+
+/**
+ * Writes what decides alone, `policy.onnx` with a README that uses it: for a network that runs elsewhere. It is compared with what it came
+ * from on the validation images before it is kept.
+ *
+ * @throws {UserError} if lambda is outside what it was learned for, or `out` holds anything but an earlier export
+ * @throws {Error} if the file decides otherwise
+ */
+export async function exportPolicy(options: ExportPolicyOptions): Promise<ExportPolicyResult> {
+  const { policy, runtime = createNodeRuntime(), ...build } = options;
+  const out = resolve(options.out);
+  checkLambda(policy.agent, build.lambda ?? policy.lambda);
+  await checkFolder(out);
+  const { manifest, files } = await buildPolicyFiles(policy, build);
+  const check = await withFolder(out, (folder) =>
+    replaceChecked(folder, files, async (written) =>
+      checkPolicyFile(runtime, policy, await readFile(join(written, "policy.onnx")), manifest.lambda.recommended),
+    ),
+  );
+  return { manifest, files: [...files.keys()], check };
+}
+
+export interface ExportPolicyResult {
+  readonly manifest: PolicyManifest;
+  /** Names in the folder. */
+  readonly files: readonly string[];
+  readonly check: PolicyCheck;
 }
 
 /** Only files that were checked where they are written become those of the folder; those of an earlier export go with the same step. */

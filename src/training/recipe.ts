@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { initialisations } from "../network/weights.ts";
+import type { Recipe, RecipeInput } from "./recipe-types.ts";
 
 const share = z.number().min(0).max(1);
 const positive = z.number().positive();
@@ -12,117 +13,163 @@ const exitShares = z
 const optimizerSchema = z.discriminatedUnion("name", [
   z.strictObject({
     name: z.literal("sgd"),
-    /** Nesterov momentum. */
-    momentum: z.number().min(0).lt(1).default(0.9),
-    /** Decoupled: a weight shrinks by learning rate x decay at each step. */
-    weightDecay: z.number().min(0).default(0),
+    momentum: z.number().min(0).lt(1).default(0.9).describe("Nesterov momentum."),
+    weightDecay: z
+      .number()
+      .min(0)
+      .default(0)
+      .describe("Decoupled: a weight shrinks by learning rate x decay at each step."),
   }),
-  z.strictObject({ name: z.literal("adamW"), weightDecay: z.number().min(0).default(1e-4) }),
+  z.strictObject({
+    name: z.literal("adamW"),
+    weightDecay: z
+      .number()
+      .min(0)
+      .default(1e-4)
+      .describe("Decoupled: a weight shrinks by learning rate x decay at each step."),
+  }),
 ]);
 
 const scheduleSchema = z.discriminatedUnion("name", [
   z.strictObject({
-    /** Straight up over the first `warmup` of the training, then straight down to `end` of the peak. */
-    name: z.literal("triangular"),
-    warmup: share.default(0.2),
-    end: share.default(0.01),
+    name: z
+      .literal("triangular")
+      .describe("Straight up over the first `warmup` of the training, then straight down to `end` of the peak."),
+    warmup: share.default(0.2).describe("Share of the training, 0..1."),
+    end: share.default(0.01).describe("Share of the peak, 0..1."),
   }),
   z.strictObject({
-    /** Straight up over `warmupEpochs`, then half a cosine down to 0. */
-    name: z.literal("cosine"),
-    warmupEpochs: z.number().min(0).default(1),
+    name: z.literal("cosine").describe("Straight up over `warmupEpochs`, then half a cosine down to 0."),
+    warmupEpochs: z.number().min(0).default(1).describe("Epochs."),
   }),
   z.strictObject({
-    /** Half a cosine from the peak to `minimum`, starting again `firstEpochs` epochs in, then after `factor` times as many. */
-    name: z.literal("cosineRestarts"),
-    firstEpochs: positive.default(10),
-    factor: z.number().min(1).default(2),
-    minimum: z.number().min(0).default(1e-6),
+    name: z
+      .literal("cosineRestarts")
+      .describe(
+        "Half a cosine from the peak to `minimum`, starting again `firstEpochs` epochs in, then after `factor` times as many.",
+      ),
+    firstEpochs: positive.default(10).describe("Epochs until it first starts again."),
+    factor: z.number().min(1).default(2).describe("How many times as long each part is as the one before."),
+    minimum: z.number().min(0).default(1e-6).describe("Least learning rate."),
   }),
 ]);
 
-/** How a network is trained: plain data, stored with the run. Every field has a default. */
-const wholeRecipe = z.strictObject({
-  /** The JSON Schema in the package, for editors. */
-  $schema: z.string().optional(),
-  epochs: positive.default(20),
-  /** Images per step. */
-  batchSize: z.int().min(2).default(128),
-  optimizer: optimizerSchema.prefault({ name: "sgd", weightDecay: 5e-4 }),
-  /** Peak. */
-  learningRate: positive.default(0.1),
-  /** Times the learning rate, for biases and for batch norm's offsets, which never decay. */
-  biasRateFactor: positive.default(1),
-  /**
-   * Times the learning rate, for the weights of linear layers: nothing normalises them, so that they bear a lower rate than
-   * convolutions before a batch norm.
-   */
-  linearRateFactor: positive.default(1),
-  schedule: scheduleSchema.prefault({ name: "triangular" }),
-  /** First values of the convolutions, see `Initialisation`. */
-  initialisation: z.enum(initialisations).default("he"),
-  /**
-   * Weight of each exit's loss, normalised to sum 1: "equal"; "rising", in proportion to 2, 3, 4, ...; or one number per exit,
-   * moving in a straight line from start to end of the training.
-   */
-  exitWeights: z
-    .union([z.enum(["equal", "rising"]), z.strictObject({ start: exitShares, end: exitShares })])
-    .default("equal"),
-  /** Every exit but the last also learns from the last one: (1 - weight) cross entropy + weight KL to it at this temperature. */
-  distillation: z.strictObject({ weight: share, temperature: positive.default(2) }).optional(),
-  labelSmoothing: share.default(0),
-  /** Gradients are scaled down to this global norm; null leaves them as they are. */
-  gradientNorm: positive.nullable().default(null),
-  augmentation: z
-    .strictObject({
-      /** Pixels of reflected border before a random crop. */
-      padding: z.int().min(0).default(2),
-      /** Mirrored in every second epoch. */
-      flip: z.boolean().default(true),
-      /** Side of the square that is blanked out; 0 is none. */
-      cutout: z.int().min(0).default(0),
-      /** In place of `padding`: a random part of the image becomes the whole, see `Zoom`. */
-      zoom: z
-        .strictObject({
-          area: z
-            .tuple([positive.max(4), positive.max(4)])
-            .refine(([from, to]) => from <= to, "smallest before largest"),
-          stretch: z
-            .number()
-            .min(1)
-            .max(4)
-            .default(4 / 3),
-        })
-        .optional(),
-      /** See `Colour`. */
-      colour: z
-        .strictObject({
-          brightness: share.default(0.2),
-          contrast: share.default(0.2),
-          saturation: share.default(0.2),
-        })
-        .optional(),
-    })
-    .prefault({}),
-  /** The network that is kept is an exponential moving average of the weights with this decay per step; null keeps the last one. */
-  averageDecay: z.number().min(0).lt(1).nullable().default(null),
-  /** Of the weights that are kept; training is in float32 all the same. "float16" halves the file, its digits are those that matter. */
-  weightPrecision: z.enum(["float32", "float16"]).default("float32"),
-  /** Epochs between looks at the validation split; the last epoch is always looked at. */
-  validateEvery: positive.default(5),
-  /**
-   * Ends the training once so many looks in a row have not bettered the mean accuracy of the exits on validation, at the earliest
-   * when the share `after` of it is done.
-   */
-  earlyEnd: z.strictObject({ after: share, looks: z.int().min(1) }).optional(),
-  /** Each class weighs as much as any other in the loss, however many pictures it has. */
-  balance: z.boolean().optional(),
+const exitWeightsSchema = z.union([
+  z.enum(["equal", "rising"]),
+  z.strictObject({
+    start: exitShares.describe("One number per exit, at the first step."),
+    end: exitShares.describe("One number per exit, at the last step."),
+  }),
+]);
+
+const zoomSchema = z.strictObject({
+  area: z
+    .tuple([positive.max(4), positive.max(4)])
+    .refine(([from, to]) => from <= to, "smallest before largest")
+    .describe("Smallest and largest part, as a share of the image's area; above 1 it takes in reflected border."),
+  stretch: z
+    .number()
+    .min(1)
+    .max(4)
+    .default(4 / 3)
+    .describe("Most by which the part's sides differ from the image's, as a ratio."),
 });
 
-export const recipeSchema = wholeRecipe.transform(({ $schema: _, ...recipe }) => recipe);
+const colourSchema = z.strictObject({
+  brightness: share.default(0.2).describe("Most by which it changes, 0..1."),
+  contrast: share.default(0.2).describe("Most by which it changes, 0..1."),
+  saturation: share.default(0.2).describe("Most by which it changes, 0..1."),
+});
 
-export type Recipe = z.output<typeof recipeSchema>;
-export type RecipeInput = z.input<typeof recipeSchema>;
+const augmentationSchema = z.strictObject({
+  padding: z.int().min(0).default(2).describe("Pixels of reflected border before a random crop."),
+  flip: z.boolean().default(true).describe("Mirrored in every second epoch."),
+  cutout: z.int().min(0).default(0).describe("Side of the square that is blanked out, in pixels; 0 is none."),
+  zoom: zoomSchema.optional().describe("In place of `padding`: a random part of the image becomes the whole."),
+  colour: colourSchema.optional().describe("Random brightness, contrast and saturation."),
+});
+
+const distillationSchema = z.strictObject({
+  weight: share.describe("Of learning from the last exit, 0..1."),
+  temperature: positive.default(2).describe("By which both exits' logits are divided."),
+});
+
+const earlyEndSchema = z.strictObject({
+  after: share.describe("Share of the training, 0..1."),
+  looks: z.int().min(1).describe("Looks at validation in a row."),
+});
+
+/** How a network is trained: plain data, stored with the run. Every field has a default. Its types are written from it, see below. */
+const wholeRecipe = z.strictObject({
+  $schema: z.string().optional().describe("The JSON Schema in the package, for editors."),
+  epochs: positive.default(20).describe("Times that each picture is trained on."),
+  batchSize: z.int().min(2).default(128).describe("Images per step."),
+  optimizer: optimizerSchema.prefault({ name: "sgd", weightDecay: 5e-4 }).describe("Turns gradients into steps."),
+  learningRate: positive.default(0.1).describe("Peak."),
+  biasRateFactor: positive
+    .default(1)
+    .describe("Times the learning rate, for biases and for batch norm's offsets, which never decay."),
+  linearRateFactor: positive
+    .default(1)
+    .describe(
+      "Times the learning rate, for the weights of linear layers: nothing normalises them, so that they bear a lower rate than " +
+        "convolutions before a batch norm.",
+    ),
+  schedule: scheduleSchema.prefault({ name: "triangular" }).describe("The learning rate over the training."),
+  initialisation: z.enum(initialisations).default("he").describe("First values of the convolutions."),
+  exitWeights: exitWeightsSchema
+    .default("equal")
+    .describe(
+      'Weight of each exit\'s loss, normalised to sum 1: "equal"; "rising", in proportion to 2, 3, 4, ...; or one number per exit, ' +
+        "moving in a straight line from start to end of the training.",
+    ),
+  distillation: distillationSchema
+    .optional()
+    .describe(
+      "Every exit but the last also learns from the last one: (1 - weight) cross entropy + weight KL to it at this temperature.",
+    ),
+  labelSmoothing: share.default(0).describe("Share of each label that is spread over all classes, 0..1."),
+  gradientNorm: positive
+    .nullable()
+    .default(null)
+    .describe("Gradients are scaled down to this global norm; null leaves them as they are."),
+  augmentation: augmentationSchema.prefault({}).describe("What makes each epoch's pictures others."),
+  averageDecay: z
+    .number()
+    .min(0)
+    .lt(1)
+    .nullable()
+    .default(null)
+    .describe(
+      "The network that is kept is an exponential moving average of the weights with this decay per step; null keeps the last one.",
+    ),
+  weightPrecision: z
+    .enum(["float32", "float16"])
+    .default("float32")
+    .describe(
+      'Of the weights that are kept; training is in float32 all the same. "float16" halves the file, its digits are those that matter.',
+    ),
+  validateEvery: positive
+    .default(5)
+    .describe("Epochs between looks at the validation split; the last epoch is always looked at."),
+  earlyEnd: earlyEndSchema
+    .optional()
+    .describe(
+      "Ends the training once so many looks in a row have not bettered the mean accuracy of the exits on validation, at the earliest " +
+        "when the share `after` of it is done.",
+    ),
+  balance: z
+    .boolean()
+    .optional()
+    .describe("Each class weighs as much as any other in the loss, however many pictures it has."),
+});
+
+/** The types are written from the schema, comments and all, since those that TypeScript infers from it have none. */
+export const recipeSchema: z.ZodType<Recipe, RecipeInput> = wholeRecipe.transform(
+  ({ $schema: _, ...recipe }) => recipe,
+);
+
+export type { Recipe, RecipeInput };
 
 /**
  * The published recipe: AdamW, restarts after 10 and 30 epochs, exit weights moving from early to late exits, gradient norm 1.

@@ -6,6 +6,7 @@ import { configSchema } from "../../src/cli/run-config.ts";
 import { blueprintSchema, parseBlueprint } from "../../src/network/blueprint.ts";
 import { builtInBlueprint } from "../../src/network/blueprints.ts";
 import { parseRecipe, recipeSchema } from "../../src/training/recipe.ts";
+import { type JsonSchema, typeAlias } from "./types-from-schema.ts";
 
 const published: Readonly<Record<string, { schema: z.ZodType; title: string }>> = {
   blueprint: {
@@ -28,6 +29,41 @@ describe.each(Object.entries(published))("%s", (name, { schema, title }) => {
     expect(made.additionalProperties).toBe(false);
   });
 });
+
+test("the recipe's types are written from its schema, each field under what it means", async () => {
+  const schema = z.toJSONSchema(recipeSchema, { io: "input" }) as JsonSchema;
+  const head =
+    "/** Written from the schema in `recipe.ts`: `npx vitest run test/network/schemas.test.ts -u`. Change that, not this. */\n";
+  const input = typeAlias("RecipeInput", schema, "input");
+  const output = typeAlias("Recipe", schema, "output");
+  await expect(
+    `${head}\n/** A recipe as a person writes it. */\n${input}\n/** A whole one. */\n${output}`,
+  ).toMatchFileSnapshot("../../src/training/recipe-types.ts");
+});
+
+test("each field of a blueprint has a description, which stands above its type as well", () => {
+  const schema = z.toJSONSchema(blueprintSchema, { io: "input" }) as JsonSchema;
+  const source = readFileSync("src/network/blueprint.ts", "utf8");
+  const fields = fieldsOf(schema).filter(({ name }) => name !== "type");
+  expect(fields.length).toBeGreaterThan(20);
+  for (const { name, description } of fields)
+    expect(source).toMatch(
+      new RegExp(`/\\*\\* ${escaped(description ?? "a description")} \\*/\\n +${escaped(name)}\\??: `),
+    );
+});
+
+const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+/** Every field of every object in a schema. */
+function fieldsOf(schema: unknown): { name: string; description?: string }[] {
+  if (typeof schema !== "object" || schema === null) return [];
+  const { properties = {} } = schema as JsonSchema;
+  const own = Object.entries(properties).map(([name, { description }]) => ({
+    name,
+    ...(description === undefined ? {} : { description }),
+  }));
+  return [...own, ...Object.values(schema).flatMap(fieldsOf)];
+}
 
 test("every config of ours names its schema, by a path that is there", () => {
   for (const file of readdirSync("configs")) {
