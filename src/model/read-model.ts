@@ -63,7 +63,8 @@ export async function readModel(
       `${main}: a policy for the network ${sha256.slice(0, 12)}... expected, found one for ${policy.network?.slice(0, 12) ?? "none"}...; learn one for it`,
     );
   const shape = { exits: network.stages.length, classes: network.classes.length };
-  const withTable = !slim && (described.files === null || Object.hasOwn(described.files, TABLE));
+  const isTold = described.files === null || Object.hasOwn(described.files, TABLE);
+  const withTable = !slim && (isTold || (await read(TABLE)) !== null); // one that nobody vouches for is refused
   return { network, policy: await readPolicy(files, policy, { ...shape, withTable }, main), figures };
 }
 

@@ -10,7 +10,10 @@ export interface WebRuntimeOptions {
   readonly device?: string;
   /** Default: the cores, at most 4; 1 where the page is not cross-origin isolated, as threads share memory. */
   readonly threads?: number;
-  /** Address of the folder with the `.wasm` and `.mjs` files of `onnxruntime-web`; default: where the bundler put them. */
+  /**
+   * Address of the folder with the `.wasm` and `.mjs` files of `onnxruntime-web`; default: where the bundler put them, which Vite,
+   * webpack and Rollup do by themselves and esbuild does not.
+   */
   readonly wasmPaths?: string;
 }
 
@@ -50,7 +53,9 @@ export async function createWebRuntime(options: WebRuntimeOptions = {}): Promise
       `threads: ${wasm.numThreads} expected (what the page began with), found ${threads}; use the same everywhere`,
     );
   wasm.numThreads = threads;
+  const unbundled = unbundledBinary(device, import.meta.url);
   if (wasmPaths !== undefined) wasm.wasmPaths = wasmPaths;
+  else if (unbundled) wasm.wasmPaths = { wasm: unbundled };
   return {
     device,
     threads,
@@ -62,9 +67,37 @@ export async function createWebRuntime(options: WebRuntimeOptions = {}): Promise
         logSeverityLevel: 3,
         // Idle threads of one session would otherwise spin against those of the next one.
         extra: { session: { force_spinning_stop: "1" } },
+      }).catch((cause: Error) => {
+        throw withoutBinary(cause, BINARIES[device]);
       }),
     tensor: tensorMaker(ort.Tensor),
   };
+}
+
+const BINARIES = {
+  wasm: "ort-wasm-simd-threaded.wasm",
+  webgpu: "ort-wasm-simd-threaded.asyncify.wasm",
+} as const;
+
+/**
+ * Vite's dev server moves the scripts of packages into `node_modules/.vite/deps`; Vite 6 and 7 leave the binaries where they are, which is
+ * where they are then taken from.
+ *
+ * @returns the binary's address; null where the scripts were not moved
+ */
+export function unbundledBinary(device: keyof typeof BINARIES, script: string): string | null {
+  const [, before] = /^(.*\/node_modules\/)\.vite\/deps[^/]*\//.exec(script) ?? [];
+  return before === undefined ? null : `${before}onnxruntime-web/dist/${BINARIES[device]}`;
+}
+
+/** What ONNX Runtime throws where it finds no binary, with what to do about it; any other error as it is. */
+function withoutBinary(cause: Error, binary: string): Error {
+  if (!/no available backend found/i.test(cause.message)) return cause;
+  return new UserError(
+    `runtime: ${binary} beside the page's script expected, found none that loads (${cause.message.slice(0, 300)}); ` +
+      `copy node_modules/onnxruntime-web/dist/${binary} there, or give its folder's address as wasmPaths`,
+    { cause },
+  );
 }
 
 function possibleThreads({ crossOriginIsolated, navigator }: Page): number {
