@@ -26,7 +26,12 @@ AdaptiveClassifier.load("/models/shapes").then((classifier) => classifier.classi
 `;
 const PAGE = (script) =>
   `<!doctype html><title>loading</title><link rel="icon" href="data:,"><script type="module" src="${script}"></script>`;
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm", ".json": "application/json" };
+const TYPES = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".wasm": "application/wasm",
+  ".json": "application/json",
+};
 const WASM = "ort-wasm-simd-threaded.wasm";
 
 const folder = mkdtempSync(join(tmpdir(), "earlyexit-bundlers-"));
@@ -34,10 +39,19 @@ const chosen = process.argv.slice(2).length > 0 ? process.argv.slice(2) : Object
 const inFolder = (...parts) => join(folder, ...parts);
 
 function install() {
-  const archive = execFileSync("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: root, encoding: "utf8" });
+  const archive = execFileSync("npm", ["pack", "--silent", "--pack-destination", folder], {
+    cwd: root,
+    encoding: "utf8",
+  });
   writeFileSync(inFolder("package.json"), JSON.stringify({ name: "page", private: true, type: "module" }));
-  const packages = [inFolder(archive.trim().split("\n").at(-1)), "onnxruntime-web@1.30.0", ...chosen.map((one) => BUNDLERS[one])];
-  execFileSync("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", ...packages], { cwd: folder });
+  const packages = [
+    inFolder(archive.trim().split("\n").at(-1)),
+    "onnxruntime-web@1.30.0",
+    ...chosen.map((one) => BUNDLERS[one]),
+  ];
+  execFileSync("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", ...packages], {
+    cwd: folder,
+  });
   writeFileSync(inFolder("main.js"), SOURCE);
   writeFileSync(inFolder("index.html"), PAGE("/main.js"));
   cpSync(inFolder("node_modules/earlyexit/models/shapes"), inFolder("public/models/shapes"), { recursive: true });
@@ -75,13 +89,23 @@ const WAYS = {
   async dev(name) {
     rmSync(inFolder("node_modules/.vite"), { recursive: true, force: true });
     const { createServer: createDevServer } = await vite(name);
-    const server = await createDevServer({ root: folder, configFile: false, logLevel: "error", server: { port: 0, host: "127.0.0.1" } });
+    const server = await createDevServer({
+      root: folder,
+      configFile: false,
+      logLevel: "error",
+      server: { port: 0, host: "127.0.0.1" },
+    });
     await server.listen();
     return { url: server.resolvedUrls.local[0], close: () => server.close() };
   },
   async viteBuild(name) {
     const { build } = await vite(name);
-    await build({ root: folder, configFile: false, logLevel: "error", build: { outDir: `out-${name}`, target: "es2022" } });
+    await build({
+      root: folder,
+      configFile: false,
+      logLevel: "error",
+      build: { outDir: `out-${name}`, target: "es2022" },
+    });
     return serveBuilt(inFolder(`out-${name}`));
   },
   async webpack() {
@@ -89,14 +113,23 @@ const WAYS = {
     const output = { path: inFolder("out-webpack"), filename: "main.js", module: true, publicPath: "/" };
     const experiments = { outputModule: true };
     const options = { context: folder, mode: "production", entry: "./main.js", output, experiments };
-    const stats = await new Promise((done, fail) => webpack(options, (error, result) => (error ? fail(error) : done(result))));
+    const stats = await new Promise((done, fail) =>
+      webpack(options, (error, result) => (error ? fail(error) : done(result))),
+    );
     if (stats.hasErrors()) throw new Error(stats.toString("errors-only"));
     writeFileSync(inFolder("out-webpack/index.html"), PAGE("/main.js"));
     return serveBuilt(inFolder("out-webpack"));
   },
   async esbuild() {
     const { build } = await import(pathToFileURL(inFolder("node_modules/esbuild/lib/main.js")).href);
-    await build({ absWorkingDir: folder, entryPoints: ["main.js"], bundle: true, format: "esm", splitting: true, outdir: "out-esbuild" });
+    await build({
+      absWorkingDir: folder,
+      entryPoints: ["main.js"],
+      bundle: true,
+      format: "esm",
+      splitting: true,
+      outdir: "out-esbuild",
+    });
     writeFileSync(inFolder("out-esbuild/index.html"), PAGE("/main.js"));
     return serveBuilt(inFolder("out-esbuild"));
   },
@@ -123,7 +156,10 @@ try {
     const { label, exit } = await classifier.classify({ data: new Uint8ClampedArray(32 * 32 * 4).fill(128), width: 32, height: 32 });
     console.log("says " + label + " at exit " + exit);`;
   const node = execFileSync("node", ["--input-type=module", "-e", said], { cwd: folder, encoding: "utf8" }).trim();
-  browser = await chromium.launch({ executablePath: execFileSync("which", ["chromium"], { encoding: "utf8" }).trim(), args: ["--no-sandbox"] });
+  browser = await chromium.launch({
+    executablePath: execFileSync("which", ["chromium"], { encoding: "utf8" }).trim(),
+    args: ["--no-sandbox"],
+  });
   for (const name of chosen.filter((one) => one.startsWith("vite"))) {
     await check(browser, `${name}, dev server`, () => WAYS.dev(name), node);
     await check(browser, `${name}, build`, () => WAYS.viteBuild(name), node);
@@ -133,7 +169,12 @@ try {
     await check(browser, "esbuild, the binary not copied", WAYS.esbuild, /^fails: UserError: runtime: .* copy /);
     mkdirSync(inFolder("out-esbuild"), { recursive: true });
     copyFileSync(inFolder("node_modules/onnxruntime-web/dist", WASM), inFolder("out-esbuild", WASM));
-    await check(browser, "esbuild, the binary copied beside the script", () => serveBuilt(inFolder("out-esbuild")), node);
+    await check(
+      browser,
+      "esbuild, the binary copied beside the script",
+      () => serveBuilt(inFolder("out-esbuild")),
+      node,
+    );
   }
 } finally {
   await browser?.close();
