@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, LoadCommand>> = {
   learn: async () => (await import("./learn.ts")).learnCommand(),
   quantise: async () => (await import("./quantise.ts")).quantiseCommand(),
   evaluate: async () => (await import("./evaluate.ts")).evaluateCommand(),
+  compare: async () => (await import("./compare.ts")).compareCommand(),
   classify: async () => (await import("./classify.ts")).classifyCommand(),
   attach: async () => (await import("./attach.ts")).attachCommand(),
   bench: async () => (await import("./bench.ts")).benchCommand(),

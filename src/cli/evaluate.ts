@@ -1,5 +1,6 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { UserError } from "../errors.ts";
+import type { EvaluationDetails } from "../evaluation/details.ts";
 import { POLICY_NAMES } from "../evaluation/evaluate-table.ts";
 import type { EvaluationFigures } from "../evaluation/figures.ts";
 import { holds, loadModel, loadPolicy, saveModel } from "../model/model-folder.ts";
@@ -7,7 +8,16 @@ import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { formatCost, formatLambda, formatPercent } from "../report/format.ts";
 import { reportText } from "../report/text.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { type Bound, evaluate, evaluateTable, pointWithin } from "../story/node.ts";
+import {
+  type Bound,
+  type EvaluateOptions,
+  type EvaluateTableOptions,
+  evaluate,
+  evaluateInDetail,
+  evaluateTable,
+  evaluateTableInDetail,
+  pointWithin,
+} from "../story/node.ts";
 import {
   allOption,
   askedOf,
@@ -102,7 +112,7 @@ export function evaluateCommand() {
         testOnly,
         ...askedOf(flags),
       });
-      const figures = await evaluate({
+      const options: EvaluateOptions = {
         ...model,
         data,
         split: flags.split,
@@ -111,15 +121,23 @@ export function evaluateCommand() {
         seed: flags.seed ?? 1,
         runtime,
         onProgress: (done, total) => progress.counting("evaluate", done, total),
-      });
+      };
+      const detailed = flags.json ? await evaluateInDetail(options) : null;
+      const figures = detailed?.figures ?? (await evaluate(options));
       progress.stop();
       if (flags.save) await saveModel(ownFolder(flags.model), { ...model, figures });
-      print(figures, flags);
+      print(figures, detailed?.details, flags);
     });
 }
 
-function print(figures: EvaluationFigures, { json, all }: { json?: true | undefined; all?: true }): void {
-  say(json ? `${JSON.stringify(figures, null, 2)}\n` : `${reportText(figures, { all: all ?? false })}\n`);
+/** @param details with `json` alone */
+function print(
+  figures: EvaluationFigures,
+  details: EvaluationDetails | undefined,
+  { json, all }: { json?: true | undefined; all?: true },
+): void {
+  const whole = { ...figures, ...(details ? { curves: details.curves } : {}) };
+  say(json ? `${JSON.stringify(whole, null, 2)}\n` : `${reportText(figures, { all: all ?? false })}\n`);
 }
 
 interface TableFlags extends BoundFlags {
@@ -136,14 +154,15 @@ async function evaluateTableFile(path: string, flags: TableFlags, runtime: Runti
   const { policy, seed } = await policyIn(flags.model);
   const test = await readTestTable(path, { table: policy.agent, costs: null });
   const lambda = flags.lambda ?? lambdaMeeting(boundOf(flags), policy, progress);
-  const figures = await evaluateTable({
+  const options: EvaluateTableOptions = {
     ...testOf(policy, test, seed),
     ...(flags.policy === undefined ? {} : { decider: flags.policy }),
     ...(lambda === undefined ? {} : { lambda }),
     seed: flags.seed ?? 1,
     runtime,
-  });
-  print(figures, flags);
+  };
+  const detailed = flags.json ? await evaluateTableInDetail(options) : null;
+  print(detailed?.figures ?? (await evaluateTable(options)), detailed?.details, flags);
 }
 
 /** A policy with a network or without one, and the seed of its split into halves. */

@@ -119,13 +119,13 @@ interface RunStart {
   readonly skipBroken?: boolean;
 }
 
-async function configOfRun(run: string): Promise<RunStart> {
+export async function configOfRun(run: string): Promise<RunStart> {
   const path = join(run, "config.json");
   return ((existsSync(path) ? await readJsonFile(path) : null) ?? {}) as RunStart;
 }
 
 /** What the run was given, but for what would have to be downloaded. */
-function sourceOfRun({ data }: RunStart, name: string): string | null {
+export function sourceOfRun({ data }: RunStart, name: string): string | null {
   if (name === "shapes") return name;
   return typeof data === "string" && data !== "cifar10" ? data : null;
 }

@@ -1,17 +1,19 @@
 import { join } from "node:path";
-import { Command } from "@commander-js/extra-typings";
+import { Command, Option } from "@commander-js/extra-typings";
+import { UserError } from "../errors.ts";
 import type { EvaluationFigures } from "../evaluation/figures.ts";
 import { loadModel, writeModel } from "../model/model-folder.ts";
 import { evaluationFile, exampleExits, reportFile, reportPath } from "../report/run-report.ts";
 import { SUSPECTS, suspectFiles } from "../report/suspect-files.ts";
 import { reportText } from "../report/text.ts";
 import { evaluateInDetail, learnPolicy } from "../story/node.ts";
+import { compareFolders } from "./compare.ts";
 import { abortOnInterrupt, RESUME_HINT } from "./interrupt.ts";
 import { noteChoice } from "./learn.ts";
-import { allOption, jsonOption } from "./options.ts";
+import { allOption, askedOf, jsonOption, number, sourceOf } from "./options.ts";
 import { say } from "./output.ts";
 import { createProgress, type Progress } from "./progress.ts";
-import { type Trained, trainInFolder, trainingOptions } from "./train.ts";
+import { type Trained, type TrainingFlags, trainInFolder, trainingOptions } from "./train.ts";
 
 export function runCommand() {
   return trainingOptions(
@@ -19,30 +21,66 @@ export function runCommand() {
       "The main job: images -> network -> policy -> figures. Without options, on the drawn set 'shapes'.",
     ),
   )
+    .addOption(
+      new Option(
+        "--seeds <list>",
+        "one run for each seed, then all side by side: 1,2,3; with --out X in X-seed1, X-seed2, ...",
+      )
+        .argParser(seedList)
+        .conflicts(["seed", "resume"]),
+    )
     .addOption(allOption())
     .addOption(jsonOption())
     .action(async (flags) => {
       const progress = createProgress();
-      const started = performance.now();
-      const trained = await abortOnInterrupt(
-        progress,
-        (signal) => trainInFolder(flags, progress, signal, true),
-        RESUME_HINT,
-      );
-      try {
-        const figures = (await figuresAlready(trained, progress)) ?? (await learnAndEvaluate(trained, progress));
-        progress.note(
-          `done in ${((performance.now() - started) / 1000).toFixed(0)} s; model saved in ${trained.folder.path}`,
-        );
-        say(
-          flags.json
-            ? `${JSON.stringify(figures, null, 2)}\n`
-            : `${reportText(figures, { all: flags.all ?? false })}\n${nextSteps({ folder: trained.folder.path, data: trained.data.name, source: trained.config.data })}`,
-        );
-      } finally {
-        await trained.folder.close();
+      if (!flags.seeds) return void (await runOnce(flags, progress));
+      const folders: string[] = [];
+      for (const seed of flags.seeds) {
+        progress.note(`seed ${seed} (run ${folders.length + 1} of ${flags.seeds.length})`);
+        const out = flags.out === undefined ? {} : { out: `${flags.out}-seed${seed}` };
+        folders.push(await runOnce({ ...flags, ...out, seed, isOneOfMany: true }, progress));
       }
+      const source = sourceOf(flags);
+      const { comparison, text } = await compareFolders(folders, { ...askedOf(flags), source }, progress);
+      progress.stop();
+      say(flags.json ? `${JSON.stringify(comparison, null, 2)}\n` : `${text}\n`);
     });
+}
+
+/** @throws {UserError} unless it is two or more different seeds */
+function seedList(text: string): number[] {
+  const seeds = text.split(",").map(number("seeds", 0, 2 ** 31 - 1, true));
+  if (seeds.length >= 2 && new Set(seeds).size === seeds.length) return seeds;
+  throw new UserError(`--seeds: two or more different whole numbers expected, found ${text}; write them as 1,2,3`);
+}
+
+interface RunFlags extends TrainingFlags {
+  readonly all?: true;
+  readonly json?: true;
+  /** Nothing but what all of them come to is printed. */
+  readonly isOneOfMany?: boolean;
+}
+
+/** @returns the run folder */
+async function runOnce(flags: RunFlags, progress: Progress): Promise<string> {
+  const started = performance.now();
+  const trained = await abortOnInterrupt(
+    progress,
+    (signal) => trainInFolder(flags, progress, signal, true),
+    RESUME_HINT,
+  );
+  const { path } = trained.folder;
+  try {
+    const figures = (await figuresAlready(trained, progress)) ?? (await learnAndEvaluate(trained, progress));
+    progress.note(`done in ${((performance.now() - started) / 1000).toFixed(0)} s; model saved in ${path}`);
+    if (flags.isOneOfMany) return path;
+    const text = (): string => reportText(figures, { all: flags.all ?? false });
+    const next = { folder: path, data: trained.data.name, source: trained.config.data };
+    say(flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${text()}\n${nextSteps(next)}`);
+    return path;
+  } finally {
+    await trained.folder.close();
+  }
 }
 
 /** The figures of a run that is over: what was saved is not made again. */
