@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, LoadCommand>> = {
   evaluate: async () => (await import("./evaluate.ts")).evaluateCommand(),
   compare: async () => (await import("./compare.ts")).compareCommand(),
   classify: async () => (await import("./classify.ts")).classifyCommand(),
+  score: async () => (await import("./score.ts")).scoreCommand(),
   attach: async () => (await import("./attach.ts")).attachCommand(),
   bench: async () => (await import("./bench.ts")).benchCommand(),
   export: async () => (await import("./export.ts")).exportCommand(),

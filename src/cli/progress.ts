@@ -1,5 +1,6 @@
 import { SingleBar } from "cli-progress";
 import type { DqnProgress } from "../policy/dqn.ts";
+import { formatCount } from "../report/format.ts";
 import type { TrainingProgress } from "../training/train.ts";
 import { printable } from "./output.ts";
 
@@ -12,6 +13,8 @@ export interface Progress {
   training(progress: TrainingProgress): void;
   learning(progress: DqnProgress): void;
   counting(label: string, done: number, total: number): void;
+  /** With how many a second, and the time left. */
+  rating(label: string, done: number, total: number): void;
   download(received: number, total: number | null): void;
   /** Leaves the bar as it stands. */
   stop(): void;
@@ -77,6 +80,12 @@ export function createProgress(stream: NodeJS.WriteStream = process.stderr): Pro
       if (stream.isTTY || done < total) advance(label, done, total, `${done}/${total}`);
       barLabel = label;
     },
+    rating(label, done, total) {
+      const left = remaining(done, total);
+      const rate =
+        left === null || done === total ? "" : `, ${perSecond((total - done) / left)}, ${duration(left)} left`;
+      advance(label, done, total, `${formatCount(done)}/${formatCount(total)}${rate}`);
+    },
     download: (received, total) =>
       advance(
         "download",
@@ -115,7 +124,11 @@ function percents(values: readonly number[]): string {
   return `${values.map((value) => (100 * value).toFixed(1)).join("/")}%`;
 }
 
-function duration(seconds: number): string {
+function perSecond(rate: number): string {
+  return `${rate < 10 ? rate.toFixed(1) : formatCount(Math.round(rate))}/s`;
+}
+
+export function duration(seconds: number): string {
   const minutes = Math.floor(seconds / 60);
   return minutes > 0 ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.round(seconds)} s`;
 }

@@ -7,6 +7,7 @@
  *
  * Whoever reads takes a file from `.earlyexit-next` where there is one (`readInFolder`): old or new, never a mixture.
  */
+import { randomUUID } from "node:crypto";
 import { appendFileSync, constants } from "node:fs";
 import { mkdir, open, readdir, rename, rm, rmdir, stat, truncate } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -121,9 +122,10 @@ export async function withFolder<T>(
  * @throws {UserError} for what the disk refuses
  */
 export async function replaceFile(path: string, content: Content): Promise<void> {
-  const temporary = join(dirname(path), `${OWN_PREFIX}${process.pid}-${basename(path).slice(0, 100)}${TEMPORARY}`);
+  // another machine or container on the same disk may have a process of this number
+  const own = `${process.pid}-${randomUUID().slice(0, 8)}`;
+  const temporary = join(dirname(path), `${OWN_PREFIX}${own}-${basename(path).slice(0, 100)}${TEMPORARY}`);
   try {
-    await rm(temporary, { force: true }); // of an earlier process with this number
     await writeFlushed(temporary, path, content);
     await onDisk(path, "a file that can be written", () => rename(temporary, path));
   } catch (error) {
