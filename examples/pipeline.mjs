@@ -20,7 +20,7 @@ console.log(`accuracy ${(100 * figures.accuracy).toFixed(1)}%, savings ${(100 * 
 const folder = join(mkdtempSync(join(tmpdir(), "earlyexit-")), "model");
 await saveModel(folder, { network, policy, figures });
 const classifier = await AdaptiveClassifier.load(folder, { lambda: 0.05 });
-const [picture] = await classifier.classifyPixels(data.test.pixels.subarray(0, 3 * 32 * 32));
+const [picture] = await classifier.classifyPixels(data.test.pixels.read(0, 1));
 console.log(
   `the first test picture: ${picture.label} at exit ${picture.exit}; it is a ${data.classes[data.test.labels[0]]}`,
 );

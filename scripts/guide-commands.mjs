@@ -1,0 +1,192 @@
+// Every command of the README and of docs/*.md as a newcomer types it: in an empty folder, with the packages as they are packed, on pictures,
+// a network and tables that are made here. Trainings are cut short; what is not run is listed with its reason.
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import sharp from "sharp";
+import { encodeSafetensors } from "../dist/files/safetensors.js";
+import { serialize } from "../dist/graph/onnx.js";
+import { loadModel, openDataset, VERSION } from "../dist/index.js";
+import { fullNetworkGraph } from "../dist/inference/stage-programs.js";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "earlyexit-guides-"));
+const inFolder = (...parts) => join(folder, ...parts);
+
+/** Not run, and why. */
+const SKIPPED = [
+  [/^npm (start|test|run)\b/, "a step of its own in CI"],
+  [/^npm install\b/, "done before: with the packages as they are packed"],
+  [/--dataset cifar10|cifar-10-binary|data download/, "downloads 170 MB"],
+  [/^npx esbuild|^cp node_modules\/onnxruntime-web/, "scripts/check-bundlers.mjs does it"],
+];
+/** Trainings see each picture once, small. */
+const SHORT = [
+  [/^npx earlyexit run --dataset shapes/, []],
+  [/^npx earlyexit run (?!.*--resume)/, ["--epochs 1", "--size 32", "--blueprint tiny", "--from none"]],
+];
+const SERVERS = /^npx earlyexit (ui|serve)\b/;
+const CLASSES = ["circle", "square", "triangle", "star"];
+const PER_CLASS = 110;
+
+/** Drawn pictures as JPEG files, one folder per class. */
+async function drawPictures(to, perClass, seed) {
+  const { test, classes } = await openDataset("shapes", { seed });
+  const left = new Map(CLASSES.map((name) => [name, perClass]));
+  for (let i = 0; i < test.count; i++) {
+    const name = classes[test.labels[i]];
+    const more = left.get(name) ?? 0;
+    if (more === 0) continue;
+    left.set(name, more - 1);
+    const planes = test.pixels.read(i, i + 1); // [3, 32, 32]
+    const dots = Uint8Array.from(planes, (_, at) => planes[(at % 3) * 1024 + Math.floor(at / 3)]);
+    mkdirSync(join(to, name), { recursive: true });
+    const image = sharp(dots, { raw: { width: 32, height: 32, channels: 3 } })
+      .resize(48, 48)
+      .jpeg({ quality: 92 });
+    await image.toFile(join(to, name, `${name}-${more}.jpg`));
+  }
+}
+
+/** Stored, not compressed: JPEG files do not get smaller. */
+function zipOf(files) {
+  const [parts, index] = [[], []];
+  let at = 0;
+  for (const [name, bytes] of files) {
+    const title = Buffer.from(name);
+    const common = Buffer.alloc(26);
+    common.writeUInt16LE(20, 0); // version; flags, method, time: 0
+    common.writeUInt32LE(crc32(bytes), 10);
+    common.writeUInt32LE(bytes.length, 14);
+    common.writeUInt32LE(bytes.length, 18);
+    common.writeUInt16LE(title.length, 22);
+    const local = Buffer.concat([Buffer.from("PK\x03\x04"), common, title, bytes]);
+    const rest = Buffer.alloc(14);
+    rest.writeUInt32LE(at, 10);
+    index.push(Buffer.concat([Buffer.from("PK\x01\x02\x14\x00"), common, rest, title]));
+    parts.push(local);
+    at += local.length;
+  }
+  const entries = Buffer.concat(index);
+  const end = Buffer.alloc(18);
+  end.writeUInt16LE(files.length, 4);
+  end.writeUInt16LE(files.length, 6);
+  end.writeUInt32LE(entries.length, 8);
+  end.writeUInt32LE(at, 12);
+  return Buffer.concat([...parts, entries, Buffer.from("PK\x05\x06"), end]);
+}
+
+function crc32(bytes) {
+  let crc = ~0;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc >>> 0;
+}
+
+/** All that the guides speak of. */
+async function makeMaterial() {
+  await drawPictures(inFolder("photos"), PER_CLASS, 1);
+  await drawPictures(inFolder("new-photos"), 30, 2);
+  await drawPictures(inFolder("more"), 2, 3);
+  mkdirSync(inFolder("new"));
+  cpSync(inFolder("more/star/star-1.jpg"), inFolder("new/one.jpg"));
+  cpSync(inFolder("more/circle/circle-1.jpg"), inFolder("photo.jpg"));
+  const names = CLASSES.flatMap((name) => readdirSync(inFolder("photos", name)).map((file) => `${name}/${file}`));
+  const files = names.map((name) => [name, readFileSync(inFolder("photos", name))]);
+  writeFileSync(inFolder("photos.zip"), zipOf(files));
+  mkdirSync(inFolder("kaggle"));
+  for (const [name, bytes] of files) writeFileSync(inFolder("kaggle", name.split("/")[1]), bytes);
+  const lines = names.map((name) => `${name.split("/")[1]},${name.split("/")[0]}`);
+  writeFileSync(inFolder("kaggle/labels.csv"), `file,label\n${lines.join("\n")}\n`);
+  const { network, policy } = await loadModel("shapes");
+  const { bytes } = serialize(fullNetworkGraph(network));
+  for (const name of ["network.onnx", "resnet50.onnx"]) writeFileSync(inFolder(name), bytes);
+  writeTables(policy);
+}
+
+/** The exit table of the shipped model in three parts. */
+function writeTables({ validation: { logits, labels, count, exits, classes }, costs }) {
+  const third = Math.floor(count / 3);
+  for (const [part, name] of ["validation", "test", "new"].entries()) {
+    const [from, to] = [part * third, (part + 1) * third];
+    const width = exits * classes;
+    const arrays = new Map([
+      ["logits", { shape: [third, exits, classes], data: logits.slice(from * width, to * width) }],
+      ["labels", { shape: [third], data: Int32Array.from(labels.slice(from, to)) }],
+      ["costs", { shape: [exits], data: Float32Array.from(costs.exitMacs) }],
+    ]);
+    writeFileSync(inFolder(`${name}.safetensors`), encodeSafetensors(arrays));
+  }
+}
+
+function installPackages() {
+  writeFileSync(inFolder("package.json"), JSON.stringify({ name: "guides", private: true, type: "module" }));
+  const pack = (from) =>
+    execFileSync("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: from, encoding: "utf8" }).trim();
+  const archives = [pack(root), pack(join(root, "service"))].map((name) => inFolder(name.split("\n").at(-1)));
+  const install = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", ...archives];
+  execFileSync("npm", install, { cwd: folder, stdio: ["ignore", "inherit", "inherit"] });
+}
+
+function commandsOf(file) {
+  return [...readFileSync(join(root, file), "utf8").matchAll(/^```(?:sh|console)\n(.*?)^```/gms)]
+    .flatMap(([, block]) => block.split("\n"))
+    .map((line) => line.replace(/\s+#.*$/, "").trim())
+    .filter((line) => line !== "" && !line.startsWith("#"));
+}
+
+/** With what makes a training short, unless the command says otherwise itself. */
+function shortened(command) {
+  const [, options = []] = SHORT.find(([pattern]) => pattern.test(`${command} `)) ?? [];
+  return [command, ...options.filter((one) => !command.includes(one.split(" ")[0]))].join(" ");
+}
+
+const env = { ...process.env, XDG_CACHE_HOME: inFolder("cache") };
+
+/** One that stays: it must say its address and end at SIGTERM. */
+async function serve(command) {
+  const [, ...args] = command.replace("npx earlyexit", "node node_modules/earlyexit/dist/cli/main.js").split(" ");
+  const child = spawn("node", [...args.map((one) => one.replace(/^\d{4}$/, "0"))], { cwd: folder, env });
+  try {
+    await new Promise((found, failed) => {
+      child.stdout.setEncoding("utf8").on("data", (text) => /http:/.test(text) && found());
+      child.stderr.setEncoding("utf8").on("data", (text) => process.stderr.write(text));
+      child.once("exit", (code) => failed(new Error(`${command}: a server expected, found exit code ${code}`)));
+    });
+  } finally {
+    child.kill("SIGTERM");
+  }
+}
+
+async function runCommand(file, given) {
+  const [, reason] = SKIPPED.find(([pattern]) => pattern.test(given)) ?? [];
+  if (reason) return process.stdout.write(`  skipped: ${given} (${reason})\n`);
+  const command = shortened(given);
+  const started = performance.now();
+  if (SERVERS.test(command)) await serve(command);
+  else {
+    const { status, stderr } = spawnSync(command, { cwd: folder, env, shell: true, encoding: "utf8" });
+    if (status !== 0) throw new Error(`${file}: exit code 0 expected from '${command}', found ${status}:\n${stderr}`);
+  }
+  process.stdout.write(`  ${command} (${((performance.now() - started) / 1000).toFixed(0)} s)\n`);
+}
+
+try {
+  process.stdout.write(`earlyexit ${VERSION}, in ${folder}\n`);
+  installPackages();
+  await makeMaterial();
+  await runCommand("", "npx earlyexit run --dataset shapes --epochs 1 --out runs/shapes-tiny"); // what npm start makes, and longer
+  const guides = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
+  const chosen =
+    process.argv.length > 2 ? process.argv.slice(2) : ["README.md", ...guides.map((name) => `docs/${name}`)];
+  for (const file of chosen) {
+    process.stdout.write(`${file}\n`);
+    for (const command of commandsOf(file)) await runCommand(file, command);
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
