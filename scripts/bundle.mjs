@@ -6,7 +6,12 @@ import { build } from "vite";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const SOURCES = ["web", "src", "scripts/bundle.mjs", "package-lock.json"];
-const RESULTS = ["dist/page/index.html", "dist/page/report-template.html", "dist/cli/main.js"];
+const RESULTS = [
+  "dist/page/index.html",
+  "dist/page/report-template.html",
+  "dist/figures/figures.js",
+  "dist/cli/main.js",
+];
 
 /** Many small modules, which to open one by one takes longer than the work of most commands. */
 const BUNDLED = ["zod", "hono", "pure-rand", /^@(bufbuild|commander-js|hono|noble|petamoriken)\//];
@@ -29,13 +34,13 @@ function packBinary() {
   mkdirSync(`${root}dist/onnxruntime`, { recursive: true });
   const bytes = readFileSync(`${root}${ORT}/${BINARY}`);
   const { BROTLI_PARAM_QUALITY, BROTLI_PARAM_LGWIN, BROTLI_PARAM_SIZE_HINT } = constants;
-  const params = { [BROTLI_PARAM_QUALITY]: 9, [BROTLI_PARAM_LGWIN]: 24, [BROTLI_PARAM_SIZE_HINT]: bytes.length };
+  const params = { [BROTLI_PARAM_QUALITY]: 10, [BROTLI_PARAM_LGWIN]: 24, [BROTLI_PARAM_SIZE_HINT]: bytes.length };
   writeFileSync(root + packed, brotliCompressSync(bytes, { params }));
 }
 
 packBinary();
 if (Math.max(...SOURCES.map(changedAt)) >= Math.min(...RESULTS.map(changedAt))) {
-  for (const configFile of ["web/vite.config.ts", "web/report/vite.config.ts"])
+  for (const configFile of ["web/vite.config.ts", "web/report/vite.config.ts", "web/figures/vite.config.ts"])
     await build({ configFile: root + configFile, logLevel: "error" });
   for (const name of readdirSync(`${root}dist/page/assets`))
     if (name.startsWith("onnxruntime-")) rmSync(`${root}dist/page/assets/${name}`, { recursive: true });
@@ -49,7 +54,13 @@ if (Math.max(...SOURCES.map(changedAt)) >= Math.min(...RESULTS.map(changedAt))) 
       ssr: "src/cli/main.ts",
       outDir: "dist/cli",
       emptyOutDir: true,
-      rolldownOptions: { output: { entryFileNames: "main.js", chunkFileNames: "[name].js" } },
+      rolldownOptions: {
+        output: {
+          entryFileNames: "main.js",
+          chunkFileNames: "[name].js",
+          minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } }, // names stay, for stack traces
+        },
+      },
     },
   });
 }

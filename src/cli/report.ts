@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import type { Dataset } from "../dataset/dataset.ts";
@@ -7,7 +8,14 @@ import { readJsonFile } from "../files/reader.ts";
 import { replaceFile } from "../files/writer.ts";
 import type { Model } from "../model/model.ts";
 import { EVALUATION, holds, loadModel } from "../model/model-folder.ts";
-import { evaluationFile, exampleExits, type ReportParts, reportFile, reportPath } from "../report/run-report.ts";
+import {
+  evaluationFile,
+  exampleExits,
+  metricsIn,
+  type ReportParts,
+  reportFile,
+  reportPath,
+} from "../report/run-report.ts";
 import { evaluateInDetail } from "../story/node.ts";
 import {
   askedOf,
@@ -30,6 +38,7 @@ export function reportCommand() {
     .addOption(datasetOption())
     .addOption(labelsOption())
     .addOption(skipBrokenOption())
+    .option("--figures <dir>", "also write every plot as SVG and PDF, and its numbers as CSV, into this folder")
     .action(async (flags) => {
       const progress = createProgress();
       const { run } = flags;
@@ -39,7 +48,19 @@ export function reportCommand() {
       progress.stop();
       for (const one of parts.missing) progress.note(one);
       progress.note(`wrote ${reportPath(run)}`);
+      if (flags.figures === undefined) return;
+      const count = await writeFigures(flags.figures, run, parts);
+      progress.note(`wrote ${count} plots into ${flags.figures}, each as SVG, PDF and CSV`);
     });
+}
+
+/** @returns how many plots there are */
+async function writeFigures(out: string, run: string, { evaluation }: ReportParts): Promise<number> {
+  const { figureFiles } = await import("../report/figures.ts");
+  const files = await figureFiles({ evaluation, metrics: await metricsIn(run) });
+  await mkdir(out, { recursive: true });
+  for (const [name, bytes] of files) await replaceFile(join(out, name), bytes);
+  return files.size / 3;
 }
 
 type Asked = ReturnType<typeof askedOf>;

@@ -37,14 +37,19 @@ export async function reportFile(
   folder: string,
   { model, ...parts }: ReportParts,
 ): Promise<readonly [name: string, text: string]> {
-  const metrics = await readFileIfThere(join(folder, "metrics.jsonl"));
   const html = await reportHtml({
     ...parts,
     name: basename(resolve(folder)),
     facts: model ? describeModel(model) : [],
-    metrics: metrics ? new TextDecoder().decode(metrics) : "",
+    metrics: await metricsIn(folder),
   });
   return [REPORT, html];
+}
+
+/** `metrics.jsonl` as it is; nothing where there is none. */
+export async function metricsIn(folder: string): Promise<string> {
+  const metrics = await readFileIfThere(join(folder, "metrics.jsonl"));
+  return metrics ? new TextDecoder().decode(metrics) : "";
 }
 
 /** The pictures of a split that was decided on. */

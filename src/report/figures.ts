@@ -1,0 +1,66 @@
+/** Every plot of a report as files for a paper: SVG, PDF, and the numbers as CSV. */
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
+import type { ReportData } from "./report-data.ts";
+
+/** What `web/figures/draw.tsx` draws, which is built on its own. */
+interface DrawnFigure {
+  /** For a file: small letters, digits and dashes. */
+  readonly name: string;
+  readonly svg: string;
+  /** The numbers that were drawn. */
+  readonly csv: string;
+  /** In points, as PDF counts. */
+  readonly width: number;
+  readonly height: number;
+}
+
+interface Drawing {
+  drawFigures(data: Pick<ReportData, "evaluation" | "metrics">): DrawnFigure[];
+}
+
+/**
+ * NAME.svg, NAME.pdf and NAME.csv for each plot, by name.
+ *
+ * @throws {Error} if the package was not built
+ */
+export async function figureFiles(
+  data: Pick<ReportData, "evaluation" | "metrics">,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  const built = createRequire(import.meta.url).resolve("#figures");
+  const { drawFigures } = (await import(pathToFileURL(built).href)) as Drawing;
+  const files = new Map<string, Uint8Array>();
+  for (const figure of drawFigures(data)) {
+    files.set(`${figure.name}.svg`, new TextEncoder().encode(figure.svg));
+    files.set(`${figure.name}.pdf`, await pdfOf(figure));
+    files.set(`${figure.name}.csv`, new TextEncoder().encode(figure.csv));
+  }
+  return files;
+}
+
+/** One page of the figure's size. Dates stay out of it: the same figure gives the same bytes. */
+async function pdfOf({ svg, width, height, name }: DrawnFigure): Promise<Uint8Array> {
+  const [{ default: PdfDocument }, { default: drawSvg }] = await Promise.all([
+    import("pdfkit"),
+    import("svg-to-pdfkit"),
+  ]);
+  const info = { Title: name, Producer: "earlyexit", Creator: "earlyexit", CreationDate: new Date(0) };
+  const document = new PdfDocument({ size: [width, height], margin: 0, info });
+  const parts: Uint8Array[] = [];
+  document.on("data", (part: Uint8Array) => parts.push(part));
+  const ended = new Promise<void>((resolve, reject) => document.once("end", resolve).once("error", reject));
+  drawSvg(document, inHelvetica(svg), 0, 0, { assumePt: true, width, height, fontCallback: fontOf });
+  document.end();
+  await ended;
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+const fontOf = (_: string, bold: boolean): string => (bold ? "Helvetica-Bold" : "Helvetica");
+
+/** The fonts that every reader of PDF has know no arrows, and no other minus than the hyphen. */
+function inHelvetica(svg: string): string {
+  return svg
+    .replace(/[↑→] ?/g, "")
+    .replaceAll("−", "-")
+    .replaceAll("…", "...");
+}

@@ -1,0 +1,64 @@
+/** Every plot as SVG, PDF and CSV, from what the report is made of. */
+import { existsSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { figureFiles } from "../../src/report/figures.ts";
+import type { ReportData } from "../../src/report/report-data.ts";
+
+const isBuilt = existsSync(new URL("../../dist/figures/figures.js", import.meta.url));
+if (!isBuilt) console.warn("figures: skipped, run 'npm run build' first");
+
+const train = (step: number) => ({
+  kind: "train",
+  step,
+  steps: 20,
+  epoch: step / 10,
+  epochs: 2,
+  loss: 2 - step / 20,
+  accuracy: [0.3, 0.4 + step / 100],
+  learningRate: 0.1,
+  imagesPerSecond: 100,
+  secondsLeft: 1,
+});
+const metrics = Array.from({ length: 20 }, (_, i) => JSON.stringify(train(i + 1))).join("\n");
+const text = (bytes: Uint8Array | undefined): string => new TextDecoder("latin1").decode(bytes);
+
+describe.skipIf(!isBuilt)("the plots of a training", () => {
+  test("each is drawn, with its title, in colours that stand alone", async () => {
+    const files = await figureFiles({ evaluation: null, metrics });
+    const names = ["loss", "accuracy-per-exit", "learning-rate", "speed-of-training"];
+    expect([...files.keys()]).toEqual(names.flatMap((name) => ["svg", "pdf", "csv"].map((end) => `${name}.${end}`)));
+    const svg = text(files.get("accuracy-per-exit.svg"));
+    expect(svg).toContain(">Accuracy per exit</text>");
+    expect(svg).toContain(">exit 2</text>"); // the legend
+    expect(svg).toContain("#0072b2");
+    expect(svg).not.toMatch(/var\(--|currentColor/);
+  });
+
+  test("CSV holds the numbers that were drawn", async () => {
+    const files = await figureFiles({ evaluation: null, metrics });
+    const [head, ...rows] = text(files.get("loss.csv")).trim().split("\n");
+    const columns = head!.split(",");
+    const [epoch, loss] = [columns.indexOf("epoch"), columns.indexOf("loss")];
+    const first = rows.filter((row) => row.startsWith("1,")).map((row) => row.split(",").map(Number));
+    expect(first.length).toBe(20);
+    expect(first[4]![epoch]).toBeCloseTo(0.5, 12);
+    expect(first[4]![loss]).toBeCloseTo(1.75, 12);
+  });
+
+  test("PDF is one page of the figure's size, the same bytes each time", async () => {
+    const [once, again] = [
+      await figureFiles({ evaluation: null, metrics }),
+      await figureFiles({ evaluation: null, metrics }),
+    ];
+    const pdf = text(once.get("loss.pdf"));
+    expect(pdf.startsWith("%PDF-1.")).toBe(true);
+    expect(pdf.match(/\/Type \/Page\b/g)).toHaveLength(1);
+    expect(pdf).toMatch(/\/MediaBox \[0 0 640 \d+\]/);
+    expect(once).toEqual(again);
+  });
+
+  test("nothing is drawn of nothing", async () => {
+    const nothing: Pick<ReportData, "evaluation" | "metrics"> = { evaluation: null, metrics: "" };
+    expect((await figureFiles(nothing)).size).toBe(0);
+  });
+});
