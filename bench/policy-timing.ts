@@ -1,14 +1,15 @@
 /** What deciding costs in time: a stage with the agent minus the same stage without it. */
 
-import { exitLogProbabilities } from "../src/exits/answers.ts";
+import { exitScores } from "../src/exits/answers.ts";
 import { answerCount, costShares } from "../src/exits/observation.ts";
 import { reshape } from "../src/graph/broadcast.ts";
 import { concat, slice } from "../src/graph/layout.ts";
 import { softmax } from "../src/graph/loss.ts";
 import type { GraphDefinition } from "../src/graph/onnx.ts";
 import { input, node, type Shape, type Source, scalar, sizeOf } from "../src/graph/tensor.ts";
-import { flowNames, stageGraphs, stageInputs } from "../src/inference/stage-programs.ts";
+import { flowNames, looksBack, stageGraphs, stageInputs } from "../src/inference/stage-programs.ts";
 import type { StagedNetwork } from "../src/network/staged-network.ts";
+import { decisionLayers } from "../src/policy/decision-layers.ts";
 import { fixedExitAgent } from "../src/policy/fixed-exit-agent.ts";
 import type { LearnedPolicy } from "../src/policy/learned-policy.ts";
 import { stageDecision } from "../src/policy/stage-decision.ts";
@@ -45,7 +46,9 @@ export async function measureDeciding(
   const roundsOf = (rounds: number): number => Math.ceil(share * rounds);
   const pairs: { withAgent: Program; without: Program }[] = [];
   const plain = plainStages(network);
-  const stageGraph = stageGraphs(network, { ...policy, decider: "dqn", agent: fixedExitAgent(policy.agent, 0) });
+  const leaving: LearnedPolicy = { ...policy, decider: "dqn", agent: fixedExitAgent(policy.agent, 0) };
+  const stageGraph = stageGraphs(network, leaving);
+  const remembers = looksBack(leaving);
   const graphs = network.stages.slice(0, -1).map((_, exit) => stageGraph(exit));
   for (const [k, graph] of graphs.entries())
     pairs.push({
@@ -65,7 +68,7 @@ export async function measureDeciding(
       const before = exit === 0 ? {} : { topClass: new Float32Array(batch), before: logNoise(batch, classes) };
       const known = { seen: noise([batch, width]), ...before };
       micros += (1000 * (await difference([withAgent, { ...maps, ...known }], [without, maps], rounds))) / batch;
-      width += answerCount(classes, exit);
+      if (remembers) width += answerCount(classes, exit);
     }
     return micros / pairs.length;
   };
@@ -94,21 +97,16 @@ async function decisionAlone(
   rounds: number,
 ): Promise<number> {
   const { classes, exits } = agent;
+  const layers = decisionLayers(agent, costShares(costs));
   const logits = input("logits", [batch, classes]);
   const without = await Program.compile(runtime, { outputs: { probabilities: softmax(logits) } });
   let [width, micros] = [1, 0];
   for (let exit = 0; exit < exits - 1; exit++) {
     const seen = input("seen", [batch, width]);
-    const previousTopClass = exit === 0 ? null : input("topClass", [batch, 1]);
+    const previousTopClass = exit === 0 || !layers.looksBack ? null : input("topClass", [batch, 1]);
     const before = exit === 0 ? null : input("before", [batch, classes]);
-    const logProbabilities = exitLogProbabilities(agent, exit, logits, before);
-    const decision = stageDecision(agent, {
-      exit,
-      logProbabilities,
-      seen,
-      previousTopClass,
-      costShares: costShares(costs),
-    });
+    const scores = exitScores(agent, exit, logits, before);
+    const decision = stageDecision(layers, { exit, scores, seen, previousTopClass });
     const outputs = {
       answer: concat([decision.probabilities, ...decision.answer, decision.q], 1),
       exitNow: decision.exitNow,
@@ -118,11 +116,12 @@ async function decisionAlone(
     const known = {
       ...feeds,
       seen: noise(seen.shape),
-      ...(previousTopClass ? { topClass: new Float32Array(batch), before: noise(logits.shape) } : {}),
+      ...(previousTopClass ? { topClass: new Float32Array(batch) } : {}),
+      ...(before ? { before: noise(logits.shape) } : {}),
     };
     micros += (1000 * (await difference([withAgent, known], [without, feeds], rounds))) / batch;
     await withAgent.close();
-    width += answerCount(classes, exit);
+    if (layers.looksBack) width += answerCount(classes, exit);
   }
   await without.close();
   return micros / (exits - 1);

@@ -14,7 +14,7 @@
  *   exit by exit on images that the network was not trained on
  */
 import { add, scale } from "../graph/elementwise.ts";
-import { logSoftmax } from "../graph/loss.ts";
+import { scaledProduct } from "../graph/linear.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { ExitTable } from "./exit-table.ts";
 
@@ -44,15 +44,21 @@ export function plainRule(exits: number): AnswerRule {
   return { temperatures: new Array<number>(exits).fill(1), priorWeights: new Array<number>(exits).fill(0) };
 }
 
-/** log p_k as graph code. @param logits [B, K] z_k @param before [B, K] log p_{k-1}, null at exit 0 @returns [B, K] */
-export function exitLogProbabilities(
+/**
+ * log p_k but for one number per image, which no softmax sees, as graph code. The temperature goes into the head's own product.
+ *
+ * @param logits [B, K] z_k
+ * @param before [B, K] the same of the exit before, or log p_{k-1}; null at exit 0
+ * @returns [B, K]
+ */
+export function exitScores(
   { temperatures, priorWeights }: AnswerRule,
   exit: number,
   logits: Tensor,
   before: Tensor | null,
 ): Tensor {
-  const [own, weight] = [scale(logits, 1 / temperatures[exit]!), priorWeights[exit]!];
-  return logSoftmax(before && weight > 0 ? add(own, scale(before, weight)) : own);
+  const [own, weight] = [scaledProduct(logits, 1 / temperatures[exit]!), priorWeights[exit]!];
+  return before && weight > 0 ? add(own, scale(before, weight)) : own;
 }
 
 /** The answers of every exit to every image. @throws {RangeError} if the rule is not for as many exits */

@@ -11,6 +11,7 @@
 import { reduceSum } from "../graph/broadcast.ts";
 import { add, compare, exp, log, multiply, negate, scale, subtract } from "../graph/elementwise.ts";
 import { concat, slice } from "../graph/layout.ts";
+import { logSoftmax, softmax } from "../graph/loss.ts";
 import { constant, input, integers, nodes, scalar, show, type Tensor } from "../graph/tensor.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -63,14 +64,37 @@ export function exitFeatures(
  * The same in as few numbers as tell it: sum p log p | the largest min(3, K) of p, falling | but for exit 0, whether the
  * largest class is that of the exit before. The features are sums of these, see `featuresOfAnswer`.
  *
+ * @param scores [B, K], see `exitScores`
  * @returns probabilities [B, K], answer, whose columns are `answerCount` together, and topClass [B, 1]
  */
 export function exitAnswer(
-  logProbabilities: Tensor,
+  scores: Tensor,
   previousTopClass: Tensor | null,
 ): { probabilities: Tensor; answer: readonly Tensor[]; topClass: Tensor } {
-  const { probabilities, negentropy, largest, agrees, topClass } = answerParts(logProbabilities, previousTopClass);
+  const probabilities = softmax(scores);
+  const { negentropy, largest, agrees, topClass } = answerParts(logSoftmax(scores), previousTopClass, probabilities);
   return { probabilities, answer: [negentropy, largest, ...(agrees ? [agrees] : [])], topClass };
+}
+
+/**
+ * Some of the same numbers, all of which the exit tells without those before it.
+ *
+ * @param scores [B, K], see `exitScores`
+ * @param parts which of them: 0 is sum p log p; of the probabilities, from 1 on, the largest come first and none is left out
+ */
+export function ownNumbers(
+  scores: Tensor,
+  parts: readonly number[],
+): { probabilities: Tensor; answer: readonly Tensor[] } {
+  const probabilities = softmax(scores);
+  const count = parts.filter((part) => part > 0).length;
+  return {
+    probabilities,
+    answer: [
+      ...(parts.includes(0) ? [negativeEntropy(probabilities, logSoftmax(scores))] : []),
+      ...(count > 0 ? [topK(probabilities, count).values] : []),
+    ],
+  };
 }
 
 /** A_k: how many numbers tell exit k's answer. */
@@ -87,17 +111,21 @@ export function featuresOfAnswer(classes: number, exit: number): number[][] {
   return [row({ 1: 1 }), row({ 1: 1, 2: -1 }), row({ 0: -1 }), ...probabilities, row(exit > 0 ? { [1 + top]: 1 } : {})];
 }
 
-function answerParts(logProbabilities: Tensor, previousTopClass: Tensor | null) {
+function answerParts(logProbabilities: Tensor, previousTopClass: Tensor | null, probabilities = exp(logProbabilities)) {
   const { shape } = logProbabilities;
   const classes = shape[1] ?? 0;
   if (shape.length !== 2 || classes < 2)
     throw new RangeError(`exitFeatures: probabilities [B, K] with K at least 2 expected, found ${show(shape)}`);
-  const probabilities = exp(logProbabilities);
-  const negentropy = reduceSum(multiply(probabilities, logProbabilities), [1], true); // [B, 1]
+  const negentropy = negativeEntropy(probabilities, logProbabilities);
   const { values: largest, indices } = topK(probabilities, Math.min(3, classes)); // [B, min(3, K)]
   const topClass = slice(indices, 1, 0, 1);
   const agrees = previousTopClass && compare(topClass, "Equal", previousTopClass);
-  return { probabilities, negentropy, largest, agrees, topClass };
+  return { negentropy, largest, agrees, topClass };
+}
+
+/** sum p log p [B, 1] */
+function negativeEntropy(probabilities: Tensor, logProbabilities: Tensor): Tensor {
+  return reduceSum(multiply(probabilities, logProbabilities), [1], true);
 }
 
 /** The `count` largest of each row, falling, and where they stand (as floats); the lower index first at a tie. */

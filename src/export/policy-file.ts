@@ -1,13 +1,15 @@
 /** What decides, alone: for a network that runs elsewhere, from the logits of its exits to "leave" or "go on". */
-import { exitLogProbabilities } from "../exits/answers.ts";
+import { exitScores } from "../exits/answers.ts";
 import { costShares, dialTensor } from "../exits/observation.ts";
 import { reshape } from "../graph/broadcast.ts";
-import { compare, exp } from "../graph/elementwise.ts";
+import { compare } from "../graph/elementwise.ts";
 import { concat, slice } from "../graph/layout.ts";
+import { softmax } from "../graph/loss.ts";
 import { leastOpset, runtimeOfOpset } from "../graph/older-opset.ts";
 import { type GraphDefinition, serialize } from "../graph/onnx.ts";
 import { input, scalar, type Tensor } from "../graph/tensor.ts";
 import { decidingAgent } from "../policy/decider.ts";
+import { decisionLayers } from "../policy/decision-layers.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { stageDecision } from "../policy/stage-decision.ts";
 import { formatLambda } from "../report/format.ts";
@@ -45,6 +47,7 @@ export interface PolicyManifest {
  */
 export function policyGraph(policy: LearnedPolicy): GraphDefinition {
   const agent = decidingAgent(policy);
+  const layers = decisionLayers(agent, costShares(policy.costs));
   const { exits, classes } = agent;
   const logits = input("logits", [1, exits, classes]);
   const lambda = dialTensor(clippedLambda(input("lambda", []), agent));
@@ -54,16 +57,15 @@ export function policyGraph(policy: LearnedPolicy): GraphDefinition {
   for (let exit = 0; exit < exits; exit++) {
     const own = reshape(slice(logits, 1, exit, exit + 1), [1, classes]); // [B, K]
     seen ??= perImage(reshape(lambda, [1, 1]), own);
-    const logProbabilities: Tensor = exitLogProbabilities(agent, exit, own, before);
-    answers.push(reshape(exp(logProbabilities), [1, 1, classes]));
+    const scores: Tensor = exitScores(agent, exit, own, before);
+    answers.push(reshape(softmax(scores), [1, 1, classes]));
     if (exit === exits - 1) leaves.push(compare(slice(answers[exit]!, 2, 0, 1), "GreaterOrEqual", scalar(0)));
     else {
-      const known = { exit, costShares: costShares(policy.costs), seen, previousTopClass: topClass };
-      const decision = stageDecision(agent, { ...known, logProbabilities });
+      const decision = stageDecision(layers, { exit, scores, seen, previousTopClass: topClass });
       leaves.push(reshape(decision.exitNow, [1, 1, 1]));
       [seen, topClass] = [decision.seenByNow, decision.topClass];
     }
-    before = logProbabilities;
+    before = scores;
   }
   const exitNow = reshape(concat(leaves, 1), [1, exits]);
   return { outputs: { exit_now: exitNow, probabilities: concat(answers, 1) }, anyBatch: true };

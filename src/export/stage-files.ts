@@ -1,6 +1,7 @@
 import { dialTensor } from "../exits/observation.ts";
 import { compare } from "../graph/elementwise.ts";
 import { concat, slice } from "../graph/layout.ts";
+import { logSoftmax } from "../graph/loss.ts";
 import { type GraphDefinition, serialize } from "../graph/onnx.ts";
 import { input, scalar, type Tensor } from "../graph/tensor.ts";
 import { stageBuilder } from "../inference/stage-programs.ts";
@@ -35,10 +36,10 @@ export interface StageGraphOptions {
 /**
  * One graph per stage. What flows: the output `next_x` of a stage is the input `x` of the next one.
  *
- *     image [B, C, H, W] 0..255 at stage 1; then features [B, C', H', W'], log_probabilities [B, K], history [B, A_0 + ...],
- *     top_class [B, 1]; lambda scalar
+ *     image [B, C, H, W] 0..255 at stage 1; then features [B, C', H', W'], log_probabilities [B, K]; lambda scalar; where the agent looks
+ *     back history [B, A_0 + ...], top_class [B, 1]
  *     -> probabilities [B, K], exit_now [B, 1]; but for the last stage q [B, 2], next_features, next_log_probabilities and, where
- *        the next one decides too, next_history, next_top_class
+ *        the next one decides too and looks back, next_history, next_top_class
  */
 export function stageFileGraphs(
   network: StagedNetwork,
@@ -67,15 +68,16 @@ export function stageFileGraphs(
     const always = compare(slice(probabilities, 1, 0, 1), "GreaterOrEqual", scalar(0));
     const outputs = { probabilities, exit_now: decision?.exitNow ?? always };
     if (!decision) return { outputs, anyBatch };
-    const next = { history: concat([...seenBefore, ...decision.answer], 1), topClass: decision.topClass };
+    const { answer, topClass: top } = decision;
+    const next = top ? { history: concat([...seenBefore, ...answer], 1), topClass: top } : null;
     const names = stage.handsOn.map((_, i) => (i === 0 ? "features" : `features_${i + 1}`));
     from = stage.handsOn.map(({ shape, type }, i) => input(names[i]!, shape, type));
-    history = input("history", next.history.shape);
-    topClass = input("top_class", next.topClass.shape);
-    before = input("log_probabilities", stage.logProbabilities.shape);
-    const forDeciding = { next_history: next.history, next_top_class: next.topClass };
+    history = next && input("history", next.history.shape);
+    topClass = next && input("top_class", next.topClass.shape);
+    before = input("log_probabilities", stage.scores.shape);
+    const forDeciding = next ? { next_history: next.history, next_top_class: next.topClass } : {};
     const maps = Object.fromEntries(stage.handsOn.map((one, i) => [`next_${names[i]}`, one]));
-    const answered = { ...maps, next_log_probabilities: stage.logProbabilities };
+    const answered = { ...maps, next_log_probabilities: logSoftmax(stage.scores) };
     const handedOn = { ...answered, ...(exit < last - 1 ? forDeciding : {}) };
     return { outputs: { ...outputs, q: decision.q, ...handedOn }, anyBatch };
   });

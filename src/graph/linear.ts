@@ -1,5 +1,5 @@
 import { reduceSum, reshape, unbroadcast } from "./broadcast.ts";
-import { add, multiply } from "./elementwise.ts";
+import { add, multiply, scale } from "./elementwise.ts";
 import { transpose } from "./layout.ts";
 import { broadcastShape, differentiable, node, sameShape, show, sizeOf, type Tensor } from "./tensor.ts";
 
@@ -48,6 +48,20 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
     matMul(transpose(dy, [1, 0]), x), // [out, in]
     ...(bias ? [reduceSum(dy, [0])] : []),
   ]);
+}
+
+/** factor * y, within the product that y comes from where that is one (`linear`), else by a node of its own. No gradient. */
+export function scaledProduct(y: Tensor, factor: number): Tensor {
+  const { source } = y;
+  if (
+    source.kind !== "node" ||
+    source.operator !== "Gemm" ||
+    "alpha" in source.attributes ||
+    "beta" in source.attributes
+  )
+    return scale(y, factor);
+  const attributes = { ...source.attributes, alpha: { float: factor }, beta: { float: factor } };
+  return node("Gemm", source.inputs, attributes, y.shape, y.type);
 }
 
 /** Adds one number per channel. @param x [B, C, ...] @param bias [C] */

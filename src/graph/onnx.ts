@@ -221,7 +221,8 @@ class GraphWriter {
     return plainAttribute(name, value);
   }
 
-  #body(name: string, { graph: returned, inputs = [] }: Body): Graph {
+  #body(name: string, { graph: returned, inputs = [], given = [] }: Body): Graph {
+    for (const tensor of given) this.#name(tensor);
     const results = returned.map((tensor, i): [string, Tensor] => [`${name}:${i}`, tensor]);
     const { nodes, constants } = new GraphWriter(results, this.#anyBatch, [], this, inputs);
     const first = this.#anyBatch ? 0 : null;

@@ -31,6 +31,8 @@ export interface Body {
   readonly graph: readonly Tensor[];
   /** What its node feeds it, made by `input`; none for `If`. */
   readonly inputs?: readonly Tensor[];
+  /** What the graph around it computes, though the body alone may use it: what lies in a body is otherwise computed there. */
+  readonly given?: readonly Tensor[];
 }
 
 /** Where a tensor comes from. */

@@ -272,7 +272,7 @@ export class AdaptiveClassifier<Image> {
 
   async #runSingle(single: Program, x: Float32Array, lambda: number): Promise<Answer> {
     const { answers } = await single.run(firstFeeds(x, 1, lambda));
-    const path = readPath(answers!, this.imagesComputed.length, this.network.classes.length);
+    const path = readPath(answers!, this.imagesComputed.length, this.#stages.told);
     path.forEach((_, stage) => {
       this.imagesComputed[stage]! += 1;
     });

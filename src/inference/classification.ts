@@ -60,11 +60,13 @@ export interface AnsweringStage {
   readonly isLast: boolean;
   /** K */
   readonly classes: number;
+  /** See `DecisionLayers`. */
+  readonly looksBack: boolean;
 }
 
 /** How many numbers tell of one exit, see `exitRow`. */
-export function answerWidth({ exit, isLast, classes }: AnsweringStage): number {
-  return isLast ? classes : classes + answerCount(classes, exit) + ACTIONS;
+export function answerWidth({ exit, isLast, classes, looksBack }: AnsweringStage): number {
+  return isLast ? classes : classes + (looksBack ? answerCount(classes, exit) : 0) + ACTIONS;
 }
 
 /**
@@ -80,15 +82,19 @@ export function readTrace(answers: Float32Array, from: number, stage: AnsweringS
   const q = from + answerWidth(stage) - ACTIONS;
   const qContinue = isLast ? null : answers[q]!;
   const qExit = isLast ? null : answers[q + 1]!;
-  const probabilities = Array.from(answers.slice(from, from + classes).map(Math.exp));
   const classIndex = largest(answers, from, classes);
+  const top = answers[from + classIndex]!;
+  const scores = Array.from(answers.subarray(from, from + classes), (score) => score - top);
+  const exponentials = scores.map(Math.exp);
+  const total = exponentials.reduce((sum, one) => sum + one, 0);
+  const probabilities = exponentials.map((one) => one / total);
   const confidence = probabilities[classIndex]!;
   if (!Number.isFinite(qExit ?? confidence))
     throw new Error(`classifier: finite numbers expected, found ${qExit ?? confidence} at exit ${exit}`);
-  let [second, entropy] = [0, 0];
+  let [second, entropy] = [0, Math.log(total)];
   for (const [c, p] of probabilities.entries()) {
     if (c !== classIndex) second = Math.max(second, p);
-    entropy -= p * answers[from + c]!;
+    if (p > 0) entropy -= p * scores[c]!;
   }
   return {
     exit,
@@ -108,10 +114,14 @@ export function readTrace(answers: Float32Array, from: number, stage: AnsweringS
  *
  * @param answers [sum over exits of `answerWidth`] what `nestedGraph` gives
  */
-export function readPath(answers: Float32Array, exits: number, classes: number): ExitTrace[] {
+export function readPath(
+  answers: Float32Array,
+  exits: number,
+  told: Pick<AnsweringStage, "classes" | "looksBack">,
+): ExitTrace[] {
   const path: ExitTrace[] = [];
   for (let exit = 0, from = 0; exit < exits; exit++) {
-    const stage = { exit, isLast: exit === exits - 1, classes };
+    const stage = { exit, isLast: exit === exits - 1, ...told };
     const trace = readTrace(answers, from, stage, false);
     path.push(trace);
     if (trace.exited) break;
@@ -153,10 +163,10 @@ export function handedOn(
   rows: number,
   goOn: readonly number[],
 ): StageFeeds {
-  const { exit, classes } = stage;
+  const { exit, classes, looksBack } = stage;
   const width = answerWidth(stage);
   const known = feeds.seen.length / rows;
-  const told = answerCount(classes, exit);
+  const told = looksBack ? answerCount(classes, exit) : 0;
   const { answer } = results;
   const seen = new Float32Array(goOn.length * (known + told));
   const topClass = new Float32Array(goOn.length);

@@ -5,7 +5,7 @@ import { constant, input, nodes, type Tensor } from "../graph/tensor.ts";
 import type { StagedNetwork } from "../network/staged-network.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { answerWidth } from "./classification.ts";
-import { type BuildStage, type BuiltStage, exitRow, stageBuilder, stageInputs } from "./stage-programs.ts";
+import { type BuildStage, type BuiltStage, exitRow, looksBack, stageBuilder, stageInputs } from "./stage-programs.ts";
 
 /**
  * After each stage but the last stands an `If`. Its one body holds the next stage and all that may follow, so that a stage after
@@ -28,11 +28,12 @@ export function nestedExits(
       from: before?.handsOn ?? inputs,
       seen: () => before?.decision?.seenByNow ?? dial,
       topClass: before?.decision?.topClass ?? null,
-      before: before?.logProbabilities ?? null,
+      before: before?.scores ?? null,
     });
     const here = told([...passed, stage]);
     if (!stage.decision) return here;
-    const bodies = { then_branch: { graph: from([...passed, stage]) }, else_branch: { graph: here } };
+    const next = { graph: from([...passed, stage]), given: stage.handsOn };
+    const bodies = { then_branch: next, else_branch: { graph: here } };
     return nodes("If", [stage.decision.goesOn], bodies, here);
   }
   return from([]);
@@ -46,9 +47,8 @@ export function nestedExits(
  */
 export function nestedGraph(network: StagedNetwork, policy: LearnedPolicy): GraphDefinition {
   const exits = network.stages.length;
-  const widths = network.stages.map((_, exit) =>
-    answerWidth({ exit, isLast: exit === exits - 1, classes: network.classes.length }),
-  );
+  const told = { classes: network.classes.length, looksBack: looksBack(policy) };
+  const widths = network.stages.map((_, exit) => answerWidth({ exit, isLast: exit === exits - 1, ...told }));
   const [answers] = nestedExits(
     stageBuilder(network, policy),
     stageInputs(network, 0),

@@ -14,7 +14,7 @@ import {
   type StageResults,
 } from "./classification.ts";
 import { type RecentTimes, recentTimes } from "./recent-times.ts";
-import { stageGraphs } from "./stage-programs.ts";
+import { looksBack, stageGraphs } from "./stage-programs.ts";
 
 /** A session's first runs allocate: after these the others are as fast as the later ones. */
 export const WARM_UP_RUNS = 2;
@@ -33,6 +33,8 @@ export class StageSessions {
   readonly #network: StagedNetwork;
   readonly #graph: (exit: number) => GraphDefinition;
   readonly #sessions: StageSession[] = [];
+  /** What tells how wide an exit's row is, see `AnsweringStage`. */
+  readonly told: { readonly classes: number; readonly looksBack: boolean };
   /** [E] of one image */
   readonly #times: readonly RecentTimes[];
   #areMeasured = false;
@@ -42,6 +44,7 @@ export class StageSessions {
     this.#runtime = runtime;
     this.#network = network;
     this.#graph = stageGraphs(network, policy);
+    this.told = { classes: network.classes.length, looksBack: looksBack(policy) };
     this.#times = network.stages.map(() => recentTimes());
   }
 
@@ -51,7 +54,7 @@ export class StageSessions {
   }
 
   answering(exit: number): AnsweringStage {
-    return { exit, isLast: exit === this.#times.length - 1, classes: this.#network.classes.length };
+    return { exit, isLast: exit === this.#times.length - 1, ...this.told };
   }
 
   /** Makes the session of a stage, if there is none yet. */

@@ -86,6 +86,8 @@ export interface TwinFigures {
     readonly accuracy: number;
     /** Of the float model at the same mean MACs, between its agent's points; null where no lambda of its costs as much or as little. */
     readonly floatAccuracy: number | null;
+    /** The 8-bit model's accuracy less the float model's there, each image once, with its paired bootstrap interval (95%); null as above. */
+    readonly difference: { readonly mean: number; readonly interval: readonly [low: number, high: number] } | null;
     readonly meanMacs: number;
     readonly cpuMsPerImage: number;
     readonly joulesPerImage: number | null;

@@ -10,6 +10,7 @@ import type { GraphDefinition } from "../graph/onnx.ts";
 import { input, show } from "../graph/tensor.ts";
 import { AdaptiveClassifier } from "../inference/adaptive-classifier.ts";
 import {
+  type AnsweringStage,
   type Classification,
   firstFeeds,
   handedOn,
@@ -18,9 +19,10 @@ import {
 } from "../inference/classification.ts";
 import { nestedGraph } from "../inference/nested-exits.ts";
 import { percentile } from "../inference/recent-times.ts";
-import { fullNetworkGraph, stageGraphs } from "../inference/stage-programs.ts";
+import { fullNetworkGraph, looksBack, stageGraphs } from "../inference/stage-programs.ts";
 import type { Model } from "../model/model.ts";
 import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
+import { decidingAgent } from "../policy/decider.ts";
 import { dialledExitAgent, fixedExitAgent, lambdaForExit } from "../policy/fixed-exit-agent.ts";
 import type { LambdaPoint } from "../policy/lambda-calibration.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
@@ -68,6 +70,8 @@ interface Programs {
   /** the same with an agent that leaves where lambda says */
   readonly dialled: Program;
   readonly empty: Program;
+  /** See `DecisionLayers`. */
+  readonly looksBack: boolean;
   readonly oneFile: Program | null;
   readonly against: Program | null;
 }
@@ -134,8 +138,8 @@ export async function benchmark(
   } finally {
     await classifier.close();
     await twin?.close();
-    const { stages, exits, ...others } = programs;
-    for (const program of [...Object.values(others), ...stages, ...exits]) await program?.close();
+    const { stages, exits, full, dialled, empty, oneFile, against: other } = programs;
+    for (const program of [...stages, ...exits, full, dialled, empty, oneFile, other]) await program?.close();
   }
 }
 
@@ -162,7 +166,7 @@ async function compile(
   const leavingAt = (exit: number): LearnedPolicy => ({
     ...policy,
     decider: "dqn",
-    agent: fixedExitAgent(policy.agent, exit),
+    agent: fixedExitAgent(decidingAgent(policy), exit),
   });
   const exits = network.stages.map((_, exit) => exit);
   return {
@@ -171,8 +175,9 @@ async function compile(
     exits: await all(exits.map((exit) => nestedGraph(network, leavingAt(exit)))),
     dialled: await Program.compile(
       runtime,
-      nestedGraph(network, { ...policy, decider: "dqn", agent: dialledExitAgent(policy.agent) }),
+      nestedGraph(network, { ...policy, decider: "dqn", agent: dialledExitAgent(decidingAgent(policy)) }),
     ),
+    looksBack: looksBack(leavingAt(0)),
     empty: await Program.compile(runtime, { outputs: { y: scale(input("x", [1]), 2) } }),
     oneFile: oneFile ? await Program.compile(runtime, oneFile) : null,
     against: against ? await Program.compile(runtime, fullNetworkGraph(against)) : null,
@@ -216,7 +221,7 @@ async function compare(
     run: (pixels) =>
       timedPath(
         programs.stages,
-        network.classes.length,
+        { classes: network.classes.length, looksBack: programs.looksBack },
         () => firstFeeds(toInput(pixels), batch, classifier.lambda),
         batch,
       ),
@@ -330,7 +335,7 @@ function runningSums(values: readonly number[]): number[] {
 /** Milliseconds of each stage, one after the other; normalising belongs to the first. */
 async function timedPath(
   stages: readonly Program[],
-  classes: number,
+  told: Pick<AnsweringStage, "classes" | "looksBack">,
   toFeeds: () => StageFeeds,
   batch: number,
 ): Promise<number[]> {
@@ -340,7 +345,7 @@ async function timedPath(
   let feeds = toFeeds();
   for (const [exit, stage] of stages.entries()) {
     const results = await stage.run<StageResults>(feeds);
-    if (exit < stages.length - 1) feeds = handedOn(feeds, results, { exit, isLast: false, classes }, batch, all);
+    if (exit < stages.length - 1) feeds = handedOn(feeds, results, { exit, isLast: false, ...told }, batch, all);
     const now = performance.now();
     times.push(now - begun);
     begun = now;

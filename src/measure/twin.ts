@@ -1,24 +1,25 @@
 /** A model's twin in 8 bits: timed in the same turns as the float model, and judged beside it on the same images. */
 import { subset } from "../dataset/dataset.ts";
-import { answersOf } from "../exits/answers.ts";
 import { computeExitTable } from "../exits/exit-logits.ts";
 import type { ExitTable } from "../exits/exit-table.ts";
-import { lambdaGridWith } from "../exits/lambda-grid.ts";
+import { lambdaGrid, lambdaGridWith } from "../exits/lambda-grid.ts";
 import { AdaptiveClassifier } from "../inference/adaptive-classifier.ts";
 import { type Classification, firstFeeds } from "../inference/classification.ts";
 import { nestedGraph } from "../inference/nested-exits.ts";
 import { fullNetworkGraph } from "../inference/stage-programs.ts";
 import type { Model } from "../model/model.ts";
+import { decidingAgent } from "../policy/decider.ts";
 import { exitCosts } from "../policy/exit-costs.ts";
 import { fixedExitAgent } from "../policy/fixed-exit-agent.ts";
-import { type LambdaPoint, sweepLambda } from "../policy/lambda-calibration.ts";
+import { SWEEP_POINTS } from "../policy/lambda-calibration.ts";
 import { Program } from "../runtime/program.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TwinFigures } from "./benchmark-figures.ts";
 import { type ChosenImages, tally } from "./chosen-images.ts";
+import { compareAtCost, judge } from "./same-cost.ts";
 import type { Contestant, Measured } from "./stopwatch.ts";
 
-type Adaptive = Omit<TwinFigures["adaptive"][number], "floatAccuracy">;
+type Adaptive = Omit<TwinFigures["adaptive"][number], "floatAccuracy" | "difference">;
 
 /** At one batch size. */
 export interface TwinTimes {
@@ -50,8 +51,8 @@ export async function openTwin(runtime: Runtime, model: Model, lambdas?: readonl
   await classifier.prepareStages();
   const { policy, costs } = classifier;
   const full = await Program.compile(runtime, fullNetworkGraph(network));
-  const onward = fixedExitAgent(policy.agent, network.stages.length - 1);
-  const path = await Program.compile(runtime, nestedGraph(network, { ...policy, agent: onward }));
+  const onward = fixedExitAgent(decidingAgent(policy), network.stages.length - 1);
+  const path = await Program.compile(runtime, nestedGraph(network, { ...policy, decider: "dqn", agent: onward }));
   const all = lambdas ?? lambdaGridWith(policy.lambda, policy.agent.lambdaRange, 4);
   return {
     contestants(batch, images, toInput) {
@@ -99,12 +100,19 @@ export async function openTwin(runtime: Runtime, model: Model, lambdas?: readonl
         await computeExitTable(runtime, float.network, chosen),
         await computeExitTable(runtime, network, chosen),
       ];
-      const { agent } = float.policy!;
-      const points = await sweepLambda(runtime, agent, answersOf(ofFloat, agent), exitCosts(float.network, agent));
+      const agents = [decidingAgent(float.policy!), decidingAgent(policy)] as const;
+      const grid = lambdaGrid(agents[0].lambdaRange, SWEEP_POINTS);
+      const points = await judge(runtime, agents[0], ofFloat, exitCosts(float.network, float.policy!.agent), grid);
+      const twins = await judge(runtime, agents[1], own, costs, all);
+      const beside = twins.map((one) => compareAtCost(one, points));
       return {
         full: times.map((one) => one.full),
         adaptive: times.flatMap(({ adaptive }) =>
-          adaptive.map((one) => ({ ...one, floatAccuracy: accuracyAt(points, one.meanMacs) })),
+          adaptive.map((one, l) => ({
+            ...one,
+            floatAccuracy: beside[l]?.accuracy ?? null,
+            difference: beside[l]?.difference ?? null,
+          })),
         ),
         agreement: leastAgreement(ofFloat, own),
         pathOverhead: times.find(({ pathOverhead }) => pathOverhead !== null)!.pathOverhead!,
@@ -114,19 +122,6 @@ export async function openTwin(runtime: Runtime, model: Model, lambdas?: readonl
       await Promise.all([classifier.close(), full.close(), path.close()]);
     },
   };
-}
-
-/** The accuracy at that mean cost, on the straight line between the two points beside it; null outside all of them. */
-export function accuracyAt(points: readonly LambdaPoint[], meanMacs: number): number | null {
-  const rising = [...points].sort((a, b) => a.meanMacs - b.meanMacs);
-  const above = rising.findIndex((one) => one.meanMacs >= meanMacs);
-  if (above < 0) return null;
-  const after = rising[above]!;
-  if (after.meanMacs === meanMacs) return after.accuracy;
-  const before = rising[above - 1];
-  if (!before) return null;
-  const share = (meanMacs - before.meanMacs) / (after.meanMacs - before.meanMacs);
-  return before.accuracy + share * (after.accuracy - before.accuracy);
 }
 
 /** The least share, over exits, of images whose largest logit is the same class's in both tables. */

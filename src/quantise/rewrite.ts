@@ -3,7 +3,7 @@
  * DequantizeLinear, weights and biases are stored as integers. The runtime then takes rounding, convolution and rounding for one integer
  * convolution. Activations are unsigned, weights signed with one scale per output channel: the form with fast kernels.
  */
-import { constant, node, nodes, type Source, type Tensor } from "../graph/tensor.ts";
+import { constant, integers, node, nodes, type Source, type Tensor } from "../graph/tensor.ts";
 import type { BuiltStageTensors } from "../network/staged-network.ts";
 import { type Node, roundedPoints, type StagePlan } from "./plan.ts";
 import { weightScales, weightSteps, weightsFrom } from "./steps.ts";
@@ -45,6 +45,12 @@ export function rewriteStage(plan: StagePlan, rewriting: Rewriting): BuiltStageT
     const inputs = source.inputs.map((one) => one && float(one));
     const { operator, attributes, domain } = source;
     const shapes = plan.results.get(source)!;
+    const pooled = globalPool(source);
+    if (pooled) {
+      const [{ shape }] = shapes as [Pick<Tensor, "shape">];
+      const reduced = [float(pooled.of), integers([2, 3])];
+      return [node(pooled.reduction, reduced, { keepdims: 0 }, shape)];
+    }
     if (!integer.has(source)) return nodes(operator, inputs, attributes, shapes, domain);
     const { scale } = steps(pointOf.get(source.inputs[0]!.source)!);
     const [, weight, bias = null] = source.inputs;
@@ -84,6 +90,19 @@ export function rewriteStage(plan: StagePlan, rewriting: Rewriting): BuiltStageT
     return point === undefined ? float(one) : round(one, point);
   });
   return { handsOn, logits: float(plan.built.logits) };
+}
+
+/**
+ * A global pool and the reshape to [B, C] behind it, which together are one reduction: unlike a pool, that may lie with its channels
+ * last, as the kernels for 8 bits have them, so that nothing is turned round.
+ */
+function globalPool({ operator, inputs }: Node): { reduction: "ReduceMax" | "ReduceMean"; of: Tensor } | null {
+  const [pool] = inputs;
+  if (operator !== "Reshape" || pool?.source.kind !== "node" || pool.shape.slice(2).some((size) => size !== 1))
+    return null;
+  const reduction = { GlobalMaxPool: "ReduceMax", GlobalAveragePool: "ReduceMean" } as const;
+  const found = reduction[pool.source.operator as keyof typeof reduction];
+  return found ? { reduction: found, of: pool.source.inputs[0]! } : null;
 }
 
 function convolutionConstants(

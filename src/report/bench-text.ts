@@ -1,5 +1,5 @@
 /** A benchmark as plain text for a terminal, at most 100 columns wide: stages, batches, and accuracy over time. */
-import type { AdaptiveTime, BenchmarkFigures } from "../measure/benchmark-figures.ts";
+import type { AdaptiveTime, BenchmarkFigures, TwinFigures } from "../measure/benchmark-figures.ts";
 import { formatDecimal, formatLambda, formatMillions, formatPercent } from "./format.ts";
 import { formatTable, wrap } from "./table.ts";
 import { benchVerdict } from "./verdict.ts";
@@ -132,7 +132,10 @@ function int8Lines({ int8 }: BenchmarkFigures): string[] {
   const rows = int8.adaptive.filter(({ recommended }) => recommended);
   const adaptive = rows.map(({ batch, overFloatFull }) => `${times(overFloatFull)} at batch ${batch}`);
   const [first] = rows;
-  const beside = first?.floatAccuracy == null ? "" : ` (float at as many MACs ${formatPercent(first.floatAccuracy)})`;
+  const beside =
+    first?.floatAccuracy == null
+      ? ""
+      : ` (float at as many MACs ${formatPercent(first.floatAccuracy)}${pointsOf(first)})`;
   return [
     "",
     "In 8 bits, in the same turns; images/s over those of the float full network:",
@@ -146,6 +149,13 @@ function int8Lines({ int8 }: BenchmarkFigures): string[] {
     `at every exit at least ${formatPercent(int8.agreement)} of the images get the class of the float network;`,
     `all stages one after the other: ${signedPercent(int8.pathOverhead)} against the full network in 8 bits.`,
   ];
+}
+
+/** Of the difference, in percentage points. */
+function pointsOf({ difference }: TwinFigures["adaptive"][number]): string {
+  if (!difference) return "";
+  const [low, high] = difference.interval.map((one) => `${one < 0 ? "" : "+"}${(100 * one).toFixed(2)}`);
+  return `; difference 95% ${low} to ${high} points`;
 }
 
 function againstLines({ against, oneFile, adaptive }: BenchmarkFigures): string[] {

@@ -1,14 +1,9 @@
 import { describe, expect, test } from "vitest";
-import {
-  type AnswerRule,
-  answersOf,
-  exitLogProbabilities,
-  fitAnswers,
-  negativeLogLikelihood,
-} from "../../src/exits/answers.ts";
+import { type AnswerRule, answersOf, exitScores, fitAnswers, negativeLogLikelihood } from "../../src/exits/answers.ts";
 import { confidences, expectedCalibrationError } from "../../src/exits/calibration.ts";
 import { correctAnswers, exitAccuracies } from "../../src/exits/environment.ts";
 import type { ExitTable } from "../../src/exits/exit-table.ts";
+import { logSoftmax } from "../../src/graph/loss.ts";
 import { input } from "../../src/graph/tensor.ts";
 import { normal, seededRandom, uniform } from "../../src/random.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
@@ -157,8 +152,9 @@ test("the graph of an answer gives the table's numbers", async () => {
   let before: Float32Array = new Float32Array(400);
   for (let exit = 0; exit < 4; exit++) {
     const shape = [1, 10];
-    const own = exitLogProbabilities(rule, exit, input("z", shape), exit === 0 ? null : input("before", shape));
-    const program = await Program.compile(createNodeRuntime({ threads: 1 }), { outputs: { own }, anyBatch: true });
+    const own = exitScores(rule, exit, input("z", shape), exit === 0 ? null : input("before", shape));
+    const outputs = { own: logSoftmax(own) };
+    const program = await Program.compile(createNodeRuntime({ threads: 1 }), { outputs, anyBatch: true });
     const rows = (values: Float32Array): Float32Array =>
       Float32Array.from({ length: 400 }, (_, at) => values[(Math.floor(at / 10) * 4 + exit) * 10 + (at % 10)]!);
     const { own: found } = await program.run({ z: rows(table.logits), before });

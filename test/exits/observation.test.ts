@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { type AnswerRule, answersOf, exitLogProbabilities, plainRule } from "../../src/exits/answers.ts";
+import { type AnswerRule, answersOf, exitScores, plainRule } from "../../src/exits/answers.ts";
+import { prepareEpisodes } from "../../src/exits/episodes.ts";
 import type { ExitCosts, ExitTable } from "../../src/exits/exit-table.ts";
 import {
   answerCount,
@@ -16,10 +17,14 @@ import { concat } from "../../src/graph/layout.ts";
 import { input } from "../../src/graph/tensor.ts";
 import type { Agent } from "../../src/policy/agent.ts";
 import { decide, qValues } from "../../src/policy/agent.ts";
+import { thresholdAgent } from "../../src/policy/decider.ts";
+import { type Dense, decisionLayers } from "../../src/policy/decision-layers.ts";
+import { exitUnitWeights, initialExitUnits } from "../../src/policy/exit-units.ts";
 import { initialQWeights } from "../../src/policy/q-network.ts";
 import { stageDecision } from "../../src/policy/stage-decision.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
-import { Program } from "../../src/runtime/program.ts";
+import { Program, type Values } from "../../src/runtime/program.ts";
+import { tuneThresholdDial } from "../../src/yardsticks/threshold-dial.ts";
 import { COSTS, syntheticTable } from "../policy/synthetic.ts";
 
 const runtime = createNodeRuntime({ threads: 1 });
@@ -111,14 +116,46 @@ test("nothing computed after an exit enters the decision there", async () => {
   expect(await decide(runtime, agent, answersOf({ ...table, logits }, agent), COSTS, 0.1)).toEqual(chosen);
 });
 
+/** Units of each exit, so that large margins leave and small ones go on. */
+function unitAgent(classes: number): Agent {
+  const lambdaRange = { from: 0.01, to: 1 };
+  const units = initialExitUnits(costShares(COSTS), lambdaRange, 8, 1).map((one) => {
+    if (one.margin === undefined && one.dial === 0 && one.toExit > 0)
+      return { ...one, toContinue: one.toContinue + 0.2 };
+    return one.margin === 1 && one.bias === -0.25 ? { ...one, toExit: one.toExit + 0.8 } : one;
+  });
+  const weights = exitUnitWeights(units, 4, classes);
+  return { weights, hidden: [units.length], dueling: false, exits: 4, classes, ...RULE, lambdaRange };
+}
+
+async function thresholds(score: "confidence" | "margin" | "entropy"): Promise<Agent> {
+  const agent = unitAgent(10);
+  const table = answersOf(syntheticTable(400, 8), agent);
+  return thresholdAgent(
+    agent,
+    tuneThresholdDial(await prepareEpisodes(runtime, table, COSTS), score, agent.lambdaRange),
+  );
+}
+
+const OF_CONFIDENCE = await thresholds("confidence");
+const OF_MARGIN = await thresholds("margin");
+const OF_ENTROPY = await thresholds("entropy");
+
 describe("the decision built into a stage", () => {
   test.each([
-    { classes: 10, hidden: [16], dueling: true },
-    { classes: 10, hidden: [16, 8], dueling: false },
-    { classes: 2, hidden: [], dueling: true },
-    { classes: 3, hidden: [], dueling: false },
-  ])("has the Q-values of the table, for any batch: %o", async ({ classes, hidden, dueling }) => {
-    const agent = untrainedAgent(classes, hidden, dueling);
+    { what: "one hidden layer and a duel", agent: untrainedAgent(10, [16], true), looksBack: true },
+    { what: "two hidden layers", agent: untrainedAgent(10, [16, 8], false), looksBack: true },
+    { what: "no hidden layer, a duel", agent: untrainedAgent(2, [], true), looksBack: true },
+    { what: "no hidden layer", agent: untrainedAgent(3, [], false), looksBack: true },
+    { what: "units for each exit", agent: unitAgent(10), looksBack: false },
+    { what: "units for each exit, two classes", agent: unitAgent(2), looksBack: false },
+    { what: "thresholds on confidence", agent: OF_CONFIDENCE, looksBack: false },
+    { what: "thresholds on margins", agent: OF_MARGIN, looksBack: false },
+    { what: "thresholds on entropy", agent: OF_ENTROPY, looksBack: false },
+  ])("has the Q-values of the table, for any batch: $what", async ({ agent, looksBack }) => {
+    const { classes } = agent;
+    const layers = decisionLayers(agent, costShares(COSTS));
+    expect(layers.looksBack).toBe(looksBack);
     const table = syntheticTable(50, 6, { classes });
     const answers = answersOf(table, agent);
     const expected = await decide(runtime, agent, answers, COSTS, 0.2);
@@ -126,41 +163,54 @@ describe("the decision built into a stage", () => {
     let seen: Float32Array = new Float32Array(50).fill(dialOf(0.2));
     let topClass: Float32Array = new Float32Array(50);
     let before: Float32Array = new Float32Array(50 * classes);
-    const leaves = new Uint8Array(50).fill(255);
-    for (let exit = 0; exit < 4; exit++) {
+    const leaves = new Uint8Array(50).fill(3); // where nobody decides any more
+    for (const exit of [0, 1, 2]) {
       const known = seen.length / 50;
       const shape = [1, classes];
-      const own = exitLogProbabilities(agent, exit, input("logits", shape), exit === 0 ? null : input("before", shape));
-      const decision = stageDecision(agent, {
+      const own = exitScores(agent, exit, input("logits", shape), exit === 0 ? null : input("before", shape));
+      const decision = stageDecision(layers, {
         exit,
-        costShares: costShares(COSTS),
-        logProbabilities: own,
+        scores: own,
         seen: input("seen", [1, known]),
-        previousTopClass: exit === 0 ? null : input("topClass", [1, 1]),
+        previousTopClass: exit === 0 || !looksBack ? null : input("topClass", [1, 1]),
       });
-      const { exitNow, topClass: top } = decision;
-      const outputs = { answer: concat(decision.answer, 1), exitNow, top, q: decision.q, own };
+      const { exitNow, goesOn, answer, topClass: top } = decision;
+      const carried = top ? { answer: concat(answer, 1), top } : {};
+      expect(carried.answer !== undefined).toBe(looksBack);
+      const outputs = { ...carried, exitNow, goesOn, q: decision.q, own };
       const program = await Program.compile(runtime, { outputs, anyBatch: true });
       const logits = Float32Array.from(
         { length: 50 * classes },
         (_, at) => table.logits[(Math.floor(at / classes) * 4 + exit) * classes + (at % classes)]!,
       );
-      const out = await program.run({ logits, seen, topClass, before });
-      const told = answerCount(classes, exit);
+      const out = await program.run<Values & { goesOn: Uint8Array }>({ logits, seen, topClass, before });
+      const told = looksBack ? answerCount(classes, exit) : 0;
       const longer = new Float32Array(50 * (known + told));
       for (let i = 0; i < 50; i++) {
         longer.set(seen.subarray(i * known, (i + 1) * known), i * (known + told));
-        longer.set(out.answer!.subarray(i * told, (i + 1) * told), i * (known + told) + known);
+        if (looksBack) longer.set(out.answer!.subarray(i * told, (i + 1) * told), i * (known + told) + known);
         // sums of some ten float32 products of size 1, in another order
-        for (const action of exit < 3 ? [0, 1] : [1])
-          expect(out.q![2 * i + action]).toBeCloseTo(q![(i * 4 + exit) * 2 + action]!, 5);
-        if ((out.exitNow![i] === 1 || exit === 3) && leaves[i] === 255) leaves[i] = exit;
+        for (const action of [0, 1]) expect(out.q![2 * i + action]).toBeCloseTo(q![(i * 4 + exit) * 2 + action]!, 5);
+        expect(out.goesOn[i]).toBe(1 - out.exitNow![i]!);
+        if (out.exitNow![i] === 1 && leaves[i] === 3) leaves[i] = exit;
       }
-      [seen, topClass, before] = [longer, out.top!, out.own!];
+      [seen, before] = [longer, out.own!];
+      if (looksBack) topClass = out.top!;
       await program.close();
     }
     expect(leaves).toEqual(expected);
+    if (!looksBack) expect(new Set(leaves).size).toBeGreaterThan(1); // else the test would show little
   });
+});
+
+test("a decision sees two probabilities and the dial, with the units alone that can open", () => {
+  const agent = unitAgent(10);
+  for (const [exit, { sees, layers }] of decisionLayers(agent, costShares(COSTS)).at.entries()) {
+    expect(sees).toEqual([{ exit, part: 1 }, { exit, part: 2 }, "dial"]);
+    const [first, second] = layers as [Dense, Dense];
+    expect(first.weight.shape[0]).toBeLessThan(agent.hidden[0]! / 3); // about a quarter of them belongs to each exit
+    expect(second.weight.shape).toEqual([2, first.weight.shape[0]]);
+  }
 });
 
 test("what does not fit is refused with both values", async () => {

@@ -8,6 +8,7 @@ import { serialize } from "../../src/graph/onnx.ts";
 import { AdaptiveClassifier, type Classification } from "../../src/inference/adaptive-classifier.ts";
 import { firstFeeds, readPath } from "../../src/inference/classification.ts";
 import { nestedGraph } from "../../src/inference/nested-exits.ts";
+import { looksBack } from "../../src/inference/stage-programs.ts";
 import { fixedExitAgent } from "../../src/policy/fixed-exit-agent.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { Program } from "../../src/runtime/program.ts";
@@ -38,7 +39,8 @@ async function convolutionsRun(agent: typeof mixed): Promise<{ exit: number; con
   const convolutions = events.filter(
     ({ name, args }) => args?.op_name?.endsWith("Conv") && name.endsWith("_kernel_time"),
   );
-  return { exit: readPath(answers!, EXITS, CLASSES.length).at(-1)!.exit, convolutions: convolutions.length };
+  const told = { classes: CLASSES.length, looksBack: looksBack(modelOf(agent).policy) };
+  return { exit: readPath(answers!, EXITS, told).at(-1)!.exit, convolutions: convolutions.length };
 }
 
 test("ONNX Runtime computes the convolutions of the stages up to the exit taken, and no other", async () => {

@@ -3,7 +3,8 @@ import { createSamples, type Dataset } from "../../src/dataset/dataset.ts";
 import { answersOf } from "../../src/exits/answers.ts";
 import { computeExitTable } from "../../src/exits/exit-logits.ts";
 import { benchmark } from "../../src/measure/benchmark.ts";
-import { accuracyAt, leastAgreement } from "../../src/measure/twin.ts";
+import { compareAtCost, correctAt } from "../../src/measure/same-cost.ts";
+import { leastAgreement } from "../../src/measure/twin.ts";
 import { decide } from "../../src/policy/agent.ts";
 import { exitCosts } from "../../src/policy/exit-costs.ts";
 import { quantise } from "../../src/quantise/quantise.ts";
@@ -46,7 +47,11 @@ test("a twin in 8 bits is timed at every batch size and judged on the same image
   const costs = exitCosts(network, mixed);
   const exits = await decide(runtime, mixed, answersOf(table, mixed), costs, 0.1);
   const meanMacs = exits.reduce((sum, exit) => sum + costs.exitMacs[exit]! / COUNT, 0);
-  for (const one of adaptive.filter(({ lambda }) => lambda === 0.1)) expect(one.meanMacs).toBeCloseTo(meanMacs, 3);
+  for (const one of adaptive.filter(({ lambda }) => lambda === 0.1)) {
+    expect(one.meanMacs).toBeCloseTo(meanMacs, 3);
+    if (one.floatAccuracy === null) expect(one.difference).toBeNull();
+    else expect(one.difference!.mean).toBeCloseTo(one.accuracy - one.floatAccuracy, 9);
+  }
   expect(agreement).toBe(leastAgreement(await computeExitTable(runtime, network, samples), table));
   expect(agreement).toBeGreaterThan(0.7); // a small random network changes its mind easily
   expect(benchText(figures, false)).toContain(`full network ${full[0]!.speedup.toFixed(2)} times at batch 1`);
@@ -59,13 +64,28 @@ test("without a twin nothing is said of one", async () => {
 });
 
 test("the float accuracy at a cost lies between the points beside it, and nowhere outside of them", () => {
-  const point = (meanMacs: number, accuracy: number) => ({ lambda: 1, savings: 0, exitShares: [], meanMacs, accuracy });
-  const points = [point(400, 0.9), point(200, 0.8), point(100, 0.4)];
-  expect(accuracyAt(points, 300)).toBeCloseTo(0.85, 12);
-  expect(accuracyAt(points, 125)).toBeCloseTo(0.5, 12);
-  expect(accuracyAt(points, 100)).toBe(0.4);
-  expect(accuracyAt(points, 99)).toBeNull();
-  expect(accuracyAt(points, 401)).toBeNull();
+  const point = (meanMacs: number, ...correct: number[]) => ({ meanMacs, correct: Float64Array.from(correct) });
+  const points = [point(400, 1, 1), point(200, 1, 0), point(100, 0, 0)];
+  expect(correctAt(points, 300)).toEqual(Float64Array.of(1, 0.5));
+  expect(correctAt(points, 125)).toEqual(Float64Array.of(0.25, 0));
+  expect(correctAt(points, 100)).toEqual(Float64Array.of(0, 0));
+  expect(correctAt(points, 99)).toBeNull();
+  expect(correctAt(points, 401)).toBeNull();
+});
+
+test("two models at one cost: the difference and its interval, image by image", () => {
+  const N = 200;
+  const right = (holds: (i: number) => boolean) => Float64Array.from({ length: N }, (_, i) => (holds(i) ? 1 : 0));
+  const others = [{ meanMacs: 10, correct: right((i) => i % 2 === 0) }];
+  const better = { meanMacs: 10, correct: right((i) => i % 2 === 0 || i % 20 === 1) }; // five in a hundred more
+  const found = compareAtCost(better, others)!;
+  expect(found.accuracy).toBe(0.5);
+  expect(found.difference.mean).toBeCloseTo(0.05, 12);
+  const spread = 1.96 * Math.sqrt((0.05 * 0.95) / N);
+  expect(found.difference.interval[0]).toBeCloseTo(0.05 - spread, 1.5);
+  expect(found.difference.interval[1]).toBeCloseTo(0.05 + spread, 1.5);
+  expect(found.difference.interval[0]).toBeGreaterThan(0);
+  expect(compareAtCost({ ...better, meanMacs: 11 }, others)).toBeNull();
 });
 
 test("agreement is that of the exit where it is least", () => {

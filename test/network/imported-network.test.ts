@@ -9,6 +9,7 @@ import { type Graph, ModelSchema } from "../../src/graph/onnx_pb.ts";
 import { input } from "../../src/graph/tensor.ts";
 import { firstFeeds, readPath } from "../../src/inference/classification.ts";
 import { nestedGraph } from "../../src/inference/nested-exits.ts";
+import { looksBack } from "../../src/inference/stage-programs.ts";
 import { modelFiles } from "../../src/model/model.ts";
 import { readModel } from "../../src/model/read-model.ts";
 import { networkCost } from "../../src/network/cost.ts";
@@ -124,7 +125,10 @@ async function convolutionsRun(
   }[];
   rmSync(folder, { recursive: true });
   const ran = events.filter(({ name, args }) => args?.op_name?.endsWith("Conv") && name.endsWith("_kernel_time"));
-  return { exit: readPath(answers!, network.stages.length, 10).at(-1)!.exit, convolutions: ran.length };
+  return {
+    exit: readPath(answers!, network.stages.length, { classes: 10, looksBack: looksBack(policy) }).at(-1)!.exit,
+    convolutions: ran.length,
+  };
 }
 
 test("nothing behind the exit taken is computed, and each weight lies in the body that needs it first", async () => {
