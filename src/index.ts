@@ -6,6 +6,7 @@ export { type ShapesOptions, shapesDataset } from "./dataset/shapes.ts";
 export { UserError } from "./errors.ts";
 export type { DetailedEvaluation, EvaluationDetails } from "./evaluation/details.ts";
 export type { EvaluationFigures } from "./evaluation/figures.ts";
+export { type ExitLogits, openExitLogits } from "./exits/exit-logits.ts";
 export type { ExitCosts, ExitTable } from "./exits/exit-table.ts";
 export { decodeTableFile, type TableFile } from "./exits/table-file.ts";
 export {
@@ -30,6 +31,7 @@ export { blueprintStages, type NetworkCost, networkCost } from "./network/cost.t
 export { type Input, type Picture, pictureOf, type Stage, type StagedNetwork } from "./network/staged-network.ts";
 export type { Agent } from "./policy/agent.ts";
 export { DQN_DEFAULTS, type DqnOptions, type DqnProgress } from "./policy/dqn.ts";
+export type { Judgement } from "./policy/feedback.ts";
 export type { LambdaPoint } from "./policy/lambda-calibration.ts";
 export type { LearnedPolicy } from "./policy/learned-policy.ts";
 export type { QuantisedNetwork } from "./quantise/quantised-network.ts";
@@ -44,6 +46,7 @@ export {
   type ClassifyOptions,
   type RawImage,
 } from "./story/classifier.ts";
+export { type ExpectedAnswers, expectedAnswers } from "./story/expected-answers.ts";
 export {
   type Bound,
   type ContinueLearningOptions,

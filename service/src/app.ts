@@ -1,15 +1,18 @@
 /** The service as answers to requests; `inject` asks it without a socket. */
 import multipart from "@fastify/multipart";
+import rateLimit from "@fastify/rate-limit";
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
-import Fastify, { type FastifyInstance, type FastifyServerOptions } from "fastify";
+import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from "fastify";
 import { classifyRoutes } from "./classify-routes.ts";
+import { feedbackRoutes } from "./feedback-routes.ts";
 import { inferRoutes } from "./infer-routes.ts";
-import { keyCheck } from "./keys.ts";
+import { keyCheck, keyOf } from "./keys.ts";
 import { modelRoutes } from "./model-routes.ts";
 import { openApi } from "./openapi.ts";
 import { BadPicture, Overloaded } from "./request-queue.ts";
 import { RequestMistake, type Service } from "./service.ts";
+import { versionRoutes } from "./version-routes.ts";
 import { FatalPicture } from "./worker-pool.ts";
 
 export interface AppOptions {
@@ -17,6 +20,8 @@ export interface AppOptions {
   readonly maxBytes: number;
   /** Needed by every request but those for health; null: nobody needs one. */
   readonly keys: readonly string[] | null;
+  /** Requests a second of each key, or of each address where there are no keys; null: any number. */
+  readonly rateLimit: number | null;
   readonly logger: NonNullable<FastifyServerOptions["logger"]>;
 }
 
@@ -30,6 +35,8 @@ const HEADERS = {
   "referrer-policy": "no-referrer",
   "cross-origin-resource-policy": "same-origin",
   "x-frame-options": "DENY",
+  "content-security-policy":
+    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; frame-ancestors 'none'",
 };
 
 export async function createApp(service: Service, options: AppOptions): Promise<FastifyInstance> {
@@ -46,6 +53,7 @@ export async function createApp(service: Service, options: AppOptions): Promise<
     limits: { fileSize: maxBytes, files: MOST_PICTURES, fields: 8 },
     throwFileSizeLimit: true,
   });
+  if (options.rateLimit !== null) await app.register(rateLimit, limitOf(options.rateLimit));
   // whatever the client calls it, the bytes say what it is
   app.removeContentTypeParser("text/plain");
   app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
@@ -62,9 +70,22 @@ export async function createApp(service: Service, options: AppOptions): Promise<
   await app.register(swaggerUi, { routePrefix: "/docs" });
   app.get("/openapi.json", async () => openApi());
   classifyRoutes(app, service);
+  feedbackRoutes(app, service);
   modelRoutes(app, service);
+  versionRoutes(app, service);
   inferRoutes(app, service);
   return app;
+}
+
+function limitOf(perSecond: number) {
+  return {
+    max: perSecond,
+    timeWindow: 1000,
+    allowList: (request: FastifyRequest) => OPEN.has(request.url),
+    keyGenerator: ({ headers, ip }: FastifyRequest) => keyOf(headers) ?? ip,
+    errorResponseBuilder: (_: FastifyRequest, { max }: { max: number }) =>
+      new RequestMistake(`requests: at most ${max} a second expected, found more; come back in a second`, 429),
+  };
 }
 
 /** Keys, headers, request ids and trace context on every answer; counts and times. */

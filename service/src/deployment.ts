@@ -1,73 +1,103 @@
-/** A model at work: its folder, workers and queue; replaced by a newer version of the folder without a lost request. */
-import { loadModel, type Model, modelDigest, pictureOf, UserError } from "earlyexit";
+/** A model at work: its folder, workers and queue; replaced by a newer version without a lost request. */
+import { createNodeRuntime, expectedAnswers, loadModel, type Model, pictureOf, UserError } from "earlyexit";
+import { createDriftMeter, type Drift } from "./drift.ts";
+import type { Picture } from "./messages.ts";
 import { WAIT_SHARE } from "./price.ts";
+import type { Recorder } from "./recorder.ts";
 import { type BatchEvent, createQueue, type QueueOptions, type RequestQueue } from "./request-queue.ts";
+import type { StoredAnswer } from "./store/store.ts";
+import type { VersionSource } from "./version-source.ts";
 import { WorkerPool } from "./worker-pool.ts";
 
 export interface DeploymentOptions {
   readonly name: string;
-  /** The model folder. */
-  readonly folder: string;
+  readonly source: VersionSource;
   readonly workers: number;
   readonly sloMs: number;
   readonly maxBatch: number;
   readonly batchWaitMs: number;
   /** Base price; default: the model's recommended lambda. */
   readonly lambda?: number;
+  /** Keeps answers, with what every exit says. */
+  readonly recorder?: Recorder;
   readonly onBatch?: (event: BatchEvent) => void;
   readonly onWorkerDeath?: () => void;
 }
+
+/** What is kept of an answer, but for what the deployment knows. */
+export type AnswerRow = Omit<StoredAnswer, "logits" | "model" | "version" | "network">;
 
 export interface Deployment {
   readonly name: string;
   /** The first 12 hexadecimal digits of model.json's SHA-256, which vouches for the other files. */
   readonly version: string;
   readonly model: Model;
+  /** Where the version's files are. */
+  readonly folder: string;
   readonly queue: RequestQueue;
   readonly workerIds: readonly number[];
-  /** Loads the folder again if it has changed; the old workers answer what they have. @returns whether it had changed */
+  /** Against what the version does on validation; null while there are too few answers. */
+  readonly drift: Drift | null;
+  /** Counts an answer, and keeps it where answers are kept. */
+  record(row: AnswerRow, picture: Picture): void;
+  /** Takes another version if there is one; the old workers answer what they have. @returns whether there was one */
   reload(): Promise<boolean>;
   close(): Promise<void>;
 }
 
 const MOST_WAITING = 10_000;
 const MEASURED_RUNS = 5;
+/** Up to so many times the base price, exits are those of a quiet service. */
+const CALM = 1.2;
 
 /** @throws {UserError} if there is no model with a policy in the folder, or lambda is outside what it was trained for */
 export async function deploy(options: DeploymentOptions): Promise<Deployment> {
-  const { name, folder, workers, sloMs } = options;
-  let version = await versionOf(folder);
-  let model = await loadModel(folder);
-  const price = priceOptions(model, options);
+  const { name, source, workers, sloMs, recorder } = options;
   const hooks = { onRoom: () => queue?.pump(), onDeath: () => options.onWorkerDeath?.() };
   let queue: RequestQueue | null = null;
-  let pool = await WorkerPool.start({ model: folder }, workers, hooks);
-  const queueOptions: QueueOptions = { ...options, price, mostWaiting: MOST_WAITING };
-  queue = createQueue(queueOptions, () => pool, await cheapestMs(pool, model, queueOptions), options.onBatch);
+  let now = await start();
+  const queueOptions: QueueOptions = {
+    ...options,
+    get price() {
+      return now.price;
+    },
+    mostWaiting: MOST_WAITING,
+  };
+  const cheapest = (await cheapestMs(now.pool, now.model, queueOptions)) / workers;
+  queue = createQueue(queueOptions, () => now.pool, cheapest, options.onBatch);
   let isReloading = false;
   return {
     name,
     queue,
     get version() {
-      return version;
+      return now.id;
     },
     get model() {
-      return model;
+      return now.model;
+    },
+    get folder() {
+      return now.folder;
     },
     get workerIds() {
-      return pool.processIds;
+      return now.pool.processIds;
+    },
+    get drift() {
+      return now.drift.read();
+    },
+    record(row, picture) {
+      if (row.price <= CALM * now.price.base) now.drift.add(row.exit, row.classIndex, row.confidence);
+      if (!recorder || !now.logits) return;
+      const network = now.model.network.sha256;
+      recorder.answered({ ...row, model: name, version: now.id, network }, picture, now.logits);
     },
     async reload() {
-      const found = await versionOf(folder);
-      if (found === version || isReloading) return false;
+      if (isReloading || (await source.current()).id === now.id) return false;
       isReloading = true;
       try {
-        const next = await loadModel(folder);
-        priceOptions(next, options);
-        const [old, fresh] = [pool, await WorkerPool.start({ model: folder }, workers, hooks)];
-        [pool, model, version] = [fresh, next, found];
+        const [old, fresh] = [now, await start()];
+        now = fresh;
         queue?.pump();
-        await old.close();
+        await Promise.all([old.pool.close(), old.logits?.close()]);
         return true;
       } finally {
         isReloading = false;
@@ -75,13 +105,25 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
     },
     async close() {
       await queue?.idle();
-      await pool.close();
+      await Promise.all([now.pool.close(), now.logits?.close()]);
     },
   };
 
+  async function start() {
+    const { id, folder } = await source.current();
+    const model = await loadModel(folder);
+    const price = priceOptions(model, options);
+    const pool = await WorkerPool.start({ model: folder, task: "answer" }, workers, hooks);
+    const logits = recorder
+      ? await WorkerPool.start({ model: folder, task: "logits" }, 1, { onRoom: () => recorder.pump() })
+      : null;
+    const drift = createDriftMeter(await expectedAnswers(model.policy!, price.base, createNodeRuntime({ threads: 1 })));
+    return { id, folder, model, price, pool, logits, drift };
+  }
+
   function priceOptions({ policy }: Model, { lambda }: DeploymentOptions) {
     if (!policy)
-      throw new UserError(`${folder}: a model with a policy expected, found a network alone; run 'earlyexit learn'`);
+      throw new UserError(`${name}: a model with a policy expected, found a network alone; run 'earlyexit learn'`);
     const { from, to } = policy.agent.lambdaRange;
     const base = lambda ?? policy.lambda;
     if (!(base >= from && base <= to))
@@ -90,11 +132,7 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
   }
 }
 
-async function versionOf(folder: string): Promise<string> {
-  return (await modelDigest(folder)).slice(0, 12);
-}
-
-/** Milliseconds per picture of a full batch at the highest price: below this no price goes. The quickest of some runs. */
+/** Milliseconds that a worker takes per picture of a full batch at the highest price, reading left out. The quickest of some runs. */
 async function cheapestMs(pool: WorkerPool, model: Model, { price, maxBatch }: QueueOptions): Promise<number> {
   const size = pictureOf(model.network).shape.reduce((product, one) => product * one, 1);
   const pictures = Array.from({ length: maxBatch }, (_, i) => ({

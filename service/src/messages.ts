@@ -9,7 +9,10 @@ export type Picture =
 
 /** What a worker is started with. */
 export interface WorkerOptions {
+  /** The folder. */
   readonly model: string;
+  /** "answer": leaves early; "logits": what every exit says, at the lowest priority. */
+  readonly task: "answer" | "logits";
 }
 
 /** One batch. */
@@ -22,7 +25,11 @@ export interface Job {
 }
 
 /** Of one picture: an answer, or why there is none. */
-export type Outcome = { readonly answer: Classification } | { readonly mistake: string };
+export type Outcome =
+  | { readonly answer: Classification }
+  /** [E, K], from a worker for logits */
+  | { readonly logits: Float32Array }
+  | { readonly mistake: string };
 
 export type WorkerMessage =
   /** The model is loaded. */

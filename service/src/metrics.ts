@@ -59,6 +59,18 @@ export function createMetrics() {
     labelNames: ["model"] as const,
     registers,
   });
+  const drift = new Gauge({
+    name: "earlyexit_drift",
+    help: "Population stability index of the last 1,000 answers at the base price against validation; above 0.25 something has changed.",
+    labelNames: ["model", "of"] as const,
+    registers,
+  });
+  const version = new Gauge({
+    name: "earlyexit_version",
+    help: "1 for the version that answers.",
+    labelNames: ["model", "version"] as const,
+    registers,
+  });
   return {
     requests,
     seconds,
@@ -68,7 +80,12 @@ export function createMetrics() {
     deaths,
     contentType: registers[0]!.contentType,
     text(deployments: Iterable<Deployment>): Promise<string> {
-      for (const { name, queue } of deployments) {
+      version.reset();
+      for (const deployment of deployments) {
+        const { name, queue } = deployment;
+        version.set({ model: name, version: deployment.version }, 1);
+        const { answers: _, ...measured } = deployment.drift ?? { answers: 0 };
+        for (const [of, value] of Object.entries(measured)) drift.set({ model: name, of }, value);
         price.set({ model: name }, queue.price);
         waiting.set({ model: name }, queue.waiting);
       }

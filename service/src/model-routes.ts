@@ -17,7 +17,7 @@ export function modelRoutes(app: FastifyInstance, service: Service): void {
   });
 }
 
-export function describeModel({ name, version, model, queue }: Deployment): z.output<typeof modelSchema> {
+export function describeModel({ name, version, model, queue, drift }: Deployment): z.output<typeof modelSchema> {
   const { network } = model;
   const policy = model.policy!;
   return {
@@ -30,5 +30,6 @@ export function describeModel({ name, version, model, queue }: Deployment): z.ou
     lambda: { recommended: policy.lambda, ...policy.agent.lambdaRange },
     price: queue.price,
     waiting: queue.waiting,
+    drift,
   };
 }

@@ -6,7 +6,9 @@ import {
   answersSchema,
   classifyQuery,
   errorSchema,
+  feedbackSchema,
   inferSchema,
+  keptSchema,
   modelSchema,
   modelsSchema,
   picturesJson,
@@ -85,6 +87,13 @@ export function openApi() {
             "One answer for a picture as body, a list otherwise.",
             z.union([answerSchema, answersSchema]),
           ),
+        },
+      },
+      "/v1/feedback": {
+        post: {
+          summary: "The right classes of answers, by their ids; needs --store",
+          requestBody: { content: json(feedbackSchema) },
+          responses: gives("They are safe.", keptSchema),
         },
       },
       "/v1/models": { get: { summary: "What is served", responses: gives("All models.", modelsSchema) } },

@@ -1,6 +1,7 @@
 /** Requests wait here until a worker has room: batches are what arrived meanwhile, the price is what the wait makes it. */
 import type { Classification } from "earlyexit";
 import type { Job, Picture } from "./messages.ts";
+import { createPace } from "./pace.ts";
 import { type PriceOptions, priceOf } from "./price.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
@@ -56,9 +57,14 @@ export interface BatchEvent {
   readonly computeMs: number;
 }
 
-/** How much a new measurement counts for in the running means of milliseconds per picture. */
-const NEW_SHARE = 0.2;
+/** Of the promised time, what may go by until the last picture is computed; the rest is for HTTP, and for what varies. */
+const ADMIT_SHARE = 0.6;
+/** Of the promised time, what one batch may take: a picture waits for the one before, and is answered with all of its own. */
+const BATCH_SHARE = 0.125;
 
+/**
+ * @param cheapestMs milliseconds per picture at the highest price, all workers together: the first estimate
+ */
 export function createQueue(
   options: QueueOptions,
   pool: () => WorkerPool,
@@ -67,18 +73,25 @@ export function createQueue(
 ) {
   const entries: Entry[] = [];
   let nextId = 0;
-  let cheapest = cheapestMs;
-  let msPerPicture = cheapestMs;
+  const pace = createPace(cheapestMs);
+  const cheapest = createPace(cheapestMs);
   let atWork = 0;
+  let picturesAtWork = 0;
+  /** When a batch was last done, if the workers have been full since. */
+  let fullSince: number | null = null;
   let timer: NodeJS.Timeout | null = null;
   let onIdle: (() => void) | null = null;
 
   /** How long the newest one will have waited, as things go now. */
-  const expectedWaitMs = (): number => (entries.length * msPerPicture) / options.workers;
+  const expectedWaitMs = (): number => entries.length * pace.ms;
+
+  /** Pictures that may wait now; one for each worker always may, so that there is always something to learn the pace from. */
+  const roomFor = (): number =>
+    Math.max(options.workers, mostWaiting(options, Math.min(cheapest.ms, pace.ms)) - picturesAtWork);
 
   function enqueue(wish: Wish): Promise<Served> {
     wish.signal?.throwIfAborted();
-    const most = Math.min(options.mostWaiting, mostWaiting(options, cheapest));
+    const most = Math.min(options.mostWaiting, roomFor());
     if (entries.length >= most) throw new Overloaded(most, Math.max(1, Math.ceil(expectedWaitMs() / 1000)));
     return new Promise((resolve, reject) => {
       const entry = { ...wish, queuedAt: performance.now(), resolve, reject };
@@ -97,7 +110,7 @@ export function createQueue(
   function pump(): void {
     while (entries.length > 0 && pool().hasRoom) {
       const age = performance.now() - entries[0]!.queuedAt;
-      if (entries.length < options.maxBatch && age < options.batchWaitMs) {
+      if (entries.length < batchSize(options, pace.ms) && age < options.batchWaitMs) {
         if (timer) return;
         timer = setTimeout(() => {
           timer = null;
@@ -111,7 +124,7 @@ export function createQueue(
 
   async function dispatch(age: number): Promise<void> {
     const price = priceOf(options.price, Math.max(age, expectedWaitMs()));
-    const batch = takeBatch(entries, options.maxBatch);
+    const batch = takeBatch(entries, batchSize(options, pace.ms));
     const { lambda = price, deadlineMs, queuedAt } = batch[0]!;
     const sentAt = performance.now();
     const job: Job = {
@@ -121,24 +134,35 @@ export function createQueue(
       pictures: batch.map(({ picture }) => picture),
     };
     atWork++;
+    picturesAtWork += batch.length;
     try {
       const { outcomes, computeMs } = await pool().run(job);
-      const each = computeMs / batch.length;
-      msPerPicture += NEW_SHARE * (each - msPerPicture);
-      if (lambda === options.price.most) cheapest += NEW_SHARE * (each - cheapest);
+      keepPace(lambda, batch.length);
       onBatch({ size: batch.length, price: lambda, computeMs });
       for (const [i, entry] of batch.entries()) {
         const outcome = outcomes[i]!;
         if ("mistake" in outcome) entry.reject(new BadPicture(outcome.mistake));
-        else entry.resolve({ answer: outcome.answer, price: lambda, waitMs: sentAt - entry.queuedAt });
+        else if ("answer" in outcome)
+          entry.resolve({ answer: outcome.answer, price: lambda, waitMs: sentAt - entry.queuedAt });
       }
     } catch (error) {
       for (const entry of batch) entry.reject(error);
     } finally {
       atWork--;
+      picturesAtWork -= batch.length;
       pump();
+      if (pool().hasRoom) fullSince = null;
       if (atWork === 0 && entries.length === 0) onIdle?.();
     }
+  }
+
+  function keepPace(lambda: number, pictures: number): void {
+    const now = performance.now();
+    if (fullSince !== null) {
+      pace.add(now - fullSince, pictures);
+      if (lambda >= options.price.most) cheapest.add(now - fullSince, pictures);
+    }
+    fullSince = now;
   }
 
   return {
@@ -161,9 +185,14 @@ export function createQueue(
 
 export type RequestQueue = ReturnType<typeof createQueue>;
 
-/** How many pictures may wait so that the last of them is answered in time at the highest price; at least a batch for each worker. */
-export function mostWaiting({ sloMs, workers, maxBatch }: QueueOptions, cheapestMs: number): number {
-  return Math.max(maxBatch * workers, Math.floor((sloMs * workers) / cheapestMs));
+/** How many pictures may wait or be at work so that the last of them is answered in time at the highest price. */
+export function mostWaiting({ sloMs }: QueueOptions, cheapestMs: number): number {
+  return Math.floor((ADMIT_SHARE * sloMs) / cheapestMs);
+}
+
+/** As many as a worker answers in its part of the promised time; at least one. @param paceMs per picture, all workers together */
+export function batchSize({ sloMs, workers, maxBatch }: QueueOptions, paceMs: number): number {
+  return Math.max(1, Math.min(maxBatch, Math.floor((BATCH_SHARE * sloMs) / (paceMs * workers))));
 }
 
 /** The oldest one and those behind it that may be computed with it: at the same wish, none with a deadline. */

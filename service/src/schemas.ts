@@ -42,6 +42,19 @@ export const errorSchema = z.object({ error: z.string(), requestId: z.string() }
 /** One per picture, where there were many. */
 export const answersSchema = z.object({ answers: z.array(z.union([answerSchema, z.object({ error: z.string() })])) });
 
+const feedback = {
+  id: z.uuid().describe("Of the answer."),
+  label: z.string().describe("The right class."),
+};
+
+/** One label, or many. */
+export const feedbackSchema = z.union([
+  z.strictObject({ ...feedback, model: z.string().optional() }),
+  z.strictObject({ labels: z.array(z.strictObject(feedback)).min(1).max(1000), model: z.string().optional() }),
+]);
+
+export const keptSchema = z.object({ kept: z.int().describe("Labels that are safe now.") });
+
 export const modelSchema = z.object({
   name: z.string(),
   version: z.string(),
@@ -52,6 +65,10 @@ export const modelSchema = z.object({
   lambda: z.object({ recommended: z.number(), from: z.number(), to: z.number() }),
   price: z.number().describe("Now."),
   waiting: z.int().describe("Pictures in the queue."),
+  drift: z
+    .object({ answers: z.int(), exits: z.number(), classes: z.number(), confidence: z.number() })
+    .nullable()
+    .describe("Population stability index against validation; null while there are fewer than 100 answers."),
 });
 
 export const modelsSchema = z.object({ models: z.array(modelSchema) });

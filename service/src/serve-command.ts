@@ -18,6 +18,10 @@ A model as an HTTP service: POST a picture to /v1/classify; /docs shows the rest
   --max-batch N        pictures per batch, at most (default 16)
   --batch-wait-ms X    how long a picture may wait for others while a worker is free (default 0)
   --max-bytes N        bytes of a request, at most (default 10000000)
+  --rate-limit N       requests a second of each key, or of each address where there are no keys (default: any number)
+  --store PLACE        keeps answers and labels: a folder, or postgres://..; then POST /v1/feedback takes labels
+  --keep-pictures N    days that pictures are kept in the store, too (default 0: none is)
+  --learn-after N      learns on when so many new labels have come (at least 200); default: when told, see earlyexit models
   --quiet              no log
   --help               this text
 `;
@@ -33,6 +37,10 @@ const OPTIONS = {
   "max-batch": { type: "string" },
   "batch-wait-ms": { type: "string" },
   "max-bytes": { type: "string" },
+  "rate-limit": { type: "string" },
+  store: { type: "string" },
+  "keep-pictures": { type: "string" },
+  "learn-after": { type: "string" },
   quiet: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
@@ -49,12 +57,16 @@ export async function serveCommand(args: readonly string[]): Promise<void> {
     process.stdout.write(HELP);
     return;
   }
+  for (const name of ["keep-pictures", "learn-after"] as const)
+    if (flags[name] !== undefined && flags.store === undefined)
+      throw new UserError(`serve: --store with --${name} expected, found none; say where answers and labels are kept`);
   if (!flags.model?.length)
     throw new UserError("serve: --model DIR expected, found none; give a model or run folder with a policy");
   const service = await serve({
     models: namedFolders(flags.model),
     ...(flags.host === undefined ? {} : { host: flags.host }),
     ...(flags.keys === undefined ? {} : { keys: await readKeys(flags.keys) }),
+    ...(flags.store === undefined ? {} : { store: flags.store }),
     ...numbers(flags),
     logger: flags.quiet ? false : { stream: process.stderr },
   });
@@ -109,6 +121,9 @@ function numbers(flags: Flags): Partial<ServeOptions> {
     ["lambda", numberOf(flags, "lambda", 0, 100)],
     ["maxBatch", numberOf(flags, "max-batch", 1, 1024, true)],
     ["batchWaitMs", numberOf(flags, "batch-wait-ms", 0, 10_000)],
+    ["rateLimit", numberOf(flags, "rate-limit", 1, 1e6, true)],
+    ["keepPictures", numberOf(flags, "keep-pictures", 0, 3650)],
+    ["learnAfter", numberOf(flags, "learn-after", 200, 1e9, true)],
     ["maxBytes", numberOf(flags, "max-bytes", 1000, 1e9, true)],
   ] as const;
   return Object.fromEntries(given.filter(([, value]) => value !== undefined));

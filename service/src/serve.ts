@@ -3,7 +3,11 @@ import { UserError } from "earlyexit";
 import type { FastifyInstance } from "fastify";
 import { type AppOptions, createApp } from "./app.ts";
 import { type Deployment, deploy } from "./deployment.ts";
+import { createLearner, type Learner } from "./learner.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
+import { createRecorder, type Recorder } from "./recorder.ts";
+import { openStore, type VersionEntry } from "./store/store.ts";
+import { folderSource, storeSource, type VersionSource } from "./version-source.ts";
 
 export interface ServeOptions {
   /** Model folders by name; the first one is the default. */
@@ -25,6 +29,14 @@ export interface ServeOptions {
   readonly lambda?: number;
   /** Bytes of a request, at most; default 10 million. */
   readonly maxBytes?: number;
+  /** Requests a second of each key, or of each address where there are no keys; default: any number. */
+  readonly rateLimit?: number;
+  /** Where answers and labels are kept: a folder, or `postgres://..`; default: nowhere. */
+  readonly store?: string;
+  /** Days that pictures are kept in the store; default 0: none is. */
+  readonly keepPictures?: number;
+  /** Labels since the last time that start the learning; default: none do, it learns when told. Needs a store. */
+  readonly learnAfter?: number;
   /** Default: none. */
   readonly logger?: AppOptions["logger"];
   /** How often the model folders are looked at for a newer version, in milliseconds; default 2000, 0: never. */
@@ -56,39 +68,70 @@ export async function serve(options: ServeOptions): Promise<RunningService> {
     throw new UserError(`serve: keys expected for the address ${host}, found none; give --keys FILE, one key per line`);
   const metrics = createMetrics();
   const deployments = new Map<string, Deployment>();
+  const sources: VersionSource[] = [];
+  const learners = new Map<string, Learner>();
   let isReady = false;
   let watch: NodeJS.Timeout | undefined;
+  const store = options.store === undefined ? null : await openStore(options.store);
+  const onError = (error: unknown): void => app?.log.error({ error: (error as Error).message }, "store or learning");
+  const recorder = store && createRecorder({ store, keepPictures: options.keepPictures ?? 0, onError });
+  let app: FastifyInstance | null = null;
   const end = async (): Promise<void> => {
     clearInterval(watch);
+    for (const one of learners.values()) one.close();
+    await recorder?.close(); // needs the workers for logits
     await Promise.all([...deployments.values()].map((one) => one.close()));
+    await Promise.all(sources.map((one) => one.close()));
+    await store?.close();
   };
   try {
-    for (const [name, folder] of Object.entries(models))
-      deployments.set(name, await deployOne(name, folder, options, metrics));
-    const app = await createApp(
-      { deployments, metrics, isReady: () => isReady },
-      { maxBytes, keys: keys ?? null, logger },
+    for (const [name, folder] of Object.entries(models)) {
+      const source = store ? await storeSource(store, name, folder) : folderSource(folder);
+      sources.push(source);
+      const deployment = await deployOne(name, source, options, metrics, recorder);
+      deployments.set(name, deployment);
+      if (store) {
+        const onLearned = (entry: VersionEntry): void => app?.log.info(entry, "learned");
+        const learnAfter = options.learnAfter ?? null;
+        learners.set(name, createLearner({ store, place: options.store!, deployment, learnAfter, onLearned }));
+      }
+    }
+    const running = await createApp(
+      { deployments, metrics, store, learners, isReady: () => isReady },
+      { maxBytes, keys: keys ?? null, rateLimit: options.rateLimit ?? null, logger },
     );
-    const url = await listen(app, host, port);
-    if (watchMs > 0) watch = setInterval(() => void lookForNew(deployments.values(), app), watchMs).unref();
+    app = running;
+    const url = await listen(running, host, port);
+    const look = async (): Promise<void> => {
+      await lookForNew(deployments.values(), running);
+      for (const learner of learners.values()) await learner.look().catch(onError);
+    };
+    if (watchMs > 0) watch = setInterval(() => void look(), watchMs).unref();
     isReady = true;
     const close = async (): Promise<void> => {
       isReady = false;
-      await app.close(); // waits for the requests under way
+      await running.close(); // waits for the requests under way
       await end();
     };
-    return { url, close, app, deployments };
+    return { url, close, app: running, deployments };
   } catch (error) {
     await end();
     throw error;
   }
 }
 
-function deployOne(name: string, folder: string, options: ServeOptions, metrics: Metrics): Promise<Deployment> {
+function deployOne(
+  name: string,
+  source: VersionSource,
+  options: ServeOptions,
+  metrics: Metrics,
+  recorder: Recorder | null,
+): Promise<Deployment> {
   const { workers = availableParallelism(), sloMs = 50, maxBatch = 16, batchWaitMs = 0, lambda } = options;
   return deploy({
     name,
-    folder,
+    source,
+    ...(recorder ? { recorder } : {}),
     workers,
     sloMs,
     maxBatch,

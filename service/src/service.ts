@@ -3,14 +3,20 @@ import { randomUUID } from "node:crypto";
 import type { Classification } from "earlyexit";
 import type { FastifyRequest } from "fastify";
 import type { Deployment } from "./deployment.ts";
+import type { Learner } from "./learner.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Served, Wish } from "./request-queue.ts";
 import type { Answer } from "./schemas.ts";
+import type { Store } from "./store/store.ts";
 
 export interface Service {
   /** By name; the first one is the default. */
   readonly deployments: ReadonlyMap<string, Deployment>;
   readonly metrics: Metrics;
+  /** null: nothing is kept. */
+  readonly store: Store | null;
+  /** By name of the model; none without a store. */
+  readonly learners: ReadonlyMap<string, Learner>;
   /** False once it ends. */
   readonly isReady: () => boolean;
 }
@@ -45,26 +51,36 @@ export function clientSignal(
   return controller.signal;
 }
 
+/** An answer with its name, for feedback. */
+export interface Named extends Served {
+  readonly id: string;
+}
+
 /** @throws {RequestMistake} if lambda is outside what the model was trained for */
-export async function ask(service: Service, deployment: Deployment, wish: Wish): Promise<Served> {
+export async function ask(service: Service, deployment: Deployment, wish: Wish): Promise<Named> {
   const { from, to } = deployment.model.policy!.agent.lambdaRange;
   const { lambda } = wish;
   if (lambda !== undefined && !(lambda >= from && lambda <= to))
     throw new RequestMistake(`lambda: one from ${from} to ${to} expected, found ${lambda}`);
   const { name } = deployment;
+  const asked = performance.now();
   const served = await deployment.queue.enqueue(wish);
+  const id = randomUUID();
+  const { exit, classIndex, confidence } = served.answer;
+  const latencyMs = performance.now() - asked;
+  deployment.record({ id, at: Date.now(), exit, classIndex, confidence, price: served.price, latencyMs }, wish.picture);
   service.metrics.exits.inc({ model: name, version: deployment.version, exit: served.answer.exit });
-  return served;
+  return { ...served, id };
 }
 
 export function describeAnswer(
   { name, version, model }: Deployment,
-  { answer, price, waitMs }: Served,
+  { id, answer, price, waitMs }: Named,
   explain: boolean,
 ): Answer {
   const { label, confidence, exit, stoppedBy, costMacs } = answer;
   return {
-    id: randomUUID(),
+    id,
     class: label,
     confidence,
     exit,

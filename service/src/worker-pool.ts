@@ -110,6 +110,7 @@ export class WorkerPool {
     const child = fork(new URL("./worker.js", import.meta.url), [JSON.stringify(this.#options)], {
       serialization: "advanced",
       execArgv: [],
+      env: { VIPS_CONCURRENCY: "1", ...process.env }, // threads for one small picture cost more than they give
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     const worker: Worker = { process: child, tasks: new Map(), isReady: false };

@@ -2,7 +2,14 @@
 import type { Classification } from "earlyexit";
 import { expect, test } from "vitest";
 import type { Job } from "../src/messages.ts";
-import { BadPicture, createQueue, mostWaiting, Overloaded, type QueueOptions } from "../src/request-queue.ts";
+import {
+  BadPicture,
+  batchSize,
+  createQueue,
+  mostWaiting,
+  Overloaded,
+  type QueueOptions,
+} from "../src/request-queue.ts";
 import type { Done, WorkerPool } from "../src/worker-pool.ts";
 
 const OPTIONS: QueueOptions = {
@@ -51,12 +58,12 @@ test("what came while a batch was computed makes up the next one, and everyone g
 
 test("the price rises with what waits, and is back at its base when nothing does", async () => {
   const { pool, jobs, finish } = played();
-  const queue = createQueue(OPTIONS, () => pool, 2);
+  const queue = createQueue(OPTIONS, () => pool, 0.5);
   const answers = Array.from({ length: 8 }, (_, name) => queue.enqueue({ picture: file(name) }));
   for (let batch = 0; batch < 3; batch++) await finish(2);
   await Promise.all(answers);
   const prices = jobs.map(({ lambda }) => lambda);
-  expect(prices[1]).toBeGreaterThan(3 * prices[0]!); // 7 pictures wait, 2 ms each: 14 ms of a part of 10 ms
+  expect(prices[1]).toBeGreaterThan(3 * prices[0]!); // 7 pictures wait, 0.5 ms each: 3.5 ms of a part of 10 ms, e^1.4
   expect(queue.price).toBe(0.1);
 });
 
@@ -100,14 +107,28 @@ test("who leaves is not computed", async () => {
 });
 
 test("refused is only what could not be answered in time at the highest price", async () => {
-  expect(mostWaiting(OPTIONS, 4)).toBe(10); // 40 ms at 4 ms each
-  expect(mostWaiting({ ...OPTIONS, workers: 2 }, 4)).toBe(20);
-  expect(mostWaiting(OPTIONS, 1000)).toBe(4); // a batch is always taken
+  expect(mostWaiting(OPTIONS, 4)).toBe(6); // 0.6 of 40 ms, at 4 ms each
   const { pool, finish } = played();
   const queue = createQueue(OPTIONS, () => pool, 4);
-  const answers = Array.from({ length: 11 }, (_, name) => queue.enqueue({ picture: file(name) }));
+  const answers = Array.from({ length: 6 }, (_, name) => queue.enqueue({ picture: file(name) }));
   expect(() => queue.enqueue({ picture: file(99) })).toThrow(Overloaded);
-  for (let batch = 0; batch < 4; batch++) await finish(4);
-  expect(await Promise.all(answers)).toHaveLength(11);
+  for (let batch = 0; batch < 6; batch++) await finish(4);
+  expect(await Promise.all(answers)).toHaveLength(6);
   await queue.idle();
+});
+
+test("however slow, a picture for each worker may wait", async () => {
+  const { pool, finish } = played();
+  const queue = createQueue(OPTIONS, () => pool, 1000);
+  const answers = [1, 2].map((name) => queue.enqueue({ picture: file(name) })); // one at work, one waits
+  expect(() => queue.enqueue({ picture: file(99) })).toThrow(Overloaded);
+  for (let batch = 0; batch < 2; batch++) await finish();
+  expect(await Promise.all(answers)).toHaveLength(2);
+});
+
+test("a batch is what a worker answers in its part of the promised time", () => {
+  expect(batchSize(OPTIONS, 0.1)).toBe(4); // as many as may be
+  expect(batchSize(OPTIONS, 2)).toBe(2); // an eighth of 40 ms, at 2 ms each
+  expect(batchSize({ ...OPTIONS, workers: 2 }, 2)).toBe(1);
+  expect(batchSize(OPTIONS, 1000)).toBe(1);
 });

@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, LoadCommand>> = {
   export: async () => (await import("./export.ts")).exportCommand(),
   report: async () => (await import("./report.ts")).reportCommand(),
   serve: async () => (await import("./serve.ts")).serveCommand(),
+  models: async () => (await import("./serve.ts")).modelsCommand(),
   ui: async () => (await import("./ui.ts")).uiCommand(),
   data: async () => (await import("./data.ts")).dataCommand(),
   network: async () => (await import("./network.ts")).networkCommand(),

@@ -11,22 +11,36 @@ export function serveCommand() {
     .helpOption(false)
     .allowUnknownOption()
     .action(async (options) => {
-      const { serveCommand: run } = await loadService();
+      const { serveCommand: run } = await loadService("serve");
       await run(options);
     });
 }
 
-/** Runs until it is stopped. */
-type Service = { serveCommand(args: readonly string[]): Promise<void> };
+export function modelsCommand() {
+  return new Command("models")
+    .description(
+      "Versions that a service has learned: list, learn, promote, rollback; needs the package @earlyexit/server.",
+    )
+    .argument("[options...]", "list|learn|promote ID|rollback; all options: earlyexit models --help")
+    .helpOption(false)
+    .allowUnknownOption()
+    .action(async (options) => {
+      const { modelsCommand: run } = await loadService("models");
+      await run(options);
+    });
+}
 
-async function loadService(): Promise<Service> {
+/** Each runs until it is done or stopped. */
+type Service = Readonly<Record<"serveCommand" | "modelsCommand", (args: readonly string[]) => Promise<void>>>;
+
+async function loadService(command: string): Promise<Service> {
   try {
     return await import(SERVICE);
   } catch (cause) {
     if (!(cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND")) throw cause;
     if (!cause.message.includes(`'${SERVICE}'`)) throw cause;
     throw new UserError(
-      `serve: the package ${SERVICE} expected, found none; install it beside this one: npm install ${SERVICE}`,
+      `${command}: the package ${SERVICE} expected, found none; install it beside this one: npm install ${SERVICE}`,
       { cause },
     );
   }

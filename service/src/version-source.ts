@@ -1,0 +1,77 @@
+/**
+ * Which version of a model is to answer: what the folder holds, or, with a store, the one that was promoted last. A folder with
+ * something new in it counts as promoted when it is first seen.
+ */
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { loadModel, modelDigest } from "earlyexit";
+import type { Store } from "./store/store.ts";
+
+export interface Version {
+  /** The first 12 hexadecimal digits of model.json's SHA-256, which vouches for the other files. */
+  readonly id: string;
+  readonly folder: string;
+}
+
+export interface VersionSource {
+  current(): Promise<Version>;
+  close(): Promise<void>;
+}
+
+/** Files of a model folder that are the policy's; the others are the network's, the same in all versions. */
+export const POLICY_FILES = ["model.json", "policy.safetensors", "validation.safetensors"];
+
+export function folderSource(folder: string): VersionSource {
+  return { current: async () => ({ id: await versionOf(folder), folder }), close: async () => undefined };
+}
+
+export async function storeSource(store: Store, name: string, folder: string): Promise<VersionSource> {
+  const work = await mkdtemp(join(tmpdir(), "earlyexit-versions-"));
+  let known: { readonly id: string; readonly network: string } | null = null;
+  return {
+    async current() {
+      const id = await versionOf(folder);
+      if (known?.id !== id) known = { id, network: await addFolder(store, name, folder, id) };
+      const { network } = known;
+      const entries = await store.versions(name, network);
+      const live = entries.reduce((best, one) => ((one.promotedAt ?? 0) > (best.promotedAt ?? 0) ? one : best));
+      if (live.id === id) return { id, folder };
+      const path = join(work, live.id);
+      const stored = await store.version(name, live.id);
+      await writeVersion(path, folder, stored!.files);
+      return { id: live.id, folder: path };
+    },
+    close: () => rm(work, { recursive: true, force: true }),
+  };
+}
+
+/** @returns SHA-256 of the network */
+async function addFolder(store: Store, name: string, folder: string, id: string): Promise<string> {
+  const { network } = await loadModel(folder);
+  const isKnown = (await store.versions(name, network.sha256)).some((one) => one.id === id);
+  if (isKnown) return network.sha256;
+  const at = Date.now();
+  const files = await policyFiles(folder);
+  const about = { id, model: name, network: network.sha256, parent: null, judgement: null, labelsUpTo: 0 };
+  await store.addVersion({ ...about, at, promotedAt: at, files });
+  return network.sha256;
+}
+
+export async function policyFiles(folder: string): Promise<Map<string, Uint8Array>> {
+  const files = POLICY_FILES.map(async (file) => [file, new Uint8Array(await readFile(join(folder, file)))] as const);
+  return new Map(await Promise.all(files));
+}
+
+/** A whole model folder: the network's files of one folder, and the policy's. */
+async function writeVersion(path: string, base: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  await mkdir(path, { recursive: true });
+  for (const { name } of (await readdir(base, { withFileTypes: true })).filter((one) => one.isFile()))
+    if (!files.has(name) && /\.(safetensors|onnx)$/.test(name)) await copyFile(join(base, name), join(path, name));
+  for (const [name, bytes] of files) await writeFile(join(path, name), bytes);
+}
+
+/** @throws {UserError} if there is no model in it */
+export async function versionOf(folder: string): Promise<string> {
+  return (await modelDigest(folder)).slice(0, 12);
+}
