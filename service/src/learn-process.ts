@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
-import { setPriority, tmpdir } from "node:os";
+import { getPriority, setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { continueLearning, createNodeRuntime, type ExitTable, type Judgement, loadModel, saveModel } from "earlyexit";
 import { type Lesson, openStore, type Store } from "./store/store.ts";
@@ -29,7 +29,8 @@ export type LearnMessage =
   | { readonly kind: "mistake"; readonly message: string };
 
 /** Behind everything that answers. */
-const NICE = 19;
+const NICER = 10;
+const MOST_NICE = 19;
 const DIGITS = 12;
 
 async function learn(job: LearnJob, store: Store): Promise<LearnMessage> {
@@ -68,7 +69,7 @@ async function asFiles(model: Parameters<typeof saveModel>[1]) {
 const digest = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, DIGITS);
 
 async function run(job: LearnJob): Promise<LearnMessage> {
-  setPriority(NICE);
+  setPriority(Math.min(MOST_NICE, getPriority() + NICER));
   const store = await openStore(job.store);
   try {
     return await learn(job, store);

@@ -11,7 +11,7 @@ export type Picture =
 export interface WorkerOptions {
   /** The folder. */
   readonly model: string;
-  /** "answer": leaves early; "logits": what every exit says, at the lowest priority. */
+  /** "answer": leaves early; "logits": what every exit says, at a low priority. */
   readonly task: "answer" | "logits";
 }
 

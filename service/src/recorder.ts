@@ -1,6 +1,6 @@
 /**
  * Keeps answers with what every exit says, those behind the one taken included: an agent learns from both. That is computed after
- * the answer, by a worker of the lowest priority; where too many wait for it, one in ten is kept, without logits. Answers are written
+ * the answer, by a worker of a low priority; where too many wait for it, one in ten is kept, without logits. Answers are written
  * many at a time. Nobody who asks waits for any of it.
  */
 import type { Picture } from "./messages.ts";

@@ -18,7 +18,7 @@ import type { Job, Outcome, Picture, WorkerMessage, WorkerOptions } from "./mess
 const send = (message: WorkerMessage): void => void process.send?.(message);
 
 /** Behind the process that takes, prices and refuses requests: it is never to wait for those that compute. */
-const NICER = { answer: 3, logits: 19 };
+const NICER = { answer: 3, logits: 10 };
 const MOST_NICE = 19;
 /** Pictures computed at a time by a worker for logits: few, so that it gives way soon. */
 const LOGITS_BATCH = 4;
@@ -27,8 +27,8 @@ const LOGITS_BATCH = 4;
 type Compute = (images: readonly Image[], job: Job, arrived: number) => Promise<Outcome[]>;
 
 async function run({ model, task }: WorkerOptions): Promise<void> {
-  setPriority(Math.min(MOST_NICE, getPriority() + NICER[task]));
   const { shape, compute } = task === "answer" ? await answering(model) : await tabulating(model);
+  setPriority(Math.min(MOST_NICE, getPriority() + NICER[task])); // once it is loaded, which others may wait for
   let last: Promise<unknown> = Promise.resolve();
 
   async function answer(job: Job): Promise<void> {

@@ -12,14 +12,14 @@ const expected = {
   count: 100,
   exits: [0.75, 0.25],
   classes: [0.5, 0.5],
-  confidences: Float32Array.from({ length: 100 }, (_, i) => 0.5 + i / 200),
+  confidences: Float32Array.from({ length: 100 }, (_, i) => 0.5 + i / 256),
 };
 
 test("answers as on validation show no drift, others do; only the last thousand count", () => {
   const meter = createDriftMeter(expected);
   for (let i = 0; i < 99; i++) meter.add(1, 0, 0.99);
   expect(meter.read()).toBe(null);
-  for (let i = 0; i < 1000; i++) meter.add(i % 4 === 0 ? 2 : 1, i % 2, 0.5 + (i % 100) / 200);
+  for (let i = 0; i < 1000; i++) meter.add(i % 4 === 0 ? 2 : 1, i % 2, 0.5 + (i % 100) / 256);
   const calm = meter.read()!;
   expect(calm.answers).toBe(1000);
   expect(Math.max(calm.exits, calm.classes, calm.confidence)).toBeLessThan(1e-6);

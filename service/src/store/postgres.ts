@@ -4,7 +4,7 @@ import { drizzle } from "drizzle-orm/node-postgres";
 import { migrate } from "drizzle-orm/node-postgres/migrator";
 import { UserError } from "earlyexit";
 import pg from "pg";
-import * as tables from "./postgres-tables.ts";
+import { answers, labels, pictures, versions } from "./postgres-tables.ts";
 import type { Store } from "./store.ts";
 import { type Database, type Tables, tableStore } from "./tables.ts";
 
@@ -39,7 +39,8 @@ export async function openPostgres(url: string): Promise<Store> {
     );
   }
   const db = drizzle(pool) as unknown as Database;
-  return tableStore(db, tables as unknown as Tables, () => pool.end());
+  const tables = { answers, labels, pictures, versions } as unknown as Tables;
+  return tableStore(db, tables, () => pool.end());
 }
 
 /** What refused a connection on several addresses has no message of its own. */
