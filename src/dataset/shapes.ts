@@ -21,7 +21,7 @@ export interface ShapesOptions {
  * The built-in dataset: ten classes of drawn shapes, 3 x 32 x 32, balanced; half of the pictures are easy, the others
  * graded from moderate to hard. 8000 pictures take about a second to draw.
  *
- * @param validationFraction share of the training part that becomes the validation split
+ * @param options `validationFraction`: share of the training part that becomes the validation split; default 0.1
  */
 export function shapesDataset(options: ShapesOptions & { readonly validationFraction?: number } = {}): Dataset {
   return splitParts(drawShapesParts(options), options.validationFraction ?? 0.1, options.seed ?? 1);

@@ -43,18 +43,12 @@ function whatIsMissing(cause: unknown): string {
 /**
  * ONNX Runtime in Node.
  *
- * @param device where to compute; default "cpu"
- * @param threads for each operator; default: the cores that this process may use
+ * @param options `device`: where to compute, default "cpu"; `threads`: for each operator, default: the cores that this process may use
  * @throws {UserError} if the device is unknown or ONNX Runtime is not installed; if the device is not there, `createSession` throws:
  *   nothing falls back in silence
  */
-export function createNodeRuntime({
-  device = "cpu",
-  threads = availableParallelism(),
-}: {
-  device?: string;
-  threads?: number;
-} = {}): Runtime {
+export function createNodeRuntime(options: { device?: string; threads?: number } = {}): Runtime {
+  const { device = "cpu", threads = availableParallelism() } = options;
   if (!(Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS))
     throw new UserError(
       `threads: a whole number from 1 to ${MOST_THREADS} expected, found ${typeof threads === "number" ? threads : JSON.stringify(threads)}; leave it out for all cores`,
