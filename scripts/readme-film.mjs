@@ -47,7 +47,9 @@ try {
     await shoot(turn < 7 ? 350 : 2500);
   }
   const small = await Promise.all(frames.map((frame) => sharp(frame).resize(800).png().toBuffer()));
-  await sharp(small, { join: { animated: true } }).webp({ quality: 70, effort: 4, loop: 0, delay: delays }).toFile(film);
+  await sharp(small, { join: { animated: true } })
+    .webp({ quality: 70, effort: 4, loop: 0, delay: delays })
+    .toFile(film);
   const { size } = statSync(film);
   if (size > MOST_BYTES) throw new Error(`readme-film: at most ${MOST_BYTES} bytes expected, found ${size}`);
   process.stdout.write(`${film}: ${frames.length} frames, ${size} bytes\n`);
