@@ -72,9 +72,9 @@ async function reportParts(
   asked: Asked,
   progress: Progress,
 ): Promise<ReportParts> {
-  const model = existsSync(join(run, "model.json")) ? await loadModel(run) : null;
+  const model = (await holds(run, "model.json")) ? await loadModel(run) : null;
   if (!model) {
-    if (existsSync(join(run, "policy.json")))
+    if (await holds(run, "policy.json"))
       return {
         ...(await storedEvaluation(run, null)),
         missing: ["No example pictures: the policy was learned from an exit table, which has none."],

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, Option } from "@commander-js/extra-typings";
 import { UserError } from "../errors.ts";
-import { loadModel } from "../model/model-folder.ts";
+import { holds, loadModel } from "../model/model-folder.ts";
 import type { OfferedModel } from "../server/app.ts";
 import { serve } from "../server/serve.ts";
 import { number } from "./options.ts";
@@ -55,7 +55,7 @@ async function offered(model: string | undefined, run: string | undefined): Prom
       );
     own.push({ id: "model", title: basename(resolve(model)), folder: resolve(model) });
   }
-  if (run !== undefined && resolve(run) !== own[0]?.folder && existsSync(join(run, "policy.safetensors")))
+  if (run !== undefined && resolve(run) !== own[0]?.folder && (await holds(run, "policy.safetensors")))
     own.push({ id: "run-model", title: basename(resolve(run)), folder: resolve(run) });
   return [...own, ...SHIPPED];
 }

@@ -33,7 +33,8 @@ export async function readPlace(place: FilePlace, limit = FILE_LIMIT): Promise<U
     const length = place.bytes ?? found.size - offset;
     checkSize(Math.max(length, place.size ?? 0), limit);
     const bytes = await readFully(file, offset, length);
-    return place.packing === "zip deflated" ? inflate(bytes, place.size!) : bytes;
+    // awaited here: a rejection would be nobody's while the file is closed, and end the process
+    return place.packing === "zip deflated" ? await inflate(bytes, place.size!) : bytes;
   } finally {
     await file.close();
   }

@@ -28,14 +28,19 @@ const EVEN_BYTES = 0xff00ff;
 
 /**
  * @returns [C, H, W] bytes
- * @throws {RangeError} if C is neither 3 nor 1 (grey), or there are not 4 bytes for every pixel
+ * @throws {RangeError} if C is neither 3 nor 1 (grey), or there are not 4 bytes for every pixel of whole sizes
  */
 export function imageDataPixels({ data, width, height }: ImageDataLike, shape: ImageShape): Uint8Array {
   const [channels, rows, columns] = shape;
   if (channels !== 3 && channels !== 1)
     throw new RangeError(`picture: a network that reads 3 or 1 channels expected for RGBA, found ${channels}`);
-  if (!(width > 0 && height > 0) || data.length !== 4 * width * height)
-    throw new RangeError(`picture: ${width}x${height}x4 bytes of RGBA expected, found ${data.length}`);
+  const isBytes = ArrayBuffer.isView(data) && data.BYTES_PER_ELEMENT === 1; // of any window or context
+  const isSize = Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0;
+  if (!isBytes || !isSize || data.length !== 4 * width * height)
+    throw new RangeError(
+      `picture: ${width}x${height}x4 bytes of RGBA in a Uint8ClampedArray expected, found ` +
+        `${data ? `${(data as Uint8Array).length} in a ${(data as Uint8Array).constructor.name}` : "none"}`,
+    );
   const isWide = width * rows > height * columns;
   const unit = 2 * (isWide ? rows : columns); // so long is a pixel of the picture,
   const step = 2 * (isWide ? height : width); // and so long one of the result: s = step / unit

@@ -36,6 +36,8 @@ async function listEntries(path: string, places: Map<string, FilePlace>): Promis
       const name = entry.fileName;
       if (name.endsWith("/")) continue; // a folder
       if (name.split("/").some(isPassedOver)) passedOver++;
+      else if (places.has(name))
+        throw new UserError(`data: expected every name once in ${path}, found ${name} twice; pack it anew`);
       else places.set(name, placeOf(path, entry));
     }
   } finally {

@@ -163,7 +163,8 @@ export class AdaptiveClassifier<Image> {
    */
   async classify(image: Image | RawImage, options: ClassifyOptions = {}): Promise<Classification> {
     const { deadlineMs = Number.POSITIVE_INFINITY } = options;
-    if (!(deadlineMs >= 0)) throw new RangeError(`classifier: deadlineMs of at least 0 expected, found ${deadlineMs}`);
+    if (typeof deadlineMs !== "number" || !(deadlineMs >= 0))
+      throw new RangeError(`classifier: deadlineMs of at least 0 expected, found ${JSON.stringify(deadlineMs)}`);
     const deadline = performance.now() + deadlineMs;
     const [result] = await this.#answer(this.#read([image]), 1, options.signal, deadline);
     return result!;
@@ -235,6 +236,8 @@ export class AdaptiveClassifier<Image> {
     };
     reading.then(timing, () => undefined); // if it fails while another call is under way, this one tells its caller later
     this.#checkOpen();
+    if (signal !== undefined && typeof signal?.throwIfAborted !== "function")
+      throw new TypeError(`classifier: an AbortSignal as signal expected, found ${JSON.stringify(signal)}`);
     signal?.throwIfAborted();
     if (count === 0) return [];
     const lambda = this.#lambda; // one for the whole call, even if the dial is turned while it waits or runs

@@ -52,7 +52,7 @@ function checked<T extends Uint8Array | Float32Array>(
 ): T {
   if (values instanceof Type && values.length === size) return values;
   throw new RangeError(
-    `classifier: ${name} as ${size} values ${show(shape)} in a ${Type.name} expected, found ${values?.length} in a ${values?.constructor.name}`,
+    `classifier: ${name} as ${size} values ${show(shape)} in a ${Type.name} expected, found ${values ? `${values.length} in a ${values.constructor.name}` : "none"}`,
   );
 }
 

@@ -131,7 +131,7 @@ function nothingBegun(path: string): UserError {
  */
 export async function checkRunFolder(path: string, resume: boolean): Promise<Record<string, unknown> | null> {
   const begun = await readInFolder(path, CONFIG, { limitBytes: LIMIT_TEXT });
-  if (!resume && (begun || existsSync(join(path, "model.json"))))
+  if (!resume && (begun || (await readInFolder(path, "model.json"))))
     throw new UserError(
       `out: a new folder expected, found a run or a model in ${path}; give another --out, or --resume`,
     );

@@ -63,7 +63,7 @@ export async function qValues(
 /** @throws {UserError} if lambda is outside the range that the agent was trained for */
 export function checkLambda({ lambdaRange: { from, to } }: Agent, lambda: number): void {
   // a hair of slack: the ends may have been computed as powers
-  if (!(lambda >= from * (1 - 1e-9) && lambda <= to * (1 + 1e-9)))
+  if (typeof lambda !== "number" || !(lambda >= from * (1 - 1e-9) && lambda <= to * (1 + 1e-9)))
     throw new UserError(
       `lambda: ${from} to ${to} expected (what the policy was trained for), found ${lambda}; ` +
         "choose one inside, or train with another lambda range",

@@ -326,6 +326,23 @@ describe("what is refused", () => {
     expect(classifier.imagesComputed).toEqual([0, 0, 0]);
   });
 
+  test("options of another kind, each by name", async () => {
+    const classifier = await create(mixed);
+    const image = pixels.subarray(0, IMAGE_SIZE);
+    for (const deadlineMs of ["5", null, {}, -1, Number.NaN])
+      await expect(classifier.classify(image, { deadlineMs: deadlineMs as number })).rejects.toThrow(
+        "classifier: deadlineMs of at least 0 expected, found ",
+      );
+    for (const signal of [{}, null, "stop"])
+      await expect(classifier.classify(image, { signal: signal as AbortSignal })).rejects.toThrow(
+        "classifier: an AbortSignal as signal expected, found ",
+      );
+    expect(() => {
+      (classifier as { lambda: unknown }).lambda = "0.1";
+    }).toThrow(UserError);
+    expect(classifier.imagesComputed).toEqual([0, 0, 0]);
+  });
+
   test("nothing to classify gives no answers", async () => {
     const classifier = await create(mixed);
     expect(await classifier.classifyBatch([])).toEqual([]);

@@ -69,7 +69,7 @@ describe("a picture of RGBA becomes planes", () => {
   test("or is refused", () => {
     expect(() => imageDataPixels(wavyPicture(2, 2, 1), [2, 2, 2])).toThrow("reads 3 or 1 channels expected");
     expect(() => imageDataPixels({ data: new Uint8Array(15), width: 2, height: 2 }, [3, 2, 2])).toThrow(
-      "picture: 2x2x4 bytes of RGBA expected, found 15",
+      "picture: 2x2x4 bytes of RGBA in a Uint8ClampedArray expected, found 15 in a ",
     );
     expect(() => imageDataPixels({ data: new Uint8Array(0), width: 0, height: 2 }, [3, 2, 2])).toThrow(RangeError);
   });

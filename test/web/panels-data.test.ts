@@ -4,6 +4,7 @@ import {
   groups,
   type LearnLine,
   learnLines,
+  readEvaluation,
   readLine,
   readLines,
   type TrainLine,
@@ -42,6 +43,7 @@ test("lines that are whole and known are read, all others passed over", () => {
     '{"kind":"toString"}',
     JSON.stringify({ ...train(20), loss: "low" }),
     JSON.stringify({ ...train(20), accuracy: [0.5, null] }),
+    JSON.stringify({ ...train(20), accuracy: new Array(100_000).fill(0.5) }), // would take the page minutes to draw
     "null",
     "[1]",
     "",
@@ -49,6 +51,13 @@ test("lines that are whole and known are read, all others passed over", () => {
   ].join("\n");
   expect(readLines(text)).toEqual(lines);
   expect(readLine(JSON.stringify(lines[1]))).toEqual(lines[1]);
+});
+
+test("an evaluation is what can be drawn, or nothing", () => {
+  const evaluation = { accuracy: 0.5, exits: [], classes: [], yardsticks: [] };
+  expect(readEvaluation(evaluation)).toBe(evaluation);
+  for (const other of [null, 5, [], {}, { ...evaluation, exits: new Array(100_000).fill({}) }])
+    expect(readEvaluation(other)).toBeNull();
 });
 
 test("a resumed training: the later line of a step counts, and what follows is gone", () => {

@@ -56,13 +56,24 @@ export function readLine(text: string): RunLine | null {
   return fits ? (line as unknown as RunLine) : null;
 }
 
+/** What `evaluation.json` holds; null where it is nothing that can be drawn. */
+export function readEvaluation(value: unknown): Evaluation | null {
+  const found = value as Record<string, unknown> | null;
+  const fits = found && Object.entries(FIELDS.evaluate).every(([name, test]) => test(found[name]));
+  return fits ? (value as Evaluation) : null;
+}
+
 /** All lines of a `metrics.jsonl`. */
 export function readLines(text: string): RunLine[] {
   return text.split("\n").flatMap((line) => readLine(line) ?? []);
 }
 
 const isNumber = (value: unknown): boolean => typeof value === "number" && Number.isFinite(value);
-const isNumbers = (value: unknown): boolean => Array.isArray(value) && value.every(isNumber);
+/** What is drawn takes its time for each of them; nothing of ours has more. */
+const MOST_EXITS = 256;
+const isList = (value: unknown): value is unknown[] => Array.isArray(value) && value.length <= MOST_EXITS;
+const isNumbers = (value: unknown): boolean => isList(value) && value.every(isNumber);
+const isClassList = (value: unknown): boolean => Array.isArray(value) && value.length <= 65_536;
 
 /** What is drawn without another look. */
 const FIELDS: Record<RunLine["kind"], Record<string, (value: unknown) => boolean>> = {
@@ -86,7 +97,7 @@ const FIELDS: Record<RunLine["kind"], Record<string, (value: unknown) => boolean
     best: isNumber,
     exitShares: isNumbers,
   },
-  evaluate: { accuracy: isNumber, exits: Array.isArray, classes: Array.isArray, yardsticks: Array.isArray },
+  evaluate: { accuracy: isNumber, exits: isList, classes: isClassList, yardsticks: isList },
 };
 
 /** The training as it was last: a resumed one repeats the steps after its checkpoint, and the later line counts. */

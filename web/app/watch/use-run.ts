@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { type Evaluation, type RunLine, readLines } from "../../panels/index.ts";
+import { type Evaluation, type RunLine, readEvaluation, readLines } from "../../panels/index.ts";
 
 export interface WatchedRun {
   /** null where the page was started without one, undefined until that is known */
@@ -38,7 +38,7 @@ export function useRun(onTrouble: (problem: unknown) => void): WatchedRun {
     events.addEventListener("state", ({ data }) => update({ state: data }));
     events.addEventListener("evaluation", () => {
       fetchJson("run/evaluation.json").then(
-        (evaluation) => update({ evaluation: evaluation as Evaluation }),
+        (evaluation) => update({ evaluation: readEvaluation(evaluation) }),
         onTrouble,
       );
     });
