@@ -11,20 +11,16 @@
 import { parseArgs } from "node:util";
 import { openDataset } from "../src/dataset/open.ts";
 import { UserError } from "../src/errors.ts";
-import { answersOf, fitAnswers } from "../src/exits/answers.ts";
-import { correctAnswers } from "../src/exits/environment.ts";
 import { computeExitTable } from "../src/exits/exit-logits.ts";
 import type { ExitTable } from "../src/exits/exit-table.ts";
 import { lambdaGrid } from "../src/exits/lambda-grid.ts";
-import { costShares } from "../src/exits/observation.ts";
 import { loadModel } from "../src/model/model-folder.ts";
 import { imageReturns, learnOn } from "../src/policy/feedback.ts";
 import type { LearnedPolicy } from "../src/policy/learned-policy.ts";
 import { createNodeRuntime } from "../src/runtime/node.ts";
 import { columnMeans, pairedBootstrap } from "../src/yardsticks/paired-bootstrap.ts";
-import { prepareYardsticks } from "../src/yardsticks/yardstick.ts";
-import { optimalStopping } from "../src/yardsticks/yardsticks.ts";
 import { SHIFTS, shifted } from "./policy-images.ts";
+import { optimalReturns } from "./policy-optimal.ts";
 import { markdownTable } from "./policy-text.ts";
 import { average } from "./policy-verdict.ts";
 
@@ -50,27 +46,11 @@ function percents(share: number, interval: readonly [number, number]): string {
   return `${(100 * share).toFixed(0)}% (${interval.map((end) => (100 * end).toFixed(0)).join(" to ")})`;
 }
 
-/** [N] what optimal stopping, solved on `fit`, is worth on each image, averaged over the lambdas. */
-async function optimalReturns({ costs }: LearnedPolicy, fit: ExitTable, test: ExitTable, lambdas: readonly number[]) {
-  const rule = fitAnswers(fit);
-  const problem = await prepareYardsticks(runtime, answersOf(fit, rule), costs);
-  const answers = answersOf(test, rule);
-  const correct = correctAnswers(answers);
-  const shares = costShares(costs);
-  const returns = new Float64Array(test.count);
-  for (const lambda of lambdas) {
-    const exits = await optimalStopping(problem, lambda).decide(answers);
-    for (const [i, exit] of exits.entries())
-      returns[i]! += (correct[i * test.exits + exit]! - lambda * shares[exit]!) / lambdas.length;
-  }
-  return returns;
-}
-
 async function measureShift(name: string, policy: LearnedPolicy, feedback: ExitTable, test: ExitTable) {
   const { agent, costs } = policy;
   const lambdas = lambdaGrid(agent.lambdaRange, 9);
   const old = await imageReturns(runtime, agent, test, costs, lambdas);
-  const optimal = await optimalReturns(policy, feedback, test, lambdas);
+  const optimal = await optimalReturns(runtime, policy, feedback, test, lambdas);
   const [adapted, learned] = [new Float64Array(test.count), new Float64Array(test.count)];
   const perSeed: number[] = [];
   const taken: boolean[] = [];

@@ -13,6 +13,7 @@ const SHORT = {
   "bench:pictures": ["--count", "2000"],
   "bench:policy": ["--short", ...MODEL],
   "bench:policy-shift": ["--short", ...MODEL],
+  "bench:feedback": ["--short", ...MODEL],
   "bench:serve": ["--short", ...MODEL],
 };
 

@@ -60,7 +60,7 @@ export interface BatchEvent {
 /** Of the promised time, what may go by until the last picture is computed; the rest is for HTTP, and for what varies. */
 const ADMIT_SHARE = 0.6;
 /** Of the promised time, what one batch may take: a picture waits for the one before, and is answered with all of its own. */
-const BATCH_SHARE = 0.125;
+const BATCH_SHARE = 0.25;
 
 /**
  * @param cheapestMs milliseconds per picture at the highest price, all workers together: the first estimate

@@ -1,6 +1,6 @@
 /** Batches, prices and refusals, with workers that are played. */
 import type { Classification } from "earlyexit";
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Job } from "../src/messages.ts";
 import {
   BadPicture,
@@ -20,6 +20,10 @@ const OPTIONS: QueueOptions = {
   workers: 1,
   mostWaiting: 1000,
 };
+// batches follow the pace, which is not to depend on this machine's
+beforeEach(() => void vi.spyOn(performance, "now").mockReturnValue(0));
+afterEach(() => void vi.restoreAllMocks());
+
 const file = (name: number) => ({ file: Uint8Array.of(name) });
 
 /** One worker, one batch at a time; it ends when it is told to. The class of a picture is its first byte. */
@@ -43,7 +47,11 @@ function played() {
     ends.shift()!({ outcomes, computeMs });
     await new Promise((done) => setImmediate(done));
   };
-  return { pool: pool as unknown as WorkerPool, jobs, finish };
+  /** How many batches there are depends on the pace. */
+  const finishAll = async (): Promise<void> => {
+    while (ends.length > 0) await finish();
+  };
+  return { pool: pool as unknown as WorkerPool, jobs, finish, finishAll };
 }
 
 test("what came while a batch was computed makes up the next one, and everyone gets the own answer", async () => {
@@ -108,27 +116,27 @@ test("who leaves is not computed", async () => {
 
 test("refused is only what could not be answered in time at the highest price", async () => {
   expect(mostWaiting(OPTIONS, 4)).toBe(6); // 0.6 of 40 ms, at 4 ms each
-  const { pool, finish } = played();
+  const { pool, finishAll } = played();
   const queue = createQueue(OPTIONS, () => pool, 4);
   const answers = Array.from({ length: 6 }, (_, name) => queue.enqueue({ picture: file(name) }));
   expect(() => queue.enqueue({ picture: file(99) })).toThrow(Overloaded);
-  for (let batch = 0; batch < 6; batch++) await finish(4);
+  await finishAll();
   expect(await Promise.all(answers)).toHaveLength(6);
   await queue.idle();
 });
 
 test("however slow, a picture for each worker may wait", async () => {
-  const { pool, finish } = played();
+  const { pool, finishAll } = played();
   const queue = createQueue(OPTIONS, () => pool, 1000);
   const answers = [1, 2].map((name) => queue.enqueue({ picture: file(name) })); // one at work, one waits
   expect(() => queue.enqueue({ picture: file(99) })).toThrow(Overloaded);
-  for (let batch = 0; batch < 2; batch++) await finish();
+  await finishAll();
   expect(await Promise.all(answers)).toHaveLength(2);
 });
 
 test("a batch is what a worker answers in its part of the promised time", () => {
   expect(batchSize(OPTIONS, 0.1)).toBe(4); // as many as may be
-  expect(batchSize(OPTIONS, 2)).toBe(2); // an eighth of 40 ms, at 2 ms each
-  expect(batchSize({ ...OPTIONS, workers: 2 }, 2)).toBe(1);
+  expect(batchSize(OPTIONS, 3)).toBe(3); // a quarter of 40 ms, at 3 ms each
+  expect(batchSize({ ...OPTIONS, workers: 2 }, 3)).toBe(1);
   expect(batchSize(OPTIONS, 1000)).toBe(1);
 });
