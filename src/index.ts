@@ -4,6 +4,7 @@ export { readImage } from "./dataset/image-file.ts";
 export { type OpenOptions, openDataset } from "./dataset/open.ts";
 export { type ShapesOptions, shapesDataset } from "./dataset/shapes.ts";
 export { UserError } from "./errors.ts";
+export type { Confusion } from "./evaluation/confusions.ts";
 export type { DetailedEvaluation, EvaluationDetails } from "./evaluation/details.ts";
 export type { EvaluationFigures } from "./evaluation/figures.ts";
 export { type ExitLogits, openExitLogits } from "./exits/exit-logits.ts";

@@ -252,7 +252,7 @@ async function learnTable(path: string, flags: LearnFlags, progress: Progress): 
   const { figures } = result;
   const missing = ["No example pictures: an exit table has none."];
   const { evaluation, file } = evaluationFile(result);
-  const report = await reportFile(folder, { model: null, evaluation, examples: null, missing });
+  const report = await reportFile(folder, { model: null, evaluation, examples: null, suspects: null, missing });
   const beside = new Map([file, report]);
   await withFolder(folder, (files) => writePolicy(files, { policy, dataset, seed, version: VERSION, figures }, beside));
   progress.note(`report: ${reportPath(folder)}`);

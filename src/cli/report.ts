@@ -16,6 +16,7 @@ import {
   reportFile,
   reportPath,
 } from "../report/run-report.ts";
+import { storedSuspects } from "../report/suspect-files.ts";
 import { evaluateInDetail } from "../story/node.ts";
 import {
   askedOf,
@@ -99,11 +100,12 @@ async function reportParts(
   });
   const { evaluation, file } = evaluationFile(result);
   await replaceFile(join(run, file[0]), file[1]);
-  return { model, evaluation, examples: await exampleExits(model, result, data), missing: [] };
+  const examples = await exampleExits(model, result, data);
+  return { model, evaluation, examples, suspects: await storedSuspects(run), missing: [] };
 }
 
 function without(model: Model | null, reason: string): ReportParts {
-  return { model, evaluation: null, examples: null, missing: [reason] };
+  return { model, evaluation: null, examples: null, suspects: null, missing: [reason] };
 }
 
 /** The test images that the model's figures are about, or why there are no pictures in the report. */
@@ -154,5 +156,6 @@ export function sourceOfRun({ data }: RunStart, name: string): string | null {
 /** What was found out when the images were there. */
 async function storedEvaluation(run: string, model: Model | null): Promise<Omit<ReportParts, "missing">> {
   const stored = (await holds(run, EVALUATION)) ? await readJsonFile(join(run, EVALUATION)) : model?.figures;
-  return { model, evaluation: (stored ?? null) as ReportParts["evaluation"], examples: null };
+  const evaluation = (stored ?? null) as ReportParts["evaluation"];
+  return { model, evaluation, examples: null, suspects: await storedSuspects(run) };
 }

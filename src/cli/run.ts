@@ -4,7 +4,7 @@ import { UserError } from "../errors.ts";
 import type { EvaluationFigures } from "../evaluation/figures.ts";
 import { loadModel, writeModel } from "../model/model-folder.ts";
 import { evaluationFile, exampleExits, reportFile, reportPath } from "../report/run-report.ts";
-import { SUSPECTS, suspectFiles } from "../report/suspect-files.ts";
+import { GALLERY, suspectFiles } from "../report/suspect-files.ts";
 import { reportText } from "../report/text.ts";
 import { evaluateInDetail, learnPolicy } from "../story/node.ts";
 import { compareFolders } from "./compare.ts";
@@ -124,13 +124,13 @@ async function learnAndEvaluate({ data, network, folder, runtime }: Trained, pro
   const model = { network, policy, figures };
   const examples = await exampleExits(model, result, data);
   const { evaluation, file } = evaluationFile(result);
-  const report = await reportFile(folder.path, { model, evaluation, examples, missing: [] });
-  const suspects = await suspectFiles(data, policy, result.answers);
-  await writeModel(folder.files, model, new Map([file, report, ...suspects.files]));
+  const { suspects, files } = await suspectFiles(data, policy, result.answers);
+  const report = await reportFile(folder.path, { model, evaluation, examples, suspects, missing: [] });
+  await writeModel(folder.files, model, new Map([file, report, ...files]));
   folder.log({ kind: "evaluate", ...figures });
   progress.note(`report: ${reportPath(folder.path)}`);
-  if (suspects.count > 0)
-    progress.note(`suspects: ${suspects.count} pictures whose labels may be wrong: ${join(folder.path, SUSPECTS)}`);
+  if (suspects.length > 0)
+    progress.note(`suspects: ${suspects.length} pictures whose labels may be wrong: ${join(folder.path, GALLERY)}`);
   return figures;
 }
 

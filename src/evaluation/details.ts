@@ -9,6 +9,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { YardstickProblem } from "../yardsticks/yardstick.ts";
 import { yardsticksFor } from "../yardsticks/yardsticks.ts";
 import { type TradeOffPoint, tradeOffCurve } from "./comparison.ts";
+import { type Confusion, confusions } from "./confusions.ts";
 import type { EvaluationFigures } from "./figures.ts";
 
 /** The images whose confidence at an exit is in one of 15 bins of equal width. */
@@ -48,6 +49,8 @@ export interface EvaluationDetails {
   readonly calibration: readonly ExitCalibration[];
   /** The agent's first, then one for each yardstick. */
   readonly curves: readonly PolicyCurve[];
+  /** Of the answers at the exits taken. */
+  readonly confusions: readonly Confusion[];
 }
 
 /** What `evaluation.json` holds. */
@@ -78,7 +81,11 @@ export async function evaluationDetails(options: DetailOptions): Promise<Evaluat
     priorWeight: policy.agent.priorWeights[exit]!,
     bins: confidenceBins(answers, exit, exits),
   }));
-  return { calibration, curves: [await agentCurve(options), ...(await yardstickCurves(options))] };
+  return {
+    calibration,
+    curves: [await agentCurve(options), ...(await yardstickCurves(options))],
+    confusions: confusions(answers, exits),
+  };
 }
 
 /** All images by their confidence at one exit. @param taken [N] exit that each of them left at */

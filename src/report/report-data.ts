@@ -19,6 +19,12 @@ export interface ExitExamples {
   readonly pictures: readonly ExamplePicture[];
 }
 
+/** A picture whose label may be wrong. */
+export interface SuspectPicture extends ExamplePicture {
+  /** of the file within the data, or its number where it has no name */
+  readonly name: string;
+}
+
 /** All that `report.html` shows; whatever is null or empty is left out of it. */
 export interface ReportData {
   /** name of the run folder */
@@ -30,6 +36,8 @@ export interface ReportData {
   readonly evaluation: DetailedEvaluation | EvaluationFigures | null;
   /** [E] */
   readonly examples: readonly ExitExamples[] | null;
+  /** the surest contradictions first; null where nobody looked for them */
+  readonly suspects: readonly SuspectPicture[] | null;
   /** what the report could not show, and how to get it; one sentence each */
   readonly missing: readonly string[];
 }

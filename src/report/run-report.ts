@@ -15,7 +15,7 @@ import type { ExitExamples, ReportData } from "./report-data.ts";
 const REPORT = "report.html";
 
 /** What a report is made of, besides what lies in the folder as text. */
-export interface ReportParts extends Pick<ReportData, "evaluation" | "examples" | "missing"> {
+export interface ReportParts extends Pick<ReportData, "evaluation" | "examples" | "suspects" | "missing"> {
   readonly model: Model | null;
 }
 

@@ -1,10 +1,17 @@
-/** A run's suspects beside its report: `suspects.csv` and, with the pictures, `suspects.html`. */
+/** A run's suspects: `suspects.csv`, with the pictures `suspects.html`, and `suspects.json` for report and page. */
+import { join } from "node:path";
 import type { Dataset, Samples } from "../dataset/dataset.ts";
 import { type Suspect, suspects } from "../evaluation/suspects.ts";
 import { type AnswerTable, answersOf } from "../exits/answers.ts";
+import { readJsonFile } from "../files/reader.ts";
+import { holds } from "../model/model-folder.ts";
 import { type LearnedPolicy, validationOf } from "../policy/learned-policy.ts";
 import { pngAddress } from "./examples.ts";
 import { galleryHtml } from "./gallery.ts";
+import type { SuspectPicture } from "./report-data.ts";
+
+/** For report and page. */
+const SUSPECTS = "suspects.json";
 
 const MOST = 50;
 const ABOUT =
@@ -12,14 +19,16 @@ const ABOUT =
   "None of them was trained on.";
 
 /** The gallery, for people. */
-export const SUSPECTS = "suspects.html";
+export const GALLERY = "suspects.html";
 
-/** @returns the files, and how many suspects there are; none of both if there is no suspect */
-export async function suspectFiles(
-  data: Dataset,
-  policy: LearnedPolicy,
-  test: AnswerTable,
-): Promise<{ readonly files: ReadonlyMap<string, string>; readonly count: number }> {
+interface Found {
+  /** All of them are there even if nothing is suspected: what an earlier look left is replaced. */
+  readonly files: ReadonlyMap<string, string>;
+  readonly suspects: readonly SuspectPicture[];
+}
+
+/** Looks for them on validation and test. */
+export async function suspectFiles(data: Dataset, policy: LearnedPolicy, test: AnswerTable): Promise<Found> {
   const splits: [string, Samples | null, AnswerTable][] = [
     ["validation", data.validation, answersOf(validationOf(policy), policy.agent)],
     ["test", data.test, test],
@@ -30,24 +39,41 @@ export async function suspectFiles(
       : [],
   );
   const chosen = found.sort((a, b) => b.confidence - a.confidence).slice(0, MOST);
-  if (chosen.length === 0) return { files: new Map(), count: 0 };
   const { classes } = data;
   const rows = chosen.map(({ split, name, label, answer, confidence, labelProbability }) =>
     [split, name, classes[label]!, classes[answer]!, confidence.toFixed(4), labelProbability.toFixed(4)]
       .map(cell)
       .join(","),
   );
-  const pictures = [];
-  for (const { samples, image, name, label, answer, confidence } of chosen)
-    pictures.push({
+  const pictures = await Promise.all(
+    chosen.map(async ({ samples, image, name, label, answer, confidence }) => ({
       png: await pngAddress(samples.pixels.read(image, image + 1), data.imageShape),
-      text: `${name}: labelled ${classes[label]}, looks like ${classes[answer]} (${(100 * confidence).toFixed(0)}%)`,
-    });
+      name,
+      label: classes[label]!,
+      answer: classes[answer]!,
+      confidence,
+    })),
+  );
+  const header = "split,file,label,answer,confidence,label_probability";
   const files = new Map([
-    ["suspects.csv", `split,file,label,answer,confidence,label_probability\n${rows.join("\n")}\n`],
-    [SUSPECTS, galleryHtml("Suspects", ABOUT, [{ title: `${chosen.length} pictures`, pictures }])],
+    ["suspects.csv", `${[header, ...rows].join("\n")}\n`],
+    [GALLERY, gallery(pictures)],
+    [SUSPECTS, JSON.stringify(pictures)],
   ]);
-  return { files, count: chosen.length };
+  return { files, suspects: pictures };
+}
+
+function gallery(pictures: readonly SuspectPicture[]): string {
+  const shown = pictures.map(({ png, name, label, answer, confidence }) => ({
+    png,
+    text: `${name}: labelled ${label}, looks like ${answer} (${(100 * confidence).toFixed(0)}%)`,
+  }));
+  return galleryHtml("Suspects", ABOUT, [{ title: `${shown.length} pictures`, pictures: shown }]);
+}
+
+/** Those of the run that the folder holds; null where it has none. */
+export async function storedSuspects(folder: string): Promise<readonly SuspectPicture[] | null> {
+  return (await holds(folder, SUSPECTS)) ? ((await readJsonFile(join(folder, SUSPECTS))) as SuspectPicture[]) : null;
 }
 
 function nameOf({ names }: Samples, { image }: Suspect, split: string): string {

@@ -27,7 +27,7 @@ export interface AppOptions {
 }
 
 const MODEL_FILES = ["model.json", "network.safetensors", "policy.safetensors", "validation.safetensors"];
-const RUN_FILES = ["config.json", "evaluation.json"];
+const RUN_FILES = ["config.json", "evaluation.json", "suspects.json"];
 
 /** Milliseconds between two signs of life, so that a lost connection is noticed. */
 const HEARTBEAT_MS = 15_000;

@@ -12,7 +12,9 @@ export type RunEvent =
   /** Sent once the file was read to its end, and whenever this changes. */
   | { readonly kind: "state"; readonly state: "waiting" | "live" | "still" }
   /** There is an `evaluation.json`, new or changed. */
-  | { readonly kind: "evaluation" };
+  | { readonly kind: "evaluation" }
+  /** There is a `suspects.json`, new or changed. */
+  | { readonly kind: "suspects" };
 
 export interface FollowOptions {
   /** Where to begin, in bytes; default 0. */
@@ -24,6 +26,8 @@ export interface FollowOptions {
   readonly stillAfterMs?: number;
 }
 
+/** Files of a run that are told of when they change. */
+const RESULTS = ["evaluation", "suspects"] as const;
 /** Bytes read at a time. */
 const CHUNK = 1 << 18;
 const NEWLINE = 0x0a;
@@ -32,7 +36,8 @@ const NEWLINE = 0x0a;
 export async function* followRun(folder: string, options: FollowOptions): AsyncGenerator<RunEvent, void, undefined> {
   const { from = 0, signal, everyMs = 500, stillAfterMs = 60_000 } = options;
   let offset = from;
-  let [state, evaluated] = ["", 0];
+  let state = "";
+  const seen = new Map<string, number>();
   while (!signal.aborted) {
     const metrics = await changeOf(join(folder, "metrics.jsonl"));
     if (offset > (metrics?.size ?? 0)) {
@@ -45,10 +50,10 @@ export async function* followRun(folder: string, options: FollowOptions): AsyncG
       offset = lines.offset;
       yield lines;
     }
-    const evaluation = await changeOf(join(folder, "evaluation.json"));
-    if (evaluation && evaluation.changedMs !== evaluated) {
-      evaluated = evaluation.changedMs;
-      yield { kind: "evaluation" };
+    for (const kind of RESULTS) {
+      const found = await changeOf(join(folder, `${kind}.json`));
+      if (found && found.changedMs !== seen.get(kind)) yield { kind };
+      if (found) seen.set(kind, found.changedMs);
     }
     const now = !metrics ? "waiting" : Date.now() - metrics.changedMs < stillAfterMs ? "live" : "still";
     if (now !== state) yield { kind: "state", state: now };

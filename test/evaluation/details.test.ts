@@ -1,10 +1,24 @@
 import { describe, expect, test } from "vitest";
+import { confusions } from "../../src/evaluation/confusions.ts";
 import { confidenceBins } from "../../src/evaluation/details.ts";
 import { detailOnTable, evaluateOnTable } from "../../src/evaluation/evaluate-table.ts";
 import { answersOf, plainRule } from "../../src/exits/answers.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { tableEvaluation } from "../report/made-up-report.ts";
-import { TABLE, TAKEN } from "./by-hand.ts";
+import { ANSWERED, TABLE, TAKEN } from "./by-hand.ts";
+
+test("what is taken for what, worked out by hand", () => {
+  expect(confusions(ANSWERED, TAKEN)).toEqual([
+    { label: 0, answer: 0, images: 2 },
+    { label: 1, answer: 0, images: 1 }, // image 3 left at exit 2; exit 3 would have been right
+    { label: 1, answer: 1, images: 1 },
+  ]);
+  const atTheEnd = confusions(ANSWERED, new Uint8Array(4).fill(2));
+  expect(atTheEnd.map(({ label, answer, images }) => [label, answer, images])).toEqual([
+    [0, 0, 2],
+    [1, 1, 2],
+  ]);
+});
 
 describe("confidence in bins", () => {
   test("worked out by hand", () => {
@@ -35,6 +49,13 @@ describe("an evaluation in detail", async () => {
       const gap = bins.reduce((sum, bin) => sum + Math.abs(bin.right - bin.images * (bin.meanConfidence ?? 0)), 0);
       expect(gap / figures.samples).toBeCloseTo(figures.exits[exit]!.ece, 10);
     }
+  });
+
+  test("the diagonal of what is taken for what is the accuracy", () => {
+    const right = details.confusions.filter(({ label, answer }) => label === answer);
+    const sum = (some: typeof details.confusions): number => some.reduce((all, { images }) => all + images, 0);
+    expect(sum(details.confusions)).toBe(figures.samples);
+    expect(sum(right) / figures.samples).toBeCloseTo(figures.accuracy, 12);
   });
 
   test("who left is counted once", () => {

@@ -6,7 +6,7 @@ import { jsonInHtml, reportHtml } from "../../src/report/html.ts";
 import { reportFile } from "../../src/report/run-report.ts";
 import { HOSTILE } from "./made-up-report.ts";
 
-const EMPTY = { name: "run", facts: [], metrics: "", evaluation: null, examples: null, missing: [] };
+const EMPTY = { name: "run", facts: [], metrics: "", evaluation: null, examples: null, suspects: null, missing: [] };
 
 describe("the report's data", () => {
   test("comes back as it was, and holds no <", () => {
@@ -36,6 +36,7 @@ describe("a folder's report", () => {
       model: null,
       evaluation: null,
       examples: null,
+      suspects: null,
       missing: ["this"],
     });
     expect(name).toBe("report.html");

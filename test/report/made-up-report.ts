@@ -46,6 +46,7 @@ export async function madeUpReport(runtime: Runtime): Promise<ReportData> {
       exit,
       pictures: exit === 4 ? [] : HOSTILE.map((label) => ({ png: RED_PIXEL, label, answer: "cat", confidence: 0.5 })),
     })),
+    suspects: HOSTILE.map((name) => ({ png: RED_PIXEL, name, label: name, answer: "cat", confidence: 0.9 })),
     missing: ["One thing is missing, and how to get it."],
   };
 }

@@ -64,13 +64,15 @@ test("a file that was begun anew is told from its start", async () => {
   expect(await next()).toEqual({ kind: "lines", lines: ["new"], offset: 4 });
 });
 
-test("a run that adds nothing is still, and its evaluation is announced when it changes", async () => {
+test("a run that adds nothing is still, and its evaluation and suspects are announced when they change", async () => {
   write("a\n");
   const next = follow({ stillAfterMs: 0 });
   expect(await next()).toMatchObject({ kind: "lines" });
   expect(await next()).toEqual({ kind: "state", state: "still" });
   writeFileSync(join(folder, "evaluation.json"), "{}");
   expect(await next()).toEqual({ kind: "evaluation" });
+  writeFileSync(join(folder, "suspects.json"), "[]");
+  expect(await next()).toEqual({ kind: "suspects" });
 });
 
 test("it ends when it is told to", async () => {

@@ -82,6 +82,7 @@ describe.skipIf(!CHROMIUM)(`the report${CHROMIUM ? "" : " (Chromium not found)"}
       "Exits",
       "Where images leave",
       "Classes by exit",
+      "What is taken for what",
       "Confidence at each exit",
       "Calibration of each exit",
       "Exit 1",
@@ -102,14 +103,15 @@ describe.skipIf(!CHROMIUM)(`the report${CHROMIUM ? "" : " (Chromium not found)"}
         const title = (axis) => plot.querySelector('[aria-label="' + axis + '-axis label"]')?.textContent ?? "";
         return { label: plot.getAttribute("role") === "img" ? plot.getAttribute("aria-label") : null, x: title("x"), y: title("y") };
       })`);
-    expect(plots).toHaveLength(3 + 8 + 4 + 4);
+    expect(plots).toHaveLength(4 + 8 + 4 + 4);
     for (const { label, x, y } of plots) {
       expect(label).toMatch(/\w{3,}.*\.$/);
       expect(x, label!).toMatch(/\w/);
-      if (!/^(Where images leave|Classes by exit)/.test(label!)) expect(y, label!).toMatch(/\w/); // these name every row
+      if (!/^(Where images leave|Classes by exit|What is taken for what)/.test(label!)) expect(y, label!).toMatch(/\w/); // these name every row
     }
     expect(plots[0]).toMatchObject({ x: "mean cost per image (M MACs) →", y: "↑ accuracy (%)" });
     expect(await page.locator(".report-examples img").count()).toBe(3 * HOSTILE.length);
+    expect(await page.locator(".ee-suspects img").count()).toBe(HOSTILE.length);
     await page.close();
   });
 

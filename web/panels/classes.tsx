@@ -57,6 +57,7 @@ function meanExit(shares: readonly number[]): number {
   return shares.reduce((sum, share, exit) => sum + share * exit, 0);
 }
 
-function short(name: string): string {
+/** A class's name where there is little room. */
+export function short(name: string): string {
   return name.length > 14 ? `${name.slice(0, 13)}…` : name;
 }

@@ -9,6 +9,7 @@ import type {
   LambdaPoint,
   TrainingProgress,
 } from "../../src/index.ts";
+import type { SuspectPicture } from "../../src/report/report-data.ts";
 
 export type TrainLine = TrainingProgress;
 export type LearnLine = { readonly kind: "learn" } & DqnProgress;
@@ -19,6 +20,9 @@ export type RunLine = TrainLine | LearnLine | EvaluateLine;
 
 /** `evaluation.json`, or the figures of a model that has no more: panels without their data are left out. */
 export type Evaluation = EvaluationFigures & Partial<EvaluationDetails>;
+
+/** `suspects.json`. */
+export type Suspects = readonly SuspectPicture[];
 
 export interface CurvePoint {
   readonly lambda: number;

@@ -1,5 +1,6 @@
 import { CalibrationFigure, ConfidenceFigure } from "./calibration.tsx";
 import { ClassHeatMap } from "./classes.tsx";
+import { ConfusionMatrix } from "./confusions.tsx";
 import { AccuracyCostCurve } from "./curve.tsx";
 import type { Evaluation } from "./data.ts";
 import { ExitSharesFigure, ExitTable } from "./exit-figures.tsx";
@@ -34,7 +35,7 @@ export function EvaluationPanels({ evaluation }: EvaluationPanelsProps) {
 }
 
 function Everything({ evaluation }: EvaluationPanelsProps) {
-  const { curves, calibration, policy, costUnit = "MACs", costMacs } = evaluation;
+  const { curves, calibration, confusions, policy, costUnit = "MACs", costMacs } = evaluation;
   return (
     <>
       <Summary evaluation={evaluation} />
@@ -45,6 +46,7 @@ function Everything({ evaluation }: EvaluationPanelsProps) {
       <ExitTable evaluation={evaluation} />
       <ExitSharesFigure evaluation={evaluation} />
       <ClassHeatMap evaluation={evaluation} />
+      {confusions && <ConfusionMatrix confusions={confusions} evaluation={evaluation} />}
       {calibration && <ConfidenceFigure calibration={calibration} evaluation={evaluation} />}
       {calibration && <CalibrationFigure calibration={calibration} evaluation={evaluation} />}
     </>

@@ -1,6 +1,7 @@
 /** The panels of page and report: plain JSON in, plots and tables out. Load `panels.css` with them. */
 export { AgentPanels } from "./agent.tsx";
 export { AccuracyCostCurve } from "./curve.tsx";
-export { calibrationCurve, type Evaluation, type RunLine, readEvaluation, readLines } from "./data.ts";
+export { calibrationCurve, type Evaluation, type RunLine, readEvaluation, readLines, type Suspects } from "./data.ts";
 export { EvaluationPanels } from "./evaluation.tsx";
+export { SuspectGallery } from "./suspects.tsx";
 export { TrainingPanels } from "./training.tsx";

@@ -1,11 +1,18 @@
 import type { ComponentChildren } from "preact";
 import type { ReportData } from "../../src/report/report-data.ts";
-import { AgentPanels, EvaluationPanels, type RunLine, readLines, TrainingPanels } from "../panels/index.ts";
+import {
+  AgentPanels,
+  EvaluationPanels,
+  type RunLine,
+  readLines,
+  SuspectGallery,
+  TrainingPanels,
+} from "../panels/index.ts";
 import { Examples } from "./examples.tsx";
 
 /** From the results back to how they came about. */
 export function Report({ data }: { readonly data: ReportData }) {
-  const { name, facts, evaluation, examples, missing } = data;
+  const { name, facts, evaluation, examples, suspects, missing } = data;
   const lines = readLines(data.metrics);
   const has = (kind: RunLine["kind"]): boolean => lines.some((line) => line.kind === kind);
   return (
@@ -36,6 +43,11 @@ export function Report({ data }: { readonly data: ReportData }) {
       {examples && (
         <Part title="Examples, easy to hard">
           <Examples exits={examples} />
+        </Part>
+      )}
+      {suspects && suspects.length > 0 && (
+        <Part title="Suspects">
+          <SuspectGallery suspects={suspects} />
         </Part>
       )}
       {has("learn") && (

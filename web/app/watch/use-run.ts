@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { type Evaluation, type RunLine, readEvaluation, readLines } from "../../panels/index.ts";
+import { type Evaluation, type RunLine, readEvaluation, readLines, type Suspects } from "../../panels/index.ts";
 
 export interface WatchedRun {
   /** null where the page was started without one, undefined until that is known */
@@ -7,9 +7,11 @@ export interface WatchedRun {
   readonly state: "connecting" | "lost" | "waiting" | "live" | "still";
   readonly lines: readonly RunLine[];
   readonly evaluation: Evaluation | null;
+  /** null: nobody has looked for them */
+  readonly suspects: Suspects | null;
 }
 
-const NOTHING: WatchedRun = { folder: undefined, state: "connecting", lines: [], evaluation: null };
+const NOTHING: WatchedRun = { folder: undefined, state: "connecting", lines: [], evaluation: null, suspects: null };
 
 /** The run that the server follows. A lost connection comes back by itself and goes on where it was. */
 export function useRun(onTrouble: (problem: unknown) => void): WatchedRun {
@@ -34,13 +36,16 @@ export function useRun(onTrouble: (problem: unknown) => void): WatchedRun {
       const lines = readLines(data);
       setRun((before) => ({ ...before, lines: [...before.lines, ...lines] }));
     });
-    events.addEventListener("restart", () => update({ lines: [], evaluation: null }));
+    events.addEventListener("restart", () => update({ lines: [], evaluation: null, suspects: null }));
     events.addEventListener("state", ({ data }) => update({ state: data }));
     events.addEventListener("evaluation", () => {
       fetchJson("run/evaluation.json").then(
         (evaluation) => update({ evaluation: readEvaluation(evaluation) }),
         onTrouble,
       );
+    });
+    events.addEventListener("suspects", () => {
+      fetchJson("run/suspects.json").then((suspects) => update({ suspects: suspects as Suspects }), onTrouble);
     });
     events.onerror = () => update({ state: "lost" });
     return () => events.close();

@@ -1,4 +1,4 @@
-import { AgentPanels, type Evaluation, EvaluationPanels, TrainingPanels } from "../../panels/index.ts";
+import { AgentPanels, type Evaluation, EvaluationPanels, SuspectGallery, TrainingPanels } from "../../panels/index.ts";
 import { MessageList, useMessages } from "../messages.tsx";
 import { useSteadily } from "../use-steadily.ts";
 import { useRun, type WatchedRun } from "./use-run.ts";
@@ -38,7 +38,7 @@ const STATES: Readonly<Record<WatchedRun["state"], string>> = {
 };
 
 function Run({ run }: { readonly run: WatchedRun }) {
-  const { folder, lines, state } = run;
+  const { folder, lines, state, suspects } = run;
   const evaluation = run.evaluation ?? figuresIn(run);
   const isDone = lines.at(-1)?.kind === "evaluate";
   const learns = lines.some(({ kind }) => kind === "learn");
@@ -51,6 +51,12 @@ function Run({ run }: { readonly run: WatchedRun }) {
         <>
           <h3 class="part">Evaluation</h3>
           <EvaluationPanels evaluation={evaluation} />
+        </>
+      )}
+      {suspects && suspects.length > 0 && (
+        <>
+          <h3 class="part">Suspects</h3>
+          <SuspectGallery suspects={suspects} />
         </>
       )}
       {learns && (
