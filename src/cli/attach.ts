@@ -186,7 +186,7 @@ async function learnAndEvaluate(
     model,
     evaluation,
     examples: await exampleExits(model, result, data),
-      suspects: null,
+    suspects: null,
     missing: ["No curves of a training: the network came trained."],
   });
   await saveModel(out, model, new Map([file, report]));

@@ -29,6 +29,12 @@ export type RecipeInput = {
    * lower rate than convolutions before a batch norm. Default: 1.
    */
   linearRateFactor?: number | undefined;
+  /**
+   * The bias of a whitening layer stays as it is at the start, as its filters do: once it is large, its
+   * activation is a straight line, nothing holds it, and in long trainings the running statistics fall behind
+   * it.
+   */
+  fixedWhitening?: boolean | undefined;
   /** The learning rate over the training. Default: {"name":"triangular"}. */
   schedule?: {
     /** Straight up over the first `warmup` of the training, then straight down to `end` of the peak. */
@@ -159,6 +165,12 @@ export type Recipe = {
    * lower rate than convolutions before a batch norm. Default: 1.
    */
   linearRateFactor: number;
+  /**
+   * The bias of a whitening layer stays as it is at the start, as its filters do: once it is large, its
+   * activation is a straight line, nothing holds it, and in long trainings the running statistics fall behind
+   * it.
+   */
+  fixedWhitening?: boolean | undefined;
   /** The learning rate over the training. Default: {"name":"triangular"}. */
   schedule: {
     /** Straight up over the first `warmup` of the training, then straight down to `end` of the peak. */

@@ -115,6 +115,13 @@ const wholeRecipe = z.strictObject({
       "Times the learning rate, for the weights of linear layers: nothing normalises them, so that they bear a lower rate than " +
         "convolutions before a batch norm.",
     ),
+  fixedWhitening: z
+    .boolean()
+    .optional()
+    .describe(
+      "The bias of a whitening layer stays as it is at the start, as its filters do: once it is large, its activation is a straight " +
+        "line, nothing holds it, and in long trainings the running statistics fall behind it.",
+    ),
   schedule: scheduleSchema.prefault({ name: "triangular" }).describe("The learning rate over the training."),
   initialisation: z.enum(initialisations).default("he").describe("First values of the convolutions."),
   exitWeights: exitWeightsSchema

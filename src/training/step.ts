@@ -33,8 +33,10 @@ export function buildTrainingStep(
   const loss = weightedLoss(network.logits, targets, recipe);
   const raw = gradients(loss, network.parameters);
   const { clipped, norm } = clipByGlobalNorm(raw, recipe.gradientNorm ?? Number.MAX_VALUE);
+  const filters = recipe.fixedWhitening ? network.fixed.map(({ source }) => source.name) : [];
+  const isHeld = ({ source: { name } }: Variable) => filters.includes(name.replace(/\.bias$/, ".weight"));
   const trained = network.parameters.map((parameter, i) => ({
-    ...groupOf(parameter, recipe),
+    ...(isHeld(parameter) ? { rateFactor: 0 } : groupOf(parameter, recipe)),
     parameter,
     gradient: recipe.gradientNorm === null ? raw[i]! : clipped[i]!,
   }));

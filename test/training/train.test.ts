@@ -65,6 +65,20 @@ describe("learning", () => {
     ).toBe(true);
   });
 
+  test("fixedWhitening holds that bias, too, and nothing else", async () => {
+    const { stages, ...rest } = smallBlueprint(0);
+    const [first, ...others] = stages;
+    const layers: Layer[] = [{ type: "whitening", channels: 6 }, { type: "relu" }, ...first!.layers];
+    const recipe = smallRecipe({ epochs: 3, averageDecay: 0.9, fixedWhitening: true });
+    const network = await train({ blueprint: { ...rest, stages: [{ ...first!, layers }, ...others] }, recipe });
+    const isMoved = (name: string): boolean =>
+      weightsOf(network)
+        .get(name)!
+        .data.some((one) => one !== 0);
+    expect(isMoved("stages.0.layers.0.bias")).toBe(false);
+    expect(isMoved("stages.0.layers.3.beta")).toBe(true);
+  });
+
   test("kept in half precision, the weights that are multiplied are rounded to it, and nothing else is", async () => {
     const recipe = { epochs: 1, averageDecay: 0.5 };
     const exact = await train({ recipe: smallRecipe(recipe) });
