@@ -6,7 +6,7 @@ import { count, percent } from "./text.ts";
 export function SuspectGallery({ suspects }: { readonly suspects: Suspects }) {
   return (
     <Panels>
-      <section class="ee-suspects ee-wide" aria-label="Suspects">
+      <div class="ee-suspects ee-wide">
         <p class="ee-note">
           {count(suspects.length)} pictures whose label the last exit most surely denies. Where it is right, the label
           is wrong: look at these first. None of them was trained on. As a list: suspects.csv.
@@ -23,7 +23,7 @@ export function SuspectGallery({ suspects }: { readonly suspects: Suspects }) {
             </li>
           ))}
         </ul>
-      </section>
+      </div>
     </Panels>
   );
 }
