@@ -10,6 +10,7 @@ import { inferRoutes } from "./infer-routes.ts";
 import { keyCheck, keyOf } from "./keys.ts";
 import { modelRoutes } from "./model-routes.ts";
 import { openApi } from "./openapi.ts";
+import { PAGE_PATHS, pageRoutes } from "./page-routes.ts";
 import { BadPicture, Overloaded } from "./request-queue.ts";
 import { RequestMistake, type Service } from "./service.ts";
 import { versionRoutes } from "./version-routes.ts";
@@ -27,8 +28,8 @@ export interface AppOptions {
 
 const REQUEST_TIMEOUT_MS = 30_000;
 const MOST_PICTURES = 256;
-/** What probes ask for, and they have no key. */
-const OPEN = new Set(["/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"]);
+/** What probes ask for, which have no key, and the page, which has to ask for one. */
+const OPEN = new Set(["/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", ...PAGE_PATHS]);
 
 const HEADERS = {
   "x-content-type-options": "nosniff",
@@ -73,6 +74,7 @@ export async function createApp(service: Service, options: AppOptions): Promise<
   feedbackRoutes(app, service);
   modelRoutes(app, service);
   versionRoutes(app, service);
+  pageRoutes(app, service);
   inferRoutes(app, service);
   return app;
 }

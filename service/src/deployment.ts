@@ -1,6 +1,7 @@
 /** A model at work: its folder, workers and queue; replaced by a newer version without a lost request. */
 import { createNodeRuntime, expectedAnswers, loadModel, type Model, pictureOf, UserError } from "earlyexit";
 import { createDriftMeter, type Drift } from "./drift.ts";
+import { createLiveMeter, type LiveMeter } from "./live.ts";
 import type { Picture } from "./messages.ts";
 import { WAIT_SHARE } from "./price.ts";
 import type { Recorder } from "./recorder.ts";
@@ -36,6 +37,8 @@ export interface Deployment {
   readonly folder: string;
   readonly queue: RequestQueue;
   readonly workerIds: readonly number[];
+  /** The last two minutes. */
+  readonly live: LiveMeter;
   /** Against what the version does on validation; null while there are too few answers. */
   readonly drift: Drift | null;
   /** Counts an answer, and keeps it where answers are kept. */
@@ -81,10 +84,14 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
     get workerIds() {
       return now.pool.processIds;
     },
+    get live() {
+      return now.live;
+    },
     get drift() {
       return now.drift.read();
     },
     record(row, picture) {
+      now.live.answered(row.exit, row.price, row.latencyMs);
       if (row.price <= CALM * now.price.base) now.drift.add(row.exit, row.classIndex, row.confidence);
       if (!recorder || !now.logits) return;
       const network = now.model.network.sha256;
@@ -95,7 +102,8 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
       isReloading = true;
       try {
         const [old, fresh] = [now, await start()];
-        now = fresh;
+        const isSameLength = fresh.model.network.stages.length === old.model.network.stages.length;
+        now = isSameLength ? { ...fresh, live: old.live } : fresh;
         queue?.pump();
         await Promise.all([old.pool.close(), old.logits?.close()]);
         return true;
@@ -118,7 +126,7 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
       ? await WorkerPool.start({ model: folder, task: "logits" }, 1, { onRoom: () => recorder.pump() })
       : null;
     const drift = createDriftMeter(await expectedAnswers(model.policy!, price.base, createNodeRuntime({ threads: 1 })));
-    return { id, folder, model, price, pool, logits, drift };
+    return { id, folder, model, price, pool, logits, drift, live: createLiveMeter(model.network.stages.length) };
   }
 
   function priceOptions({ policy }: Model, { lambda }: DeploymentOptions) {

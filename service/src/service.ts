@@ -5,7 +5,7 @@ import type { FastifyRequest } from "fastify";
 import type { Deployment } from "./deployment.ts";
 import type { Learner } from "./learner.ts";
 import type { Metrics } from "./metrics.ts";
-import type { Served, Wish } from "./request-queue.ts";
+import { Overloaded, type Served, type Wish } from "./request-queue.ts";
 import type { Answer } from "./schemas.ts";
 import type { Store } from "./store/store.ts";
 
@@ -64,13 +64,24 @@ export async function ask(service: Service, deployment: Deployment, wish: Wish):
     throw new RequestMistake(`lambda: one from ${from} to ${to} expected, found ${lambda}`);
   const { name } = deployment;
   const asked = performance.now();
-  const served = await deployment.queue.enqueue(wish);
+  const { live } = deployment;
+  live.arrived();
+  const served = await admitted(deployment, wish);
   const id = randomUUID();
   const { exit, classIndex, confidence } = served.answer;
   const latencyMs = performance.now() - asked;
   deployment.record({ id, at: Date.now(), exit, classIndex, confidence, price: served.price, latencyMs }, wish.picture);
   service.metrics.exits.inc({ model: name, version: deployment.version, exit: served.answer.exit });
   return { ...served, id };
+}
+
+async function admitted({ queue, live }: Deployment, wish: Wish): Promise<Served> {
+  try {
+    return await queue.enqueue(wish);
+  } catch (error) {
+    if (error instanceof Overloaded) live.refused();
+    throw error;
+  }
 }
 
 export function describeAnswer(
