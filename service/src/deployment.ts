@@ -93,9 +93,10 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
     record(row, picture) {
       now.live.answered(row.exit, row.price, row.latencyMs);
       if (row.price <= CALM * now.price.base) now.drift.add(row.exit, row.classIndex, row.confidence);
-      if (!recorder || !now.logits) return;
+      if (!recorder) return;
       const network = now.model.network.sha256;
-      recorder.answered({ ...row, model: name, version: now.id, network }, picture, now.logits);
+      const pool = () => (now.model.network.sha256 === network ? now.logits : null);
+      recorder.answered({ ...row, model: name, version: now.id, network }, picture, pool);
     },
     async reload() {
       if (isReloading || (await source.current()).id === now.id) return false;
@@ -105,6 +106,7 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
         const isSameLength = fresh.model.network.stages.length === old.model.network.stages.length;
         now = isSameLength ? { ...fresh, live: old.live } : fresh;
         queue?.pump();
+        recorder?.pump();
         await Promise.all([old.pool.close(), old.logits?.close()]);
         return true;
       } finally {

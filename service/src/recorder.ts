@@ -3,6 +3,7 @@
  * the answer, by a worker of a low priority; where too many wait for it, one in ten is kept, without logits. Answers are written
  * many at a time. Nobody who asks waits for any of it.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Picture } from "./messages.ts";
 import type { Store, StoredAnswer } from "./store/store.ts";
 import type { WorkerPool } from "./worker-pool.ts";
@@ -15,26 +16,29 @@ export interface RecorderOptions {
 }
 
 export interface Recorder {
-  /** @param pool of workers for logits */
-  answered(row: Omit<StoredAnswer, "logits">, picture: Picture, pool: WorkerPool): void;
+  /** @param pool of workers for the logits of the answer's network, as it is then; null: there is none any more */
+  answered(row: Omit<StoredAnswer, "logits">, picture: Picture, pool: () => WorkerPool | null): void;
   /** A worker for logits has room. */
   pump(): void;
   /** Writes what is there. */
   close(): Promise<void>;
 }
 
-const MOST_WAITING = 256;
+/** Of pictures that wait for their logits: what a burst leaves is computed when it is over. */
+const MOST_BYTES = 64 * 2 ** 20;
 const BATCH = 4;
 /** Of those that there is no time for, one in so many is kept. */
 const SAMPLE = 10;
 const FLUSH_MS = 100;
+/** How long the end waits for logits; what is left then is kept without. */
+const CLOSE_MS = 10_000;
 const PRUNE_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 
 interface Waiting {
   readonly row: Omit<StoredAnswer, "logits">;
   readonly picture: Picture;
-  readonly pool: WorkerPool;
+  readonly pool: () => WorkerPool | null;
 }
 
 export function createRecorder({ store, keepPictures, onError }: RecorderOptions): Recorder {
@@ -43,6 +47,7 @@ export function createRecorder({ store, keepPictures, onError }: RecorderOptions
   const pictures: { id: string; at: number; bytes: Uint8Array }[] = [];
   let nextId = 0;
   let skipped = 0;
+  let waitingBytes = 0;
   let atWork = 0;
   let onIdle: (() => void) | null = null;
   let writing: Promise<void> = Promise.resolve();
@@ -55,9 +60,14 @@ export function createRecorder({ store, keepPictures, onError }: RecorderOptions
   }
 
   function pump(): void {
-    for (let pool = waiting[0]?.pool; pool?.hasRoom; pool = waiting[0]?.pool) {
-      const other = waiting.findIndex((one) => one.pool !== pool);
-      void tabulate(pool, waiting.splice(0, other < 0 ? BATCH : Math.min(other, BATCH)));
+    while (waiting.length > 0) {
+      const pool = waiting[0]!.pool();
+      if (pool && !pool.hasRoom) return;
+      const others = waiting.slice(0, BATCH).findIndex((one) => one.pool() !== pool);
+      const batch = waiting.splice(0, others < 0 ? BATCH : others);
+      for (const { picture } of batch) waitingBytes -= bytesOf(picture);
+      if (pool) void tabulate(pool, batch);
+      else for (const { row, picture } of batch) keep(row, null, picture);
     }
   }
 
@@ -98,16 +108,25 @@ export function createRecorder({ store, keepPictures, onError }: RecorderOptions
     answered(row, picture, pool) {
       // what the network's own input was made of is not known
       if ("tensor" in picture) return keep(row, null, picture);
-      if (waiting.length < MOST_WAITING) waiting.push({ row, picture, pool });
-      else if (skipped++ % SAMPLE === 0) keep(row, null, picture);
+      const bytes = bytesOf(picture);
+      if (waitingBytes + bytes <= MOST_BYTES) {
+        waitingBytes += bytes;
+        waiting.push({ row, picture, pool });
+      } else if (skipped++ % SAMPLE === 0) keep(row, null, picture);
       pump();
     },
     pump,
     async close() {
       clearInterval(flushing);
       clearInterval(pruning);
-      if (atWork > 0 || waiting.length > 0) await new Promise<void>((done) => (onIdle = done));
+      if (atWork > 0 || waiting.length > 0)
+        await Promise.race([new Promise<void>((done) => (onIdle = done)), sleep(CLOSE_MS, undefined, { ref: false })]);
+      for (const { row, picture } of waiting.splice(0)) keep(row, null, picture);
       await flush();
     },
   };
+}
+
+function bytesOf(picture: Picture): number {
+  return "file" in picture ? picture.file.byteLength : "pixels" in picture ? picture.pixels.byteLength : 0;
 }
