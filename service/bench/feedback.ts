@@ -17,7 +17,7 @@ import { optimalReturns } from "../../bench/policy-optimal.ts";
 import { lambdaGrid } from "../../src/exits/lambda-grid.ts";
 import { decidingAgent } from "../../src/policy/decider.ts";
 import { imageReturns } from "../../src/policy/feedback.ts";
-import { openStore } from "../src/store/store.ts";
+import { openStore } from "../src/store/open-store.ts";
 import { storeSource } from "../src/version-source.ts";
 import { openModel } from "./materials.ts";
 import { startService } from "./processes.ts";

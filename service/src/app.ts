@@ -11,8 +11,9 @@ import { keyCheck, keyOf } from "./keys.ts";
 import { modelRoutes } from "./model-routes.ts";
 import { openApi } from "./openapi.ts";
 import { PAGE_PATHS, pageRoutes } from "./page-routes.ts";
+import { RequestMistake } from "./request-mistake.ts";
 import { BadPicture, Overloaded } from "./request-queue.ts";
-import { RequestMistake, type Service } from "./service.ts";
+import type { Service } from "./service.ts";
 import { versionRoutes } from "./version-routes.ts";
 import { FatalPicture } from "./worker-pool.ts";
 

@@ -1,8 +1,9 @@
 /** POST /v1/classify: a picture as body, many as multipart, or JSON with base64. */
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { RequestMistake } from "./request-mistake.ts";
 import { BadPicture } from "./request-queue.ts";
 import { classifyQuery, picturesJson } from "./schemas.ts";
-import { ask, clientSignal, deploymentOf, describeAnswer, RequestMistake, type Service } from "./service.ts";
+import { ask, clientSignal, deploymentOf, describeAnswer, type Service } from "./service.ts";
 import { checked } from "./validation.ts";
 
 export function classifyRoutes(app: FastifyInstance, service: Service): void {

@@ -1,8 +1,9 @@
 /** POST /v1/feedback: labels for answers. It is answered when they are safe. */
 import type { FastifyInstance } from "fastify";
 import type { z } from "zod";
+import { RequestMistake } from "./request-mistake.ts";
 import { feedbackSchema, type keptSchema } from "./schemas.ts";
-import { deploymentOf, RequestMistake, type Service } from "./service.ts";
+import { deploymentOf, type Service } from "./service.ts";
 import { checked } from "./validation.ts";
 
 export function feedbackRoutes(app: FastifyInstance, service: Service): void {

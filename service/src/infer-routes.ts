@@ -3,8 +3,9 @@ import { pictureOf, VERSION } from "earlyexit";
 import type { FastifyInstance } from "fastify";
 import type { Deployment } from "./deployment.ts";
 import { encodeOutputs, type OutputTensor, picturesOf, splitBody } from "./infer-tensors.ts";
+import { RequestMistake } from "./request-mistake.ts";
 import type { Served } from "./request-queue.ts";
-import { ask, clientSignal, deploymentOf, RequestMistake, type Service } from "./service.ts";
+import { ask, clientSignal, deploymentOf, type Service } from "./service.ts";
 
 type Named = { Params: { name: string } };
 

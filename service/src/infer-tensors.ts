@@ -1,8 +1,8 @@
 /** Tensors of the Open Inference Protocol, version 2: JSON, and the binary extension (a JSON head, then raw little-endian bytes). */
 import type { z } from "zod";
 import type { Picture } from "./messages.ts";
+import { RequestMistake } from "./request-mistake.ts";
 import { inferSchema, type tensorSchema } from "./schemas.ts";
-import { RequestMistake } from "./service.ts";
 import { checked } from "./validation.ts";
 
 export type InferRequest = z.output<typeof inferSchema>;

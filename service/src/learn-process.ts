@@ -8,7 +8,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { getPriority, setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { continueLearning, createNodeRuntime, type ExitTable, type Judgement, loadModel, saveModel } from "earlyexit";
-import { type Lesson, openStore, type Store } from "./store/store.ts";
+import { openStore } from "./store/open-store.ts";
+import type { Lesson, Store } from "./store/store.ts";
 import { policyFiles, versionOf } from "./version-source.ts";
 
 /** What it is started with. */

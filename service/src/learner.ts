@@ -2,7 +2,7 @@
 import { fork } from "node:child_process";
 import type { Deployment } from "./deployment.ts";
 import type { LearnJob, LearnMessage } from "./learn-process.ts";
-import { RequestMistake } from "./service.ts";
+import { RequestMistake } from "./request-mistake.ts";
 import type { Store, VersionEntry } from "./store/store.ts";
 
 export interface LearnerOptions {

@@ -6,7 +6,8 @@ import { type Deployment, deploy } from "./deployment.ts";
 import { createLearner, type Learner } from "./learner.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createRecorder, type Recorder } from "./recorder.ts";
-import { openStore, type VersionEntry } from "./store/store.ts";
+import { openStore } from "./store/open-store.ts";
+import type { VersionEntry } from "./store/store.ts";
 import { folderSource, storeSource, type VersionSource } from "./version-source.ts";
 
 export interface ServeOptions {

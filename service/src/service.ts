@@ -5,6 +5,7 @@ import type { FastifyRequest } from "fastify";
 import type { Deployment } from "./deployment.ts";
 import type { Learner } from "./learner.ts";
 import type { Metrics } from "./metrics.ts";
+import { RequestMistake } from "./request-mistake.ts";
 import { Overloaded, type Served, type Wish } from "./request-queue.ts";
 import type { Answer } from "./schemas.ts";
 import type { Store } from "./store/store.ts";
@@ -19,15 +20,6 @@ export interface Service {
   readonly learners: ReadonlyMap<string, Learner>;
   /** False once it ends. */
   readonly isReady: () => boolean;
-}
-
-/** A mistake of whoever asks, with its HTTP status. */
-export class RequestMistake extends Error {
-  readonly statusCode: number;
-  constructor(message: string, statusCode = 400) {
-    super(message);
-    this.statusCode = statusCode;
-  }
 }
 
 /** @throws {RequestMistake} 404 if there is none of that name */

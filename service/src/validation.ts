@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { RequestMistake } from "./service.ts";
+import { RequestMistake } from "./request-mistake.ts";
 
 /** @throws {RequestMistake} saying what is wrong first */
 export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown, where: string): z.output<Schema> {

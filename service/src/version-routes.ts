@@ -1,6 +1,7 @@
 /** Versions of a policy: listed, compared, promoted (an older one: rolled back), and learning on by command. */
 import type { FastifyInstance } from "fastify";
-import { deploymentOf, RequestMistake, type Service } from "./service.ts";
+import { RequestMistake } from "./request-mistake.ts";
+import { deploymentOf, type Service } from "./service.ts";
 import type { Store, VersionEntry } from "./store/store.ts";
 
 type Named = { Params: { name: string } };

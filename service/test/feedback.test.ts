@@ -9,7 +9,7 @@ import { type RunningService, serve } from "@earlyexit/server";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { answerSchema, answersSchema } from "../src/schemas.ts";
-import { openStore } from "../src/store/store.ts";
+import { openStore } from "../src/store/open-store.ts";
 import { MODEL, picture } from "./pictures.ts";
 import { hasPostgres, type Postgres, startPostgres } from "./postgres.ts";
 

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openStore, type StoredAnswer, type StoredVersion } from "../src/store/store.ts";
+import { openStore } from "../src/store/open-store.ts";
+import type { StoredAnswer, StoredVersion } from "../src/store/store.ts";
 import { hasPostgres, type Postgres, startPostgres } from "./postgres.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "earlyexit-store-"));

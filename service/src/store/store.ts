@@ -1,10 +1,8 @@
 /**
  * What a service keeps: answers, labels, versions of the policy and, only where asked for, pictures. In: rows. Out: rows, and a promise
- * that is kept only when they are safe. `libsql.ts` is a file in a folder, `postgres.ts` a server; `tables.ts` is what both do alike.
+ * that is kept only when they are safe. `open-store.ts` opens one: `libsql.ts` is a file in a folder, `postgres.ts` a server; `tables.ts` is
+ * what both do alike.
  */
-import { openLibsql } from "./libsql.ts";
-import { openPostgres } from "./postgres.ts";
-
 export interface StoredAnswer {
   readonly id: string;
   /** Milliseconds since 1970. */
@@ -85,12 +83,4 @@ export interface Store {
   /** Rows of each kind. */
   counts(): Promise<{ readonly answers: number; readonly labels: number; readonly pictures: number }>;
   close(): Promise<void>;
-}
-
-/**
- * @param address a folder, made if it is missing, or `postgres://..`
- * @throws {UserError} if it cannot be opened
- */
-export function openStore(address: string): Promise<Store> {
-  return /^postgres(ql)?:\/\//.test(address) ? openPostgres(address) : openLibsql(address);
 }
