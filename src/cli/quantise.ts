@@ -83,7 +83,15 @@ export function quantiseCommand() {
       progress.note(`saved ${flags.out}; recommended lambda ${lambda}; ${nextCommand("evaluate", flags.out, source)}`);
       if (!flags.json) return;
       const { weightBits, kept } = network.rounding;
-      const summary = { folder: flags.out, bytes: bytesOf(network), weightBits, kept, lambda: policy.lambda };
+      const { floatProducts } = network;
+      const summary = {
+        folder: flags.out,
+        bytes: bytesOf(network),
+        weightBits,
+        kept,
+        floatProducts,
+        lambda: policy.lambda,
+      };
       process.stdout.write(`${JSON.stringify({ ...summary, version: VERSION }, null, 2)}\n`);
     });
 }
@@ -95,8 +103,14 @@ function networkText(network: QuantisedNetwork, float: StagedNetwork): string {
   return (
     `${network.name} in 8 bits: weights of ${weightBits} bits, ranges of ${points.flat().length} maps, ` +
     `${formatCount(bytesOf(network))} bytes where the float network has ${formatCount(bytesOf(float))}; ` +
-    `in float stay ${inFloat.join(", ") || "no convolutions"}`
+    `in float stay ${inFloat.join(", ") || "no convolutions that could be in 8 bits"}, and ${counted(network.floatProducts) || "nothing else"}`
   );
+}
+
+/** "Gemm (4 times)" */
+function counted(operators: readonly string[]): string {
+  const times = (name: string): number => operators.filter((one) => one === name).length;
+  return [...new Set(operators)].map((name) => `${name} (${times(name)} times)`).join(", ");
 }
 
 function bytesOf({ stages }: StagedNetwork): number {

@@ -35,6 +35,7 @@ export function modelCard(network: StagedNetwork, policy: LearnedPolicy, manifes
     measured(figures),
     dial(policy, manifest),
     limits(network),
+    ...eightBits(network),
     `## Runtime\n\nONNX Runtime ${manifest.leastRuntime} and later: standard operators of opset ${manifest.opset}.`,
     `## Licence and version\n\nMIT. Written by earlyexit ${VERSION}; trained by earlyexit ${provenance.version}, seed ${provenance.seed}.`,
   ];
@@ -97,6 +98,22 @@ function dial({ calibration }: LearnedPolicy, { lambda, costs }: Manifest): stri
       : []),
     `Cost of leaving at each exit: ${costs.exitMacs.map(formatMacs).join(", ")}; without any exits: ${formatMacs(costs.fullMacs)}.`,
   ].join("\n\n");
+}
+
+/** How it is rounded, and where its answers hold. */
+function eightBits({ precision, description }: StagedNetwork): string[] {
+  if (precision !== "int8") return [];
+  const { weightBits } = description.rounding as { weightBits: number };
+  const agree =
+    weightBits === 7
+      ? "No sum of two products can then leave 16 bits, so that processors with and without instructions for 8 bits (VNNI) add up alike; " +
+        "it was run on one with them."
+      : "Processors without instructions for 8 bits (VNNI) may let sums of two products saturate, and then answer otherwise.";
+  return [
+    `## Eight bits\n\nConvolutions are computed in integers: weights of ${weightBits} bits, activations of 8. ${agree} ` +
+      "Activations between convolutions, heads and decisions are floats, whose last digits differ from processor to processor: a step of " +
+      "1 in 256 may then fall to the other side.",
+  ];
 }
 
 function limits(network: StagedNetwork): string {

@@ -14,7 +14,7 @@ import type { StagedNetwork } from "../network/staged-network.ts";
 import type { Agent } from "../policy/agent.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
 import { qWeightShapes } from "../policy/q-network.ts";
-import { readQuantised, roundingSchema } from "../quantise/read.ts";
+import { readImportedQuantised, readQuantised, roundingSchema } from "../quantise/read.ts";
 import {
   checked,
   type Digests,
@@ -52,7 +52,7 @@ export async function readModel(
   const described = parseModel(bytes, main);
   const files = describedFiles(read, described.files, where, "a model folder");
   const network =
-    described.network.kind === "imported"
+    described.network.kind === "imported" || described.network.kind === "importedInt8"
       ? await readImported(describedBytes(read, described.files, where, "a model folder"), described, where)
       : await readNetwork(files, described, where);
   const { policy, figures } = described;
@@ -126,9 +126,15 @@ const networkParts = z.discriminatedUnion("kind", [
   ofBlueprint.extend({ kind: z.literal("int8"), rounding: roundingSchema }),
 ]);
 
-function readImported(read: ReadBytes, { network, classes, provenance }: ModelDescription, where: string) {
-  const { sha256: _, ...described } = network;
-  return readImportedNetwork(described, { classes, provenance }, read, where);
+/** Somebody else's, in floats or in 8 bits. */
+async function readImported(
+  read: ReadBytes,
+  { network, classes, provenance }: ModelDescription,
+  where: string,
+): Promise<StagedNetwork> {
+  const { sha256: _, kind, rounding, ...described } = network;
+  const base = await readImportedNetwork({ kind: "imported", ...described }, { classes, provenance }, read, where);
+  return kind === "importedInt8" ? readImportedQuantised(base, rounding, where) : base;
 }
 
 /** One of ours, in floats or in 8 bits. */

@@ -129,7 +129,7 @@ export interface StagedNetwork {
 
 /** Plain JSON; `kind` tells which maker reads it. */
 export interface NetworkDescription {
-  readonly kind: "blueprint" | "imported" | "int8";
+  readonly kind: "blueprint" | "imported" | "int8" | "importedInt8";
   readonly [field: string]: unknown;
 }
 

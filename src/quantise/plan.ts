@@ -71,6 +71,15 @@ export function planStage(network: StagedNetwork, stage: number, batch: number):
   return { stage, from, built, points, convolutions, users, results };
 }
 
+/** Operators that multiply and stay in float, whatever is chosen: heads, products of maps, convolutions whose weights are computed. */
+export function floatProducts({ convolutions, results }: StagePlan): string[] {
+  const integer = new Set<Source>(convolutions.map(({ source }) => source));
+  const isProduct = (node: Node): boolean => PRODUCTS.includes(node.operator) && !integer.has(node);
+  return [...results.keys()].filter(isProduct).map(({ operator }) => operator);
+}
+
+const PRODUCTS = ["Conv", "ConvTranspose", "Gemm", "MatMul", "Einsum", "LSTM", "GRU"];
+
 function floatsOf({ source }: Tensor): Float32Array | null {
   return source.kind === "constant" && source.data instanceof Float32Array ? source.data : null;
 }

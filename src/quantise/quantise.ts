@@ -10,6 +10,7 @@ import { type Dataset, subset } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
 import { show } from "../graph/tensor.ts";
 import type { BlueprintNetwork } from "../network/blueprint-network.ts";
+import type { ImportedNetwork } from "../network/imported-network.ts";
 import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
 import { permutation, seededRandom } from "../random.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -17,7 +18,7 @@ import { chooseSteps } from "./choose.ts";
 import { type AllSteps, type Convolution, changedAnswers, logitsWith, type Trial, worstFirst } from "./effects.ts";
 import { floatLogits } from "./imitation.ts";
 import { observe } from "./observe.ts";
-import { planStage, type StagePlan } from "./plan.ts";
+import { floatProducts, planStage, type StagePlan } from "./plan.ts";
 import { foldedNetwork, type QuantisedNetwork, quantisedNetwork, roundedNetwork } from "./quantised-network.ts";
 import { largestStep } from "./stored.ts";
 
@@ -47,14 +48,15 @@ const BATCH = 32;
 const COMPARED = 64;
 
 /**
- * @throws {UserError} if the network is in 8 bits already or is not made from a blueprint, if the pictures are of another shape or too
- *   few, or if a loss is not kept even with every convolution in float
+ * @throws {UserError} if the network is in 8 bits already or has no convolution, if the pictures are of another shape or too few, or if a
+ *   loss is not kept even with every convolution in float
  */
 export async function quantise(options: QuantiseOptions): Promise<QuantisedNetwork> {
   const { network, data, runtime, images = 256, keep = 0, maxLoss, weightBits = 7, seed = 1, onProgress } = options;
-  const folded = foldedNetwork(ownNetwork(network));
+  const folded = floatNetwork(network);
   const batches = calibrationBatches(network, data, images, seed);
   const plans = folded.stages.map((_, k) => planStage(folded, k, BATCH));
+  checkConvolutions(network, plans);
   const observed = await observe(runtime, plans, batches);
   const compared = batches.slice(0, COMPARED / BATCH);
   const trial: Trial = {
@@ -72,19 +74,27 @@ export async function quantise(options: QuantiseOptions): Promise<QuantisedNetwo
   const kept = keptOf(plans, worst.slice(0, await keptCount(all, steps, worst, keep, maxLoss)));
   const points = plans.map((plan, k) => plan.points.map(({ operator }, i) => ({ of: operator, ...steps[k]![i]! })));
   const rounding = { weightBits, kept, points };
-  return quantisedNetwork(roundedNetwork(folded, rounding), rounding);
+  const rounded = "blueprint" in folded ? roundedNetwork(folded, rounding) : folded;
+  return quantisedNetwork(rounded, rounding);
 }
 
-function ownNetwork(network: StagedNetwork): BlueprintNetwork {
+/** Without batch norm where it is one of ours; somebody else's is left as it came. */
+function floatNetwork(network: StagedNetwork): BlueprintNetwork | ImportedNetwork {
   if (network.precision === "int8")
     throw new UserError(
       `quantise: a network in floats expected, found ${network.name} in 8 bits already; give the one it was made from`,
     );
-  if (network.description.kind !== "blueprint")
-    throw new UserError(
-      `quantise: a network made from a blueprint expected, found ${network.name} of kind ${network.description.kind}; train one`,
-    );
-  return network as BlueprintNetwork;
+  return network.description.kind === "blueprint"
+    ? foldedNetwork(network as BlueprintNetwork)
+    : (network as ImportedNetwork);
+}
+
+function checkConvolutions({ name }: StagedNetwork, plans: readonly StagePlan[]): void {
+  if (plans.some(({ convolutions }) => convolutions.length > 0)) return;
+  const found = [...new Set(plans.flatMap(floatProducts))].join(", ");
+  throw new UserError(
+    `quantise: convolutions of constant float weights over maps expected in ${name}, found ${found || "no products"}, which stay in float; keep the float network`,
+  );
 }
 
 /** Normalised training pictures, drawn with the seed, in batches. */

@@ -5,9 +5,10 @@ import { transpose } from "../graph/layout.ts";
 import { constant, scalar, type Tensor } from "../graph/tensor.ts";
 import { type BlueprintNetwork, blueprintNetwork } from "../network/blueprint-network.ts";
 import { foldBatchNorm } from "../network/folding.ts";
+import type { ImportedNetwork } from "../network/imported-network.ts";
 import type { BuiltStageTensors, Stage, StagedNetwork, TensorSpec } from "../network/staged-network.ts";
 import type { NamedArray, Weights } from "../network/weights.ts";
-import { planStage, roundedPoints, type StagePlan } from "./plan.ts";
+import { floatProducts, planStage, roundedPoints, type StagePlan } from "./plan.ts";
 import { rewriteStage } from "./rewrite.ts";
 import { type Steps, weightScales, weightSteps, weightsFrom } from "./steps.ts";
 import { largestStep, storedWeights } from "./stored.ts";
@@ -24,6 +25,8 @@ export interface Rounding {
 
 export interface QuantisedNetwork extends StagedNetwork {
   readonly rounding: Rounding;
+  /** Operators that multiply and stay in float whatever is chosen, by name, in the order of the network. */
+  readonly floatProducts: readonly string[];
 }
 
 /** Channels last, as the kernels for 8 bits have them: a map that is handed on needs not be turned round twice. */
@@ -31,30 +34,22 @@ const TO_CHANNELS_LAST = [0, 2, 3, 1];
 const TO_CHANNELS_FIRST = [0, 3, 1, 2];
 
 /**
- * @param base the float network, its weights rounded already: see `roundedNetwork`
+ * @param base the float network. One of ours has its weights rounded already: see `roundedNetwork`; its files then hold steps. Those of
+ *   somebody else's are kept as they came, and rounded whenever a graph is built.
  * @throws {RangeError} if the rounding is not for this network
  */
-export function quantisedNetwork(base: BlueprintNetwork, rounding: Rounding): QuantisedNetwork {
+export function quantisedNetwork(base: BlueprintNetwork | ImportedNetwork, rounding: Rounding): QuantisedNetwork {
   const plans = base.stages.map((_, k) => planStage(base, k, 1));
   checkRounding(plans, rounding);
-  const { blueprint, normalisation } = base;
-  const description = { kind: "int8", blueprint, normalisation, rounding } as const;
-  let bytes: Uint8Array | undefined;
+  const { description, files } = isImported(base)
+    ? { description: { ...base.description, kind: "importedInt8" as const, rounding }, files: () => base.files() }
+    : ownParts(base, plans, rounding);
   let digest: string | undefined;
-  const weightFile = (): Uint8Array => {
-    bytes ??= encodeSafetensors(
-      storedWeights(base.weights, integerWeights(base.weights, plans, rounding), rounding.weightBits),
-      {
-        halve: true,
-      },
-    );
-    return bytes;
-  };
   return {
     name: base.name,
     get sha256() {
       const described = JSON.stringify({ classes: base.classes, ...description });
-      digest ??= sha256(new TextEncoder().encode(described), weightFile());
+      digest ??= sha256(new TextEncoder().encode(described), ...files().values());
       return digest;
     },
     precision: "int8",
@@ -66,8 +61,30 @@ export function quantisedNetwork(base: BlueprintNetwork, rounding: Rounding): Qu
     provenance: base.provenance,
     build: (stage, from) => buildStage(base, rounding, stage, from),
     trainable: null,
+    ...(base.original ? { original: base.original } : {}),
     description,
     rounding,
+    floatProducts: plans.flatMap(floatProducts),
+    files,
+  };
+}
+
+function isImported(base: BlueprintNetwork | ImportedNetwork): base is ImportedNetwork {
+  return base.description.kind === "imported";
+}
+
+/** What `model.json` says of one of ours, and its weights as steps. */
+function ownParts(base: BlueprintNetwork, plans: readonly StagePlan[], rounding: Rounding) {
+  const { blueprint, normalisation, weights } = base;
+  let bytes: Uint8Array | undefined;
+  const weightFile = (): Uint8Array => {
+    bytes ??= encodeSafetensors(storedWeights(weights, integerWeights(weights, plans, rounding), rounding.weightBits), {
+      halve: true,
+    });
+    return bytes;
+  };
+  return {
+    description: { kind: "int8" as const, blueprint, normalisation, rounding },
     files: () => new Map([["network.safetensors", weightFile()]]),
   };
 }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { floatArray, type StoredArray } from "../files/safetensors.ts";
 import { type BlueprintNetworkParts, blueprintNetwork } from "../network/blueprint-network.ts";
+import type { ImportedNetwork } from "../network/imported-network.ts";
 import { type QuantisedNetwork, quantisedNetwork, type Rounding } from "./quantised-network.ts";
 import { weightsOfStored } from "./stored.ts";
 
@@ -14,6 +15,23 @@ export const roundingSchema = z.object({
   kept: z.array(z.array(z.int().min(0))),
   points: z.array(z.array(z.object({ of: z.string(), scale: z.number().positive(), zero: step }))),
 });
+
+/** A network of somebody else's in 8 bits. @throws {UserError} if the scales are of another network */
+export function readImportedQuantised(base: ImportedNetwork, described: unknown, where: string): QuantisedNetwork {
+  const parsed = roundingSchema.safeParse(described);
+  if (!parsed.success) {
+    const { path, message } = parsed.error.issues[0]!;
+    throw new UserError(
+      `${where}/model.json: scales expected, found at network.rounding.${path.join(".")}: ${message}; quantise the network again`,
+    );
+  }
+  try {
+    return quantisedNetwork(base, parsed.data);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new UserError(`${where}/model.json: ${cause.message}; quantise the network again`, { cause });
+  }
+}
 
 /**
  * @param arrays of `network.safetensors`
