@@ -3,15 +3,14 @@ import { basename } from "node:path";
 import { UserError } from "../errors.ts";
 import type { TableEvaluation } from "../evaluation/evaluate-table.ts";
 import type { ExitTable } from "../exits/exit-table.ts";
-import { decodeTableFile, type TableFile } from "../exits/table-file.ts";
-import { readFile } from "../files/reader.ts";
-import { sha256 } from "../files/sha256.ts";
+import { decodeTable, TABLE_ARRAYS, type TableFile } from "../exits/table-file.ts";
+import { readSafetensorsFile } from "../files/safetensors-file.ts";
 import type { TablePolicy } from "../model/model.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
 
 export async function readTableFile(path: string): Promise<TableFile & { dataset: TablePolicy["dataset"] }> {
-  const bytes = await readFile(path);
-  return { ...decodeTableFile(bytes, path), dataset: { name: basename(path), sha256: sha256(bytes) } };
+  const { sha256, ...source } = await readSafetensorsFile(path, TABLE_ARRAYS);
+  return { ...decodeTable(source, path), dataset: { name: basename(path), sha256 } };
 }
 
 /** @throws {UserError} unless it fits the table that is learned from */

@@ -16,6 +16,8 @@ export interface TableFile {
 /** Exits and classes are kept in one and two bytes. */
 const MOST_EXITS = 256;
 const MOST_CLASSES = 65_536;
+/** A policy keeps the table that it was learned from: 4 GiB, as much as one file of arrays holds, but for its header and labels. */
+const MOST_LOGITS = 2 ** 30 - 2 ** 24;
 
 /**
  * @param where the file's name, for messages
@@ -23,8 +25,22 @@ const MOST_CLASSES = 65_536;
  *   number, costs that do not rise
  */
 export function decodeTableFile(bytes: Uint8Array, where: string): TableFile {
-  const arrays = decodeSafetensors(bytes, where, ["logits", "labels", "costs"]);
-  const logits = arrayOf(arrays, "logits", "float32 [N, E, K]", bytes, where);
+  const arrays = decodeSafetensors(bytes, where, TABLE_ARRAYS);
+  return decodeTable({ arrays, held: listSafetensors(bytes, where) }, where);
+}
+
+export const TABLE_ARRAYS = ["logits", "labels", "costs"] as const;
+
+/** What a file holds: the arrays of a table, and names, types and shapes of everything for messages. */
+export interface TableSource {
+  readonly arrays: ReadonlyMap<string, StoredArray>;
+  readonly held: readonly string[];
+}
+
+/** The same from arrays that were read already. @throws {UserError} as `decodeTableFile` does */
+export function decodeTable(source: TableSource, where: string): TableFile {
+  const { arrays } = source;
+  const logits = arrayOf(source, "logits", "float32 [N, E, K]", where);
   const [count, exits, classes] = logits.shape as [number, number, number];
   if (logits.shape.length !== 3 || logits.data instanceof Int32Array)
     throw new UserError(`${where}: logits float32 [N, E, K] expected, found ${describe(logits)}; write them so`);
@@ -33,20 +49,24 @@ export function decodeTableFile(bytes: Uint8Array, where: string): TableFile {
       `${where}: logits of at least 1 image, 2 to ${MOST_EXITS} exits and 2 to ${MOST_CLASSES} classes expected, ` +
         `found [${logits.shape}]; the order is images, exits, classes`,
     );
+  if (logits.data.length > MOST_LOGITS)
+    throw new UserError(
+      `${where}: at most ${MOST_LOGITS} logits expected, found ${logits.data.length}; give fewer images`,
+    );
   const wrong = logits.data.findIndex((value) => !Number.isFinite(value));
   if (wrong >= 0)
     throw new UserError(
       `${where}: finite logits expected, found ${logits.data[wrong]} ${place(wrong, exits, classes)}; ` +
         "find out why the network gave that",
     );
-  const labels = labelsOf(arrays, count, classes, bytes, where);
+  const labels = labelsOf(source, count, classes, where);
   const stored = arrays.get("costs");
   if (stored && (stored.shape.length !== 1 || stored.shape[0] !== exits))
     throw new UserError(
       `${where}: costs [${exits}], one per exit, expected, found [${stored.shape}]; give one per exit`,
     );
   return {
-    table: { logits: Float32Array.from(logits.data), labels, count, exits, classes },
+    table: { logits: float32(logits.data), labels, count, exits, classes },
     costs: stored ? increasingCosts([...stored.data], `${where}: costs`) : null,
   };
 }
@@ -74,16 +94,14 @@ export function increasingCosts(list: unknown, where: string): number[] {
   return list as number[];
 }
 
-function arrayOf(
-  arrays: ReadonlyMap<string, StoredArray>,
-  name: string,
-  expected: string,
-  bytes: Uint8Array,
-  where: string,
-): StoredArray {
+/** What is read has no other owner: floats need no copy. */
+function float32(data: StoredArray["data"]): Float32Array {
+  return data instanceof Float32Array ? data : Float32Array.from(data);
+}
+
+function arrayOf({ arrays, held: all }: TableSource, name: string, expected: string, where: string): StoredArray {
   const found = arrays.get(name);
   if (found) return found;
-  const all = listSafetensors(bytes, where);
   const shown =
     all.slice(0, MOST_NAMED).join("; ") + (all.length > MOST_NAMED ? `; and ${all.length - MOST_NAMED} more` : "");
   throw new UserError(`${where}: ${name} ${expected} expected, found ${shown || "nothing"}; write it under that name`);
@@ -92,14 +110,8 @@ function arrayOf(
 /** Arrays that a message lists. */
 const MOST_NAMED = 8;
 
-function labelsOf(
-  arrays: ReadonlyMap<string, StoredArray>,
-  count: number,
-  classes: number,
-  bytes: Uint8Array,
-  where: string,
-): Uint16Array {
-  const stored = arrayOf(arrays, "labels", `of an integer type [${count}]`, bytes, where);
+function labelsOf(source: TableSource, count: number, classes: number, where: string): Uint16Array {
+  const stored = arrayOf(source, "labels", `of an integer type [${count}]`, where);
   if (stored.shape.length !== 1 || stored.shape[0] !== count || stored.data instanceof Float32Array)
     throw new UserError(
       `${where}: labels of an integer type [${count}], one per image, expected, found ${describe(stored)}; give one per image`,

@@ -29,7 +29,7 @@ const TYPES: Readonly<Record<string, { bytesPerValue: number; read: (bytes: Uint
 };
 
 /** Bounds that no network comes near: what a damaged header claims is not believed. */
-const MOST_HEADER_BYTES = 2 ** 24;
+export const MOST_HEADER_BYTES = 2 ** 24;
 const MOST_ARRAYS = 100_000;
 /** Bytes that may lie between two arrays, for alignment. */
 const MOST_PADDING = 63;
@@ -91,37 +91,51 @@ export function decodeSafetensors(
   const arrays = new Map<string, StoredArray>();
   for (const [name, { dtype, shape, data_offsets }] of Object.entries(header)) {
     if (wanted && !wanted.includes(name)) continue;
-    const type = Object.hasOwn(TYPES, dtype) ? TYPES[dtype] : undefined;
-    if (!type)
-      throw new UserError(
-        `${where}: ${name} of type ${Object.keys(TYPES).join(", ")} expected, found ${dtype}; write it as one of these`,
-      );
     const [from, to] = data_offsets;
-    arrays.set(name, { shape, data: type.read(bytes.subarray(start + from, start + to)) });
+    const { read } = valueType(name, dtype, where);
+    arrays.set(name, { shape, data: read(bytes.subarray(start + from, start + to)) });
   }
   return arrays;
 }
 
+/** How values of a type are read. @throws {UserError} if they are not */
+export function valueType(name: string, dtype: string, where: string) {
+  const type = Object.hasOwn(TYPES, dtype) ? TYPES[dtype] : undefined;
+  if (type) return type;
+  throw new UserError(
+    `${where}: ${name} of type ${Object.keys(TYPES).join(", ")} expected, found ${dtype}; write it as one of these`,
+  );
+}
+
 /** What a file holds, for messages: "logits F32 [100, 4, 10]". @throws {UserError} if it is not such a file */
 export function listSafetensors(bytes: Uint8Array, where: string): string[] {
-  const { header } = readHeader(bytes, where);
+  return listed(readHeader(bytes, where).header);
+}
+
+export function listed(header: Header): string[] {
   return Object.entries(header).map(([name, { dtype, shape }]) => `${name} ${dtype} [${shape.join(", ")}]`);
 }
 
-type Header = z.output<typeof headerSchema>;
+/** What a file holds: type, shape, and where the values lie behind the header. */
+export type Header = z.output<typeof headerSchema>;
 type Broken = (expected: string, found: unknown) => UserError;
 
-function readHeader(bytes: Uint8Array, where: string): { header: Header; start: number } {
+/**
+ * @param bytes the file, or as much of its beginning as the header takes
+ * @param size of the whole file
+ * @throws {UserError} if it is no such file, or its arrays do not lie in it as they should
+ */
+export function readHeader(bytes: Uint8Array, where: string, size = bytes.length): { header: Header; start: number } {
   const broken: Broken = (expected, found) =>
     new UserError(
       `${where}: ${expected} expected, found ${found}; the file is damaged or not a safetensors file, get it again`,
     );
   if (bytes.length < 8) throw broken("at least 8 bytes", bytes.length);
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  const most = Math.min(bytes.length - 8, MOST_HEADER_BYTES);
+  const most = Math.min(size - 8, MOST_HEADER_BYTES);
   if (length > most) throw broken(`a header of at most ${most} bytes`, length);
   const header = parseHeader(bytes.subarray(8, 8 + length), where, broken);
-  checkLayout(header, bytes.length - 8 - length, broken);
+  checkLayout(header, size - 8 - length, broken);
   return { header, start: 8 + length };
 }
 

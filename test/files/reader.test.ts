@@ -66,7 +66,7 @@ describe("refused", () => {
     writeFileSync(at("sparse"), "");
     truncateSync(at("sparse"), 2 ** 40);
     const before = process.memoryUsage.rss();
-    await refused(at("sparse"), "at most 2147483648 bytes expected, found 1099511627776");
+    await refused(at("sparse"), "at most 4294967296 bytes expected, found 1099511627776");
     expect(process.memoryUsage.rss() - before).toBeLessThan(2 ** 27);
   });
 
