@@ -48,6 +48,11 @@ export function benchCommand() {
         .default(2000)
         .argParser(number("images", 1, 1e7, true)),
     )
+    .addOption(
+      new Option("--batches <sizes>", "batch sizes, rising, with commas between, 1 first (default 1,32,256)").argParser(
+        batchSizes,
+      ),
+    )
     .option("--against <blueprint>", `also time this network, whole: ${blueprintNames.join(", ")} or a JSON file`)
     .addOption(seedOption())
     .addOption(deviceOption())
@@ -69,6 +74,7 @@ export function benchCommand() {
       const figures = await benchmark(runtime, model, data.test, nodeMeters(), {
         images: flags.images,
         seed: flags.seed ?? 1,
+        ...(flags.batches ? { batches: flags.batches } : {}),
         ...(model.policy ? { oneFile: oneFileGraph(network, model.policy) } : {}),
         ...(int8 ? { int8 } : {}),
         ...(flags.against === undefined
@@ -79,6 +85,15 @@ export function benchCommand() {
       progress.stop();
       say(flags.json ? `${JSON.stringify(figures, null, 2)}\n` : `${benchText(figures, flags.all ?? false)}\n`);
     });
+}
+
+function batchSizes(text: string): number[] {
+  const sizes = text.split(",").map(Number);
+  const isRising = sizes.every((size, i) => Number.isInteger(size) && size > (sizes[i - 1] ?? 0) && size <= 4096);
+  if (isRising && sizes[0] === 1) return sizes;
+  throw new UserError(
+    `--batches: rising whole numbers up to 4096 that begin with 1 expected, found ${text}; everything is compared with single images`,
+  );
 }
 
 /** The model in 8 bits that lies beside a float one, in `<folder>-int8`; null where there is none. */

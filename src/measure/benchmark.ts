@@ -46,6 +46,8 @@ export interface BenchmarkOptions {
   readonly images?: number;
   /** Default: the recommended one and four over the agent's range. */
   readonly lambdas?: readonly number[];
+  /** Batch sizes, rising, 1 first; default 1, 32 and 256. */
+  readonly batches?: readonly number[];
   /** `oneFileGraph` of the model, to be timed at batch 1. */
   readonly oneFile?: GraphDefinition;
   /** A network to be timed as well, with random weights: a time does not depend on them. */
@@ -77,7 +79,7 @@ interface Programs {
 }
 
 /**
- * From the bytes of the images to the answers, at batch 1, 32 and 256.
+ * From the bytes of the images to the answers, at each batch size.
  *
  * @throws {UserError} if the model has no policy, a lambda is outside what it was trained for, or the other network takes other images
  */
@@ -97,12 +99,13 @@ export async function benchmark(
   const order = permutation(seededRandom(seed), samples.count).subarray(0, images);
   const programs = await compile(runtime, model, policy, options);
   const twin = options.int8 ? await openTwin(runtime, options.int8, options.lambdas) : null;
-  const rounds = BATCHES.map((batch) => Math.max(LEAST_BATCHES, Math.ceil(order.length / batch)));
+  const { batches = BATCHES } = options;
+  const rounds = batches.map((batch) => Math.max(LEAST_BATCHES, Math.ceil(order.length / batch)));
   const total = rounds.reduce((a, b) => a + b);
   let done = 0;
   try {
     const results: BatchFigures[] = [];
-    for (const [i, batch] of BATCHES.entries())
+    for (const [i, batch] of batches.entries())
       results.push(
         await compare(batch, rounds[i]!, classifier, programs, twin, lambdas, { samples, order }, meters, (count) => {
           done += count;

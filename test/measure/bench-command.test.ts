@@ -97,3 +97,16 @@ test("another network is timed beside it, and one for other images is refused in
     "earlyexit: against: a network for [3, 32, 32] images expected, found small for [3, 16, 16]; choose another one",
   );
 });
+
+test("batch sizes of one's own", { timeout: 60_000 }, async () => {
+  const { code, stdout } = await bench("model", "--dataset", "shapes", "--batches", "1,4", "--json");
+  expect(code).toBe(0);
+  const { full, stages } = JSON.parse(stdout);
+  expect(full.map(({ batch }: { batch: number }) => batch)).toEqual([1, 4]);
+  expect(new Set(stages.map(({ batch }: { batch: number }) => batch))).toEqual(new Set([1, 4]));
+  for (const wrong of ["4", "1,1", "1,x", "0"]) {
+    const refused = await bench("model", "--batches", wrong);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/--batches: rising whole numbers up to 4096 that begin with 1 expected, found/);
+  }
+});
