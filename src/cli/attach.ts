@@ -103,6 +103,12 @@ function attachOptions() {
       "names of what it tells apart, one per line (default: what config.json beside the file says)",
     )
     .addOption(skipBrokenOption())
+    .addOption(
+      new Option(
+        "--steps <n>",
+        `gradient steps of the policy, of each of six agents (default ${DQN_DEFAULTS.steps})`,
+      ).argParser(number("steps", 1, 1e7, true)),
+    )
     .addOption(seedOption())
     .addOption(deviceOption())
     .addOption(threadsOption())
@@ -152,7 +158,7 @@ async function openedData(
 async function learnAndEvaluate(
   network: ImportedNetwork,
   { data, calibrate }: { data: Dataset; calibrate: Samples | undefined },
-  { out, seed = 1 }: AttachFlags,
+  { out, steps, seed = 1 }: AttachFlags,
   runtime: Runtime,
   progress: Progress,
 ) {
@@ -167,7 +173,7 @@ async function learnAndEvaluate(
       splitSeed: seed,
       runtime,
       signal,
-      options: { seed },
+      options: { seed, ...(steps ? { steps } : {}) },
       onProgress: (one) => progress.learning(one),
     }),
   );

@@ -82,14 +82,20 @@ async function fileInfo(path: string, side: number | undefined): Promise<Network
   return describeNetwork(await prepare(bytes, { runtime, where: path, external, ...(side ? { side } : {}) }));
 }
 
-function fileText({ opset, inputs, answer, parameters, bytes, macs, cuts }: NetworkInfo): string {
+function fileText({ opset, inputs, answer, parameters, bytes, macs, cuts, join }: NetworkInfo): string {
   const shown = inputs.map(({ name, type, shape }) => `${name} ${type} [${shape.join(", ")}]`);
   const head = [
     `inputs: ${shown.join("; ")}`,
     `answer: ${answer.name} [${answer.shape.join(", ")}]${answer.softmax ? ", before the softmax at its end" : ""}`,
     `opset ${opset}; ${formatCount(parameters)} parameters, ${formatCount(bytes)} bytes; ${formatMillions(macs)} M MACs a picture`,
   ];
-  if (cuts.length === 0) return [...head, "no cut: no single tensor lies between input and answer"].join("\n");
+  if (cuts.length === 0) {
+    const why = join ? `: only ${join}` : "";
+    return [
+      ...head,
+      `no cut: no single tensor with work before and behind it lies between input and answer${why}`,
+    ].join("\n");
+  }
   const columns = [
     { title: "cut", align: "left" as const },
     ...["shape", "M MACs before", "after", "share", "bytes handed on"].map((title) => ({ title })),

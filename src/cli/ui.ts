@@ -48,12 +48,17 @@ export function uiCommand() {
 async function offered(model: string | undefined, run: string | undefined): Promise<OfferedModel[]> {
   const own: OfferedModel[] = [];
   if (model !== undefined) {
-    const { policy } = await loadModel(model);
+    const { policy, network } = await loadModel(model);
     if (!policy)
       throw new UserError(
         `${model}: a model with a policy expected, found a network alone; run 'earlyexit learn' first`,
       );
-    own.push({ id: "model", title: basename(resolve(model)), folder: resolve(model) });
+    own.push({
+      id: "model",
+      title: basename(resolve(model)),
+      folder: resolve(model),
+      networkFiles: [...network.files().keys()],
+    });
   }
   if (run !== undefined && resolve(run) !== own[0]?.folder && (await holds(run, "policy.safetensors")))
     own.push({ id: "run-model", title: basename(resolve(run)), folder: resolve(run) });

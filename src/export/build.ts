@@ -96,7 +96,7 @@ function metadataOf({ network }: Model, { agent }: LearnedPolicy, lambda: number
     classes: JSON.stringify(network.classes),
     lambda: JSON.stringify({ from, to, recommended: lambda }),
     dataset: network.provenance.dataset.name,
-    license: "MIT",
+    ...(network.original ? {} : { license: "MIT" }),
     producer: `earlyexit ${VERSION}`,
   };
 }

@@ -37,9 +37,16 @@ export function modelCard(network: StagedNetwork, policy: LearnedPolicy, manifes
     limits(network),
     ...eightBits(network),
     `## Runtime\n\nONNX Runtime ${manifest.leastRuntime} and later: standard operators of opset ${manifest.opset}.`,
-    `## Licence and version\n\nMIT. Written by earlyexit ${VERSION}; trained by earlyexit ${provenance.version}, seed ${provenance.seed}.`,
+    `## Licence and version\n\n${licence(network)} Written by earlyexit ${VERSION}; trained by earlyexit ${provenance.version}, seed ${provenance.seed}.`,
   ];
   return `${sections.join("\n\n")}\n`;
+}
+
+/** Somebody else's network keeps its own. */
+function licence({ original }: StagedNetwork): string {
+  return original
+    ? "The weights of the network as it came stay under its own licence, which its file does not say."
+    : "MIT.";
 }
 
 function trainingData({ dataset }: StagedNetwork["provenance"]): string {

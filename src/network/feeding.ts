@@ -40,6 +40,10 @@ export interface Beside {
 const channelList = z.array(z.number());
 const preprocessorSchema = z.looseObject({
   do_normalize: z.boolean().optional(),
+  do_rescale: z.boolean().optional(),
+  rescale_factor: z.number().positive().optional(),
+  rescale_offset: z.boolean().optional(),
+  do_flip_channel_order: z.boolean().optional(),
   image_mean: channelList.optional(),
   image_std: channelList.optional(),
   size: z
@@ -61,15 +65,34 @@ export function readBeside({ preprocessor, config }: Beside) {
   const { id2label, label_names, pretrained_cfg } = configSchema.safeParse(config ?? {}).data ?? {};
   const sideOf = (size: number | { height?: number | undefined; shortest_edge?: number | undefined } | undefined) =>
     typeof size === "number" ? size : (size?.height ?? size?.shortest_edge);
-  const mean = ofPictures?.image_mean ?? pretrained_cfg?.mean;
-  const std = ofPictures?.image_std ?? pretrained_cfg?.std;
-  const isPlain = ofPictures?.do_normalize === false;
   const named = Object.entries(id2label ?? {}).sort(([a], [b]) => Number(a) - Number(b));
   return {
     side: sideOf(ofPictures?.crop_size) ?? sideOf(ofPictures?.size) ?? pretrained_cfg?.input_size?.at(-1),
-    normalisation: isPlain ? NORMALISATIONS.unit! : mean && std ? { mean, std } : undefined,
+    normalisation: ofPictures && preprocessor ? ofPreprocessor(ofPictures, pretrained_cfg) : plain(pretrained_cfg),
+    channels: ofPictures?.do_flip_channel_order ? ("bgr" as const) : undefined,
     labels: named.length > 0 ? named.map(([, label]) => label) : label_names,
   };
+}
+
+type Lists = { readonly mean?: number[] | undefined; readonly std?: number[] | undefined };
+
+function plain({ mean, std }: Lists = {}): Normalisation | undefined {
+  return mean && std ? { mean, std } : undefined;
+}
+
+/**
+ * A preprocessor gives ((x f - o) - mean) / std for bytes x: f is its factor, o its offset. As numbers for x / 255 these are
+ * (o + mean) / (255 f) and std / (255 f).
+ */
+function ofPreprocessor(told: z.infer<typeof preprocessorSchema>, other: Lists | undefined): Normalisation | undefined {
+  const isPlain = told.do_normalize === false;
+  const known = plain({ mean: told.image_mean ?? other?.mean, std: told.image_std ?? other?.std });
+  const scale = told.do_rescale === false ? 255 : 255 * (told.rescale_factor ?? 1 / 255);
+  const offset = told.rescale_offset ? 1 : 0;
+  if (!isPlain && !known) return undefined;
+  const { mean, std } = isPlain ? NORMALISATIONS.unit! : known!;
+  if (scale === 1 && offset === 0) return { mean, std };
+  return { mean: mean.map((one) => (offset + one) / scale), std: std.map((one) => one / scale) };
 }
 
 /** @throws {UserError} if the main input takes no pictures, or an option does not fit */
@@ -88,10 +111,12 @@ export function feedingOf(
       `${name}: an input for pictures, [batch, 3 or 1, height, width] or [batch, height, width, 3 or 1], expected, ` +
         `found ${input.name} [${input.dims.join(", ")}]; exits are attached to networks that take pictures`,
     );
-  const channels = shape[0] === 1 ? "grey" : (options.channels ?? "rgb");
-  const known = options.normalise === undefined ? readBeside(options.beside ?? {}).normalisation : undefined;
-  const given = options.normalise === undefined ? undefined : parseNormalisation(options.normalise, shape[0], channels);
   const isFloat = /float/.test(input.type);
+  const beside = readBeside(options.beside ?? {});
+  const channels = shape[0] === 1 ? "grey" : (options.channels ?? beside.channels ?? "rgb");
+  const turned = channels === "bgr" ? inverted(beside.normalisation) : beside.normalisation;
+  const known = options.normalise === undefined && isFloat ? turned : undefined; // bytes are given as they are
+  const given = options.normalise === undefined ? undefined : parseNormalisation(options.normalise, shape[0], channels);
   const usual = isFloat ? NORMALISATIONS.imagenet! : BYTES;
   const normalisation = fitting(given ?? known ?? usual, shape[0], name);
   return {
@@ -99,6 +124,11 @@ export function feedingOf(
     picture: { shape, layout: "channelsFirst", channels: shape[0] === 1 ? "grey" : "rgb", normalisation },
     guessed: isFloat && !given && !known,
   };
+}
+
+/** From the order of the network's channels, which is blue first, to red first. */
+function inverted(given: Normalisation | undefined): Normalisation | undefined {
+  return given && { mean: [...given.mean].reverse(), std: [...given.std].reverse() };
 }
 
 function isColour(size: number): boolean {

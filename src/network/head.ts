@@ -6,7 +6,7 @@
 import { reshape } from "../graph/broadcast.ts";
 import { cast, relu } from "../graph/elementwise.ts";
 import { globalMaxPool } from "../graph/inference.ts";
-import { concat } from "../graph/layout.ts";
+import { concat, transpose } from "../graph/layout.ts";
 import { linear } from "../graph/linear.ts";
 import { reduceMean } from "../graph/reduce.ts";
 import { constant, integers, node, type Shape, sizeOf, type Tensor } from "../graph/tensor.ts";
@@ -22,14 +22,26 @@ export interface HeadShape {
 const GRIDS = [4, 2, 1] as const;
 
 /** The finest grid that fits the map and gives at most `most` features; 1 where there is no map. @param shape of the tensor */
-export function gridFor(shape: Shape, most: number): number {
-  if (shape.length !== 4) return 1;
+export function gridFor(given: Shape, most: number): number {
+  if (given.length !== 4) return 1;
+  const shape = channelsFirst(given);
   const side = Math.min(shape[2]!, shape[3]!);
   return GRIDS.find((grid) => grid <= side && featureCount(shape, grid) <= most) ?? 1;
 }
 
+/** A square map whose last two axes differ has its channels last. */
+function isChannelsLast([, a, b, c]: Shape): boolean {
+  return a === b && b !== c;
+}
+
+/** [B, C, H, W] of a map whose channels may be last. */
+function channelsFirst(shape: Shape): Shape {
+  const [batch, a, b, c] = shape as [number, number, number, number];
+  return isChannelsLast(shape) ? [batch, c, a, b] : shape;
+}
+
 /**
- * - a map [B, C, H, W]: its mean over G x G fields, and its maximum -> [B, C G G + C]
+ * - a map [B, C, H, W] or [B, H, W, C]: its mean over G x G fields, and its maximum -> [B, C G G + C]
  * - tokens [B, L, D]: the first one, which may be a class token, and the mean of all -> [B, 2 D]
  * - [B, D]: as it is
  */
@@ -44,15 +56,19 @@ export function pooledFeatures(given: Tensor, grid: number): Tensor {
     ]);
     return concat([first, reduceMean(x, [1])], 1);
   }
-  if (x.shape.length !== 4) return pooledFeatures(reshape(x, [batch, width, 1, sizeOf(x.shape.slice(2))]), 1);
-  return concat([averages(x, grid), globalMaxPool(x)], 1);
+  if (x.shape.length !== 4) return mapFeatures(reshape(x, [batch, width, 1, sizeOf(x.shape.slice(2))]), 1);
+  return mapFeatures(isChannelsLast(x.shape) ? transpose(x, [0, 3, 1, 2]) : x, grid);
+}
+
+function mapFeatures(map: Tensor, grid: number): Tensor {
+  return concat([averages(map, grid), globalMaxPool(map)], 1);
 }
 
 /** F */
 export function featureCount(shape: Shape, grid: number): number {
   if (shape.length === 2) return shape[1]!;
   if (shape.length === 3) return 2 * shape[2]!;
-  return shape.length === 4 ? shape[1]! * (grid * grid + 1) : 2 * shape[1]!;
+  return shape.length === 4 ? channelsFirst(shape)[1]! * (grid * grid + 1) : 2 * shape[1]!;
 }
 
 /** Fields of equal size that cover the map; they overlap where it is no multiple of the grid. */

@@ -7,7 +7,7 @@
  */
 import type { Node } from "../graph/onnx_pb.ts";
 import { nodeMacs } from "./cost.ts";
-import { dependingOn, neededNames } from "./onnx-file.ts";
+import { dependingOn, labelOf, neededNames } from "./onnx-file.ts";
 import type { Prepared, PreparedTensor } from "./prepare.ts";
 import { bytesPerValue } from "./stored-tensor.ts";
 
@@ -169,6 +169,15 @@ function handedBeside({ graph, main, inputs }: Prepared, flow: Flow, position: n
       if (name !== cut && fromInputs.has(name) && !after.has(name)) beside.add(name);
   }
   return [...beside];
+}
+
+/** Of a network without a cut: the operator that joins what ran side by side until there, in words. null if nothing runs so. */
+export function lastJoin(prepared: Prepared): string | null {
+  const { nodes, isMain } = dataFlow(prepared);
+  const join = nodes.findLast(({ input }) => new Set(input.filter((name) => isMain.has(name))).size > 1);
+  return join
+    ? `${labelOf(join)} joins ${[...new Set(join.input.filter((name) => isMain.has(name)))].join(" and ")}`
+    : null;
 }
 
 /** What the network's own classifier reads, before it is pooled: between its last multiplications but one and its last. null if nothing. */

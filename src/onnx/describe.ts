@@ -1,5 +1,5 @@
 /** What `network info` says of somebody else's network. */
-import { type Cut, findCuts, totalMacs } from "./cuts.ts";
+import { type Cut, findCuts, lastJoin, totalMacs } from "./cuts.ts";
 import type { Prepared } from "./prepare.ts";
 import { dimensions, storedBytes, typeName } from "./stored-tensor.ts";
 
@@ -24,9 +24,12 @@ export interface NetworkInfo {
   /** Multiply-accumulates for one picture. */
   readonly macs: number;
   readonly cuts: readonly Cut[];
+  /** Where there is no cut: what joins the ways from input to answer; null if there is one way. */
+  readonly join?: string | null;
 }
 
 export function describeNetwork(prepared: Prepared): NetworkInfo {
+  const cuts = findCuts(prepared);
   const { graph, inputs, answer, classes, hadSoftmax, tensors } = prepared;
   const weights = [...graph.constants.values()].filter(
     ({ dataType }) => !/^(int32|int64|bool)$/.test(typeName(dataType)),
@@ -42,6 +45,7 @@ export function describeNetwork(prepared: Prepared): NetworkInfo {
     parameters: weights.reduce((sum, one) => sum + count(dimensions(one)), 0),
     bytes: weights.reduce((sum, one) => sum + storedBytes(one), 0),
     macs: totalMacs(prepared),
-    cuts: findCuts(prepared),
+    cuts,
+    ...(cuts.length === 0 ? { join: lastJoin(prepared) } : {}),
   };
 }

@@ -28,7 +28,7 @@ export async function openFile(
   where: string,
 ): Promise<InferenceSession> {
   try {
-    return await runtime.createSession(modelBytes(graph, outputs), { threads: 1 }); // short work: waking others costs more
+    return await runtime.createSession(modelBytes(graph, outputs), { threads: 1, quiet: true }); // short work: waking others costs more
   } catch (cause) {
     throw refused(cause, where);
   }
@@ -60,7 +60,7 @@ export async function runFile(
 ): Promise<Map<string, Value>> {
   const taken = new Set(session.inputNames);
   const given = [...feeds].filter(([name]) => taken.has(name)).map(([name, value]) => [name, runtimeTensor(value)]);
-  const results = await session.run(Object.fromEntries(given), fetched);
+  const results = await session.run(Object.fromEntries(given), fetched, { logSeverityLevel: 4 });
   return new Map(Object.entries(results).map(([name, value]) => [name, resultOf(value)]));
 }
 

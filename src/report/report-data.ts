@@ -25,12 +25,25 @@ export interface SuspectPicture extends ExamplePicture {
   readonly name: string;
 }
 
+/** Where an imported network can be cut, and how right a quick probe is there. */
+export interface CutProbe {
+  readonly cut: string;
+  /** Of the network's multiply-accumulates that are spent there, 0..1 */
+  readonly share: number;
+  /** 0..1 */
+  readonly accuracy: number;
+  /** An exit was put there. */
+  readonly chosen: boolean;
+}
+
 /** All that `report.html` shows; whatever is null or empty is left out of it. */
 export interface ReportData {
   /** name of the run folder */
   readonly name: string;
   /** [name, value] */
   readonly facts: readonly (readonly [string, string])[];
+  /** empty where the network is ours */
+  readonly probes?: readonly CutProbe[];
   /** `metrics.jsonl` as it is */
   readonly metrics: string;
   readonly evaluation: DetailedEvaluation | EvaluationFigures | null;

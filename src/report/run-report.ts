@@ -10,7 +10,7 @@ import { networkCost } from "../network/cost.ts";
 import { examplePictures } from "./examples.ts";
 import { formatCount } from "./format.ts";
 import { reportHtml } from "./html.ts";
-import type { ExitExamples, ReportData } from "./report-data.ts";
+import type { CutProbe, ExitExamples, ReportData } from "./report-data.ts";
 
 const REPORT = "report.html";
 
@@ -41,6 +41,7 @@ export async function reportFile(
     ...parts,
     name: basename(resolve(folder)),
     facts: model ? describeModel(model) : [],
+    probes: model ? probesOf(model) : [],
     metrics: await metricsIn(folder),
   });
   return [REPORT, html];
@@ -59,6 +60,12 @@ export function exampleExits(
   { test, imageShape }: Dataset,
 ): Promise<ExitExamples[]> {
   return examplePictures({ samples: test, imageShape, classes: network.classes, answers, exits });
+}
+
+/** What `attach` found at each cut; nothing where the network is ours. */
+function probesOf({ network: { provenance } }: Model): readonly CutProbe[] {
+  const { attached } = provenance.recipe as { attached?: { probes?: readonly CutProbe[] } };
+  return attached?.probes ?? [];
 }
 
 function describeModel({ network }: Model): [string, string][] {

@@ -81,7 +81,7 @@ async function createSession(
     enableMemPattern: options.optimizeFor !== "training",
     ...residentOutputs(device, options),
     ...(options.threads ? { intraOpNumThreads: options.threads } : {}),
-    logSeverityLevel: 3,
+    logSeverityLevel: options.quiet ? 4 : 3,
     // Idle threads of one session would otherwise spin against those of the next one.
     extra: { session: { force_spinning_stop: "1" } },
     ...(options.profilePrefix ? { enableProfiling: true, profileFilePrefix: options.profilePrefix } : {}),

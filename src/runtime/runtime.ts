@@ -16,6 +16,8 @@ export interface SessionOptions {
   readonly resident?: readonly string[];
   /** Writes ONNX Runtime's own profile to a file with this prefix. */
   readonly profilePrefix?: string;
+  /** What goes wrong is thrown, and not written to the terminal besides: for attempts that may fail. */
+  readonly quiet?: boolean;
 }
 
 /** The part of a session's options that leaves outputs where they were computed; only WebGPU has it. */

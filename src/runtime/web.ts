@@ -64,7 +64,7 @@ export async function createWebRuntime(options: WebRuntimeOptions = {}): Promise
         executionProviders: [device],
         graphOptimizationLevel: settings.optimizeFor === "training" ? "extended" : "all",
         ...residentOutputs(device, settings),
-        logSeverityLevel: 3,
+        logSeverityLevel: settings.quiet ? 4 : 3,
         // Idle threads of one session would otherwise spin against those of the next one.
         extra: { session: { force_spinning_stop: "1" } },
       }).catch((cause: Error) => {

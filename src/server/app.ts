@@ -10,6 +10,8 @@ export interface OfferedModel {
   readonly id: string;
   readonly title: string;
   readonly folder: string;
+  /** Names of its network's files; default: that of a network of ours. */
+  readonly networkFiles?: readonly string[];
 }
 
 export interface AppOptions {
@@ -26,7 +28,8 @@ export interface AppOptions {
   readonly follow?: Pick<FollowOptions, "everyMs" | "stillAfterMs">;
 }
 
-const MODEL_FILES = ["model.json", "network.safetensors", "policy.safetensors", "validation.safetensors"];
+const MODEL_FILES = ["model.json", "policy.safetensors", "validation.safetensors"];
+const NETWORK_FILES = ["network.safetensors"];
 const RUN_FILES = ["config.json", "evaluation.json", "suspects.json"];
 
 /** Milliseconds between two signs of life, so that a lost connection is noticed. */
@@ -37,7 +40,8 @@ export function createApp({ page, binaries, devices, models, run, hosts, follow 
   app.use(onlyHosts(hosts), protectiveHeaders);
   app.get("/api/models", (context) => context.json(models.map(({ id, title }) => ({ id, title }))));
   app.get("/api/devices", (context) => context.json(devices));
-  for (const { id, folder } of models) serveFiles(app, `/models/${id}`, namedFiles(folder, MODEL_FILES));
+  for (const { id, folder, networkFiles = NETWORK_FILES } of models)
+    serveFiles(app, `/models/${id}`, namedFiles(folder, [...MODEL_FILES, ...networkFiles]));
   app.get("/api/run", (context) => context.json({ folder: run }));
   if (run !== null) {
     serveFiles(app, "/run", namedFiles(run, RUN_FILES));

@@ -5,7 +5,7 @@
 import type { Samples } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
 import { type ImportedNetwork, importedNetwork, type OpenedNetwork } from "../network/imported-network.ts";
-import { type Cut, findCuts } from "../onnx/cuts.ts";
+import { type Cut, findCuts, lastJoin } from "../onnx/cuts.ts";
 import { VERSION } from "../version.ts";
 import type { AttachOptions } from "./attach-options.ts";
 import { learnHeads } from "./learn-heads.ts";
@@ -13,8 +13,10 @@ import { probeCuts } from "./probe-cuts.ts";
 
 /** What was found on the way: kept with the network, shown in the report. */
 export interface AttachFindings {
-  /** Of a probe at each cut, on training pictures that it did not learn from. */
+  /** Of a probe at each cut, on the pictures that the policy is learned from (few of these: on some training pictures kept aside). */
   readonly probes: readonly { cut: string; share: number; accuracy: number; chosen: boolean }[];
+  /** [E] of each head, the new last one included: where, how large, and how often it is right on the pictures that the policy is learned from. */
+  readonly heads: readonly { cut: string; grid: number; hidden: number; accuracy: number }[];
   /** On the pictures that the policy is learned from: as it came, and with a new last head; null where its classes are others. */
   readonly ownAccuracy: number | null;
   readonly headAccuracy: number;
@@ -34,7 +36,7 @@ export async function attachExits(given: AttachOptions): Promise<Attached> {
   const { network, data, calibrate, seed = 1 } = given;
   const { train, judged } = checkedData(given);
   const cuts = usefulCuts(network, given.at);
-  const probed = await probeCuts(given, train, cuts);
+  const probed = await probeCuts(given, train, judged, cuts);
   const chosen = given.at ? cuts : probed.chosen.map((i) => cuts[i]!);
   const { heads, weights, findings, answerClasses } = await learnHeads(given, train, judged, chosen, probed.mirrors);
   const probes = cuts.map(({ name, share }, i) => ({
@@ -43,7 +45,8 @@ export async function attachExits(given: AttachOptions): Promise<Attached> {
     accuracy: probed.accuracies[i]!,
     chosen: chosen.includes(cuts[i]!),
   }));
-  const all: AttachFindings = { ...findings, probes, calibrated: calibrate !== undefined };
+  const notes = [...probed.notes, ...findings.notes];
+  const all: AttachFindings = { ...findings, notes, probes, calibrated: calibrate !== undefined };
   const provenance = {
     dataset: {
       name: data.name,
@@ -84,11 +87,14 @@ function checkedData({ network, data, calibrate }: AttachOptions): { train: Samp
 /** Those that are asked for, or those worth a probe. */
 function usefulCuts({ prepared, name }: OpenedNetwork, at: readonly string[] | undefined): Cut[] {
   const all = findCuts(prepared);
-  if (all.length === 0)
+  if (all.length === 0) {
+    const join = lastJoin(prepared);
+    const found = join ? `its parts run side by side until ${join}` : "all that it multiplies is in one operator";
     throw new UserError(
-      `attach: a tensor through which all of ${name} passes expected, found none between input and answer; ` +
-        "its parts run side by side to the end, so no exit would save anything",
+      `attach: a tensor through which all of ${name} passes, with work before and behind it, expected, found none: ${found}; ` +
+        "no exit would save anything, take another network",
     );
+  }
   if (!at) {
     const narrow = all.filter(({ isNarrow }) => isNarrow);
     return narrow.length >= 3 ? narrow : all;

@@ -19,8 +19,14 @@ export function widthOf({ prepared }: OpenedNetwork, { name, grid }: Wanted): nu
   return featureCount(prepared.tensors.get(name)!.shape, grid);
 }
 
+/** Of a head with a hidden layer. */
 export function headMacs(network: OpenedNetwork, name: string, classes: number): number {
-  return widthOf(network, { name, grid: gridOf(network, name, HEAD_FEATURES) }) * HIDDEN + HIDDEN * classes;
+  return macsOfHead(widthOf(network, { name, grid: gridOf(network, name, HEAD_FEATURES) }), HIDDEN, classes);
+}
+
+/** @param hidden width of its hidden layer; 0: none */
+export function macsOfHead(features: number, hidden: number, classes: number): number {
+  return hidden > 0 ? features * hidden + hidden * classes : features * classes;
 }
 
 /** Which answers are right, and by how much the largest score leads. @param scores [N, K] */
@@ -35,6 +41,14 @@ export function judged(scores: Float32Array, labels: Uint16Array, classes: numbe
     margin[i] = scores[i * classes + top]! - second;
   }
   return { correct, margin };
+}
+
+/** No more than a tenth of the way from the commonest class's share to always right. */
+export function isNearChance(accuracy: number, labels: Uint16Array, classes: number): boolean {
+  const counts = new Uint32Array(classes);
+  for (const label of labels) counts[label]!++;
+  const chance = Math.max(...counts) / labels.length;
+  return accuracy <= chance + 0.1 * (1 - chance);
 }
 
 export function accuracyOf(correct: Uint8Array): number {

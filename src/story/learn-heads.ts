@@ -2,13 +2,21 @@
 import type { Samples } from "../dataset/dataset.ts";
 import { largest } from "../exits/answers.ts";
 import type { HeadShape } from "../network/head.ts";
-import type { Weights } from "../network/weights.ts";
-import { type Cut, lastFeatures } from "../onnx/cuts.ts";
+import type { OpenedNetwork } from "../network/imported-network.ts";
+import { type Cut, lastFeatures, totalMacs } from "../onnx/cuts.ts";
 import { computeFeatures, type FrozenFeatures, spread, type Wanted } from "../training/frozen-features.ts";
-import { headAnswers, softTargets, trainHead } from "../training/heads.ts";
+import { softTargets } from "../training/heads.ts";
 import type { AttachOptions } from "./attach-options.ts";
-import { accuracyOf, gridOf, HEAD_FEATURES, HIDDEN, judged, MOST_BYTES, widthOf } from "./head-sizes.ts";
+import { betterHead, type LearnedHead } from "./better-head.ts";
+import { accuracyOf, gridOf, HEAD_FEATURES, judged, MOST_BYTES, widthOf } from "./head-sizes.ts";
+import { chosenColumns, ownClasses } from "./own-classes.ts";
 
+/**
+ * The last head comes first: where the network's classes are others, it is the teacher of those before. These learn one after the
+ * other, each with the weights of what goes on behind those before it.
+ *
+ * @param calibration what the policy is learned from: it judges whether a hidden layer pays, and which last exit is better
+ */
 export async function learnHeads(
   given: AttachOptions,
   train: Samples,
@@ -23,45 +31,56 @@ export async function learnHeads(
   const { features, labels, answers, count } = await trainingFeatures(given, train, wanted, mirrors);
   const { answerClasses, notes } = ownClasses(given, answers, labels);
   const own = answerClasses && chosenColumns(answers, count, answerClasses);
-  const shape = (i: number): HeadShape => ({ grid: wanted[i]!.grid, hidden: HIDDEN });
-  const learn = (i: number, targets: Float32Array, weights: Float32Array): Promise<Weights> => {
+  const judges = spread(calibration, Math.floor(MOST_BYTES / 4 / bytesOf(network, wanted)));
+  const known = await computeFeatures(runtime, network, judges, wanted, {
+    onProgress: (done, total) => onProgress?.("judging", done, total),
+  });
+  const reach = { learning: new Float32Array(count).fill(1), judging: new Float32Array(judges.count).fill(1) };
+  const learn = (i: number, targets: Float32Array): Promise<LearnedHead> => {
     onProgress?.("heads", i === names.length - 1 ? 0 : i + 1, names.length);
-    const stop = signal ? { signal } : {};
-    return trainHead(runtime, {
+    return betterHead(runtime, {
       features: features[i]!,
       targets,
-      weights,
+      weights: reach.learning.slice(),
+      judges: { features: known.features[i]!, labels: judges.labels, weights: reach.judging },
       classes,
-      hidden: HIDDEN,
+      fullMacs: totalMacs(network.prepared),
       seed: seed + i,
-      ...stop,
+      ...(signal ? { signal } : {}),
     });
   };
-  // the last one first: where the network's classes are others, it is the teacher of those before
   const lastOne = names.length - 1;
-  const last = await learn(lastOne, softTargets(labels, classes, own), new Float32Array(count).fill(1));
-  const teacher = own ?? headAnswers(features[lastOne]!, count, last, HIDDEN);
-  const targets = softTargets(labels, classes, teacher);
-  const learned: Weights[] = [];
-  const reach = new Float32Array(count).fill(1);
+  const last = await learn(lastOne, softTargets(labels, classes, own));
+  const targets = softTargets(labels, classes, own ?? last.answers.learning);
+  const learned: LearnedHead[] = [];
   for (let i = 0; i < lastOne; i++) {
-    const weights = await learn(i, targets, reach.slice());
-    learned.push(weights);
-    stayOn(reach, headAnswers(features[i]!, count, weights, HIDDEN), classes);
+    const head = await learn(i, targets);
+    learned.push(head);
+    stayOn(reach.learning, head.answers.learning, classes);
+    stayOn(reach.judging, head.answers.judging, classes);
   }
   onProgress?.("heads", names.length, names.length);
   learned.push(last);
-  const ends = await compareEnds(given, calibration, wanted.at(-1)!, last, answerClasses);
-  const isOwn = ends.own !== null && ends.own >= ends.head;
+  const accuracy = (logits: Float32Array): number => accuracyOf(judged(logits, judges.labels, classes).correct);
+  const accuracies = learned.map((head) => accuracy(head.answers.judging));
+  const ownAccuracy = answerClasses && accuracy(chosenColumns(known.answers, judges.count, answerClasses));
+  const isOwn = ownAccuracy !== null && ownAccuracy >= accuracies[lastOne]!;
+  const kept = isOwn ? learned.slice(0, -1) : learned;
   const weights = new Map(
-    learned.flatMap((one, k) =>
-      k === lastOne && isOwn ? [] : [...one].map(([name, value]) => [`heads.${k}.${name}`, value] as const),
-    ),
+    kept.flatMap((one, k) => [...one.weights].map(([name, value]) => [`heads.${k}.${name}`, value] as const)),
   );
-  const heads = names.map((_, k) => (k === lastOne && isOwn ? null : shape(k)));
+  const heads = names.map((_, k): HeadShape | null =>
+    k < kept.length ? { grid: wanted[k]!.grid, hidden: kept[k]!.hidden } : null,
+  );
   const findings = {
-    ownAccuracy: ends.own,
-    headAccuracy: ends.head,
+    heads: learned.map(({ hidden }, k) => ({
+      cut: names[k]!,
+      grid: wanted[k]!.grid,
+      hidden,
+      accuracy: accuracies[k]!,
+    })),
+    ownAccuracy,
+    headAccuracy: accuracies[lastOne]!,
     lastExit: isOwn ? ("own answer" as const) : ("new head" as const),
     notes,
   };
@@ -71,7 +90,7 @@ export async function learnHeads(
 /** Features of the pictures, and of the mirrored ones behind them; fewer pictures where they would not fit into memory. */
 async function trainingFeatures(given: AttachOptions, train: Samples, wanted: readonly Wanted[], mirrors: boolean) {
   const { network, runtime, onProgress } = given;
-  const bytes = 4 * wanted.reduce((sum, one) => sum + widthOf(network, one), 0);
+  const bytes = bytesOf(network, wanted);
   const mirrored = mirrors && 2 * bytes * train.count <= MOST_BYTES;
   const some = spread(train, Math.floor(MOST_BYTES / bytes));
   const passes = mirrored ? [false, true] : [false];
@@ -103,6 +122,11 @@ async function trainingFeatures(given: AttachOptions, train: Samples, wanted: re
   };
 }
 
+/** Of all features of one picture. */
+function bytesOf(network: OpenedNetwork, wanted: readonly Wanted[]): number {
+  return 4 * wanted.reduce((sum, one) => sum + widthOf(network, one), 0);
+}
+
 /** How likely a picture goes on behind an exit: the surer the exit, the less; never nothing. */
 function stayOn(reach: Float32Array, logits: Float32Array, classes: number): void {
   for (let i = 0; i < reach.length; i++) {
@@ -114,62 +138,3 @@ function stayOn(reach: Float32Array, logits: Float32Array, classes: number): voi
 }
 
 const LEAST_REACH = 0.25;
-
-/** Which of the network's own classes the data's are, with what the user should know about it. */
-function ownClasses({ network, data }: AttachOptions, answers: Float32Array, labels: Uint16Array) {
-  const { classes } = data;
-  const width = answers.length / labels.length;
-  const byName = network.labels && classes.map((name) => indexOfName(network.labels!, name));
-  if (byName?.every((index) => index >= 0)) return { answerClasses: byName, notes: [] };
-  if (width !== classes.length)
-    return {
-      answerClasses: null,
-      notes: [
-        `its own ${width} classes are not those of ${data.name}: the last exit is a new head on its last features`,
-      ],
-    };
-  const identity = classes.map((_, k) => k);
-  const accuracy = accuracyOf(judged(answers, labels, width).correct);
-  const chance =
-    Math.max(...identity.map((k) => labels.reduce((sum, label) => sum + (label === k ? 1 : 0), 0))) / labels.length;
-  if (accuracy > chance + 0.5 * (1 - chance) * 0.2) return { answerClasses: identity, notes: [] };
-  return {
-    answerClasses: null,
-    notes: [
-      `its own answers are right for ${(100 * accuracy).toFixed(1)}% of the training pictures, near chance: either its classes have ` +
-        "another order (give --labels), or its pictures are prepared otherwise (try another --normalise, --channels or --layout)",
-    ],
-  };
-}
-
-function indexOfName(labels: readonly string[], name: string): number {
-  const plain = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]/g, "");
-  return labels.findIndex((label) => plain(label) === plain(name));
-}
-
-function chosenColumns(answers: Float32Array, count: number, columns: readonly number[]): Float32Array {
-  const width = answers.length / count;
-  return Float32Array.from({ length: count * columns.length }, (_, at) => {
-    const [i, k] = [Math.floor(at / columns.length), at % columns.length];
-    return answers[i * width + columns[k]!]!;
-  });
-}
-
-/** The network's own answer against a new head, on pictures that neither learned from. */
-async function compareEnds(
-  { network, data, runtime, onProgress }: AttachOptions,
-  calibration: Samples,
-  last: Wanted,
-  head: Weights,
-  answerClasses: readonly number[] | null,
-): Promise<{ own: number | null; head: number }> {
-  const classes = data.classes.length;
-  const { features, answers, count } = await computeFeatures(runtime, network, calibration, [last], {
-    onProgress: (done, total) => onProgress?.("last exit", done, total),
-  });
-  const accuracy = (logits: Float32Array): number => accuracyOf(judged(logits, calibration.labels, classes).correct);
-  return {
-    own: answerClasses && accuracy(chosenColumns(answers, count, answerClasses)),
-    head: accuracy(headAnswers(features[0]!, count, head, HIDDEN)),
-  };
-}

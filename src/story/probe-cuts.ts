@@ -3,25 +3,40 @@ import { type Samples, subset } from "../dataset/dataset.ts";
 import { type ProbedCut, placeExits } from "../exits/placement.ts";
 import { type Cut, lastFeatures, totalMacs } from "../onnx/cuts.ts";
 import { DQN_DEFAULTS } from "../policy/dqn.ts";
-import { computeFeatures, type FrozenFeatures, spread, type Wanted } from "../training/frozen-features.ts";
+import { computeFeatures, type FrozenFeatures, spread } from "../training/frozen-features.ts";
 import { probe } from "../training/probe.ts";
 import type { AttachOptions } from "./attach-options.ts";
-import { accuracyOf, gridOf, headMacs, judged, MOST_BYTES, widthOf } from "./head-sizes.ts";
+import { accuracyOf, gridOf, headMacs, isNearChance, judged, MOST_BYTES, widthOf } from "./head-sizes.ts";
 
 const MOST_EXITS = 8;
-const PROBE_FEATURES = 800;
+const PROBE_FEATURES = 1100;
 const PROBE_IMAGES = 3000;
+/** Fewer pictures than these tell too little: then a third of the training pictures judges. */
+const LEAST_JUDGES = 300;
 /** Mirrored pictures are learned from where a probe finds them no harder than this. */
 const MIRROR_LOSS = 0.03;
 
 export interface Probed {
   readonly chosen: readonly number[];
   readonly accuracies: readonly number[];
+  /** What the user should know. */
+  readonly notes: readonly string[];
   /** Whether mirrored pictures are as good as others. */
   readonly mirrors: boolean;
 }
 
-export async function probeCuts(given: AttachOptions, train: Samples, cuts: readonly Cut[]): Promise<Probed> {
+/**
+ * A probe learns from training pictures and is judged on others that heads do not learn from: the network may know its training
+ * pictures by heart, and late cuts would look better than they are.
+ *
+ * @param others what the policy is learned from
+ */
+export async function probeCuts(
+  given: AttachOptions,
+  train: Samples,
+  others: Samples,
+  cuts: readonly Cut[],
+): Promise<Probed> {
   const { network, data, runtime, exits, onProgress } = given;
   const { prepared } = network;
   const classes = data.classes.length;
@@ -31,58 +46,51 @@ export async function probeCuts(given: AttachOptions, train: Samples, cuts: read
     grid: gridOf(network, name, PROBE_FEATURES),
   }));
   const bytes = 4 * wanted.reduce((sum, one) => sum + widthOf(network, one), 0);
-  const some = spread(train, Math.max(100, Math.min(PROBE_IMAGES, Math.floor(MOST_BYTES / 4 / bytes))));
-  const sample = await computeFeatures(runtime, network, some, wanted, {
-    onProgress: (done, total) => onProgress?.("probe", done, total),
-  });
-  const fit = Math.floor((2 / 3) * some.count);
-  const labels = some.labels.subarray(0, fit);
-  const truth = some.labels.subarray(fit);
-  const judge = async (i: number) => {
-    const own = sample.features[i]!;
-    const width = own.length / some.count;
-    const scores = await probe(runtime, own.subarray(0, fit * width), labels, classes, own.subarray(fit * width));
-    return judged(scores, truth, classes);
-  };
+  const { learning, judging } = parts(train, others, Math.floor(MOST_BYTES / 4 / bytes));
+  const total = learning.count + judging.count;
+  const featuresOf = (samples: Samples, before: number): Promise<FrozenFeatures> =>
+    computeFeatures(runtime, network, samples, wanted, {
+      onProgress: (done) => onProgress?.("probe", before + done, total),
+    });
+  const known = await featuresOf(learning, 0);
+  const judges = await featuresOf(judging, learning.count);
+  const judge = async (features: Float32Array, i: number) =>
+    judged(await probe(runtime, known.features[i]!, learning.labels, classes, features), judging.labels, classes);
   const results: Awaited<ReturnType<typeof judge>>[] = [];
-  for (let i = 0; i < wanted.length; i++) results.push(await judge(i));
+  for (const [i, features] of judges.features.entries()) results.push(await judge(features, i));
   const end = results.at(-1)!;
-  const full = totalMacs(prepared);
   const probed = cuts.map(
     (cut, i): ProbedCut => ({ macs: cut.macsBefore, headMacs: headMacs(network, cut.name, classes), ...results[i]! }),
   );
-  const { chosen } = placeExits(probed, end.correct, full, {
+  const { chosen } = placeExits(probed, end.correct, totalMacs(prepared), {
     most: MOST_EXITS - 1,
     ...(exits === undefined ? {} : { exactly: exits - 1 }),
     lambdaRange: DQN_DEFAULTS.lambdaRange,
   });
-  const mirrors = await mirrorsWell(given, some, fit, wanted.at(-1)!, sample, accuracyOf(end.correct));
-  return { chosen, accuracies: results.slice(0, -1).map(({ correct }) => accuracyOf(correct)), mirrors };
+  // fitted on pictures as they are, judged on mirrored ones: digits, for one, are then not recognised any more
+  const mirrored = await computeFeatures(runtime, network, judging, [wanted.at(-1)!], { mirrored: true });
+  const inMirror = await judge(mirrored.features[0]!, cuts.length);
+  const atEnd = accuracyOf(end.correct);
+  return {
+    chosen,
+    notes: isNearChance(atEnd, judging.labels, classes)
+      ? [
+          `a linear probe on its last features is right for ${(100 * atEnd).toFixed(1)}% of the pictures, near chance: its pictures are ` +
+            "prepared otherwise (try another --normalise, --channels or --layout), or it knows nothing of such pictures",
+        ]
+      : [],
+    accuracies: results.slice(0, -1).map(({ correct }) => accuracyOf(correct)),
+    mirrors: accuracyOf(inMirror.correct) >= atEnd - MIRROR_LOSS,
+  };
 }
 
-/** Fitted on pictures as they are, judged on mirrored ones: digits, for one, are then not recognised any more. */
-async function mirrorsWell(
-  { network, data, runtime }: AttachOptions,
-  some: Samples,
-  fit: number,
-  last: Wanted,
-  sample: FrozenFeatures,
-  plain: number,
-): Promise<boolean> {
-  const rest = subset(
-    some,
-    Uint32Array.from({ length: some.count - fit }, (_, i) => fit + i),
-  );
-  const mirrored = await computeFeatures(runtime, network, rest, [last], { mirrored: true });
-  const own = sample.features.at(-1)!;
-  const width = own.length / some.count;
-  const classes = data.classes.length;
-  const scores = await probe(
-    runtime,
-    own.subarray(0, fit * width),
-    some.labels.subarray(0, fit),
-    classes,
-    mirrored.features[0]!,
-  );
-  return accuracyOf(judged(scores, rest.labels, classes).correct) >= plain - MIRROR_LOSS;
+/** Pictures that probes learn from, and others that judge them. @param most pictures whose features fit into memory */
+function parts(train: Samples, others: Samples, most: number): { learning: Samples; judging: Samples } {
+  const images = Math.max(100, Math.min(PROBE_IMAGES, most));
+  const fit = Math.floor((2 / 3) * images);
+  if (others.count >= LEAST_JUDGES) return { learning: spread(train, fit), judging: spread(others, images - fit) };
+  const some = spread(train, images);
+  const order = Uint32Array.from({ length: some.count }, (_, i) => i);
+  const border = Math.floor((2 / 3) * some.count);
+  return { learning: subset(some, order.subarray(0, border)), judging: subset(some, order.subarray(border)) };
 }

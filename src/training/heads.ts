@@ -14,7 +14,7 @@ import { divide, multiply, negate } from "../graph/elementwise.ts";
 import { gradients } from "../graph/gradients.ts";
 import { logSoftmax } from "../graph/loss.ts";
 import { adamW, movingAverages } from "../graph/optimizer.ts";
-import { input, scalar, type Variable, variable } from "../graph/tensor.ts";
+import { input, scalar, sizeOf, type Variable, variable } from "../graph/tensor.ts";
 import { headLogits, headWeights } from "../network/head.ts";
 import { initialValues, type NamedArray, type Weights } from "../network/weights.ts";
 import { permutation, seededRandom } from "../random.ts";
@@ -87,7 +87,8 @@ function headStep({ hidden, classes, seed }: HeadTask, batch: number, width: num
   const variables = new Map<string, Variable>(
     headWeights(width, { hidden }, classes).map(([name, shape]) => [
       name,
-      variable(name, shape, initialValues(name, shape, seed)),
+      // without a hidden layer the loss is convex: from zero every step goes the right way
+      variable(name, shape, hidden > 0 ? initialValues(name, shape, seed) : new Float32Array(sizeOf(shape))),
     ]),
   );
   const x = dropout(input("x", [batch, width]), 0.1, "input coins");

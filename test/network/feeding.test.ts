@@ -39,6 +39,7 @@ test("files beside: Hugging Face and timm; what the user says wins", () => {
     side: 64,
     normalisation: { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] },
     labels: ["a", "c", "k"],
+    channels: undefined,
   });
   const timm = {
     pretrained_cfg: { mean: [0.1, 0.1, 0.1], std: [1, 1, 1], input_size: [3, 96, 96] },
@@ -53,10 +54,31 @@ test("files beside: Hugging Face and timm; what the user says wins", () => {
     side: undefined,
     normalisation: undefined,
     labels: undefined,
+    channels: undefined,
   });
   const said = feedingOf(taking([1, 3, 8, 8]), { beside: { preprocessor }, normalise: "unit" });
   expect(said.picture.normalisation).toEqual({ mean: [0, 0, 0], std: [1, 1, 1] });
   expect(feedingOf(taking([1, 3, 8, 8]), { beside: { preprocessor } }).guessed).toBe(false);
+});
+
+test("a preprocessor with another scale, an offset, or blue first", () => {
+  const told = (preprocessor: object) => feedingOf(taking([1, 3, 8, 8]), { beside: { preprocessor } });
+  const half = { image_mean: [0.5, 0.5, 0.5], image_std: [0.25, 0.25, 0.25] };
+  // x / 127.5 - 1, as EfficientNet's: (x / 255 - 0.5) / 0.5
+  const shifted = told({ do_normalize: false, rescale_factor: 1 / 127.5, rescale_offset: true }).picture.normalisation;
+  for (const k of [0, 1, 2]) {
+    expect(shifted.mean[k]).toBeCloseTo(0.5, 12);
+    expect(shifted.std[k]).toBeCloseTo(0.5, 12);
+  }
+  // bytes as they are, less 100: x - 100
+  const bytes = told({ do_rescale: false, image_mean: [100, 100, 100], image_std: [1, 1, 1] }).picture.normalisation;
+  expect(bytes.mean[0]).toBeCloseTo(100 / 255, 12);
+  expect(bytes.std[0]).toBeCloseTo(1 / 255, 12);
+  const blue = told({ ...half, image_mean: [0.1, 0.2, 0.3], do_flip_channel_order: true });
+  expect(blue.feeding.channels).toBe("bgr");
+  expect(blue.picture.normalisation.mean).toEqual([0.3, 0.2, 0.1]);
+  const asBytes = feedingOf(taking([1, 3, 8, 8], "uint8"), { beside: { preprocessor: half } }).picture;
+  expect(asBytes.normalisation).toEqual({ mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] });
 });
 
 test("what does not fit is told in one line", () => {

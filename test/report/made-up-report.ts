@@ -40,6 +40,7 @@ export async function madeUpReport(runtime: Runtime): Promise<ReportData> {
   return {
     name: "runs/<b>made up</b>",
     facts: [["blueprint", HOSTILE[1]!]],
+    probes: [0.1, 0.4, 0.7].map((share, i) => ({ cut: HOSTILE[i]!, share, accuracy: share + 0.2, chosen: i !== 1 })),
     metrics: [...trainLines(), ...learnLines()].map((line) => JSON.stringify(line)).join("\n"),
     evaluation,
     examples: figures.exits.map(({ exit }) => ({

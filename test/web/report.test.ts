@@ -89,6 +89,7 @@ describe.skipIf(!CHROMIUM)(`the report${CHROMIUM ? "" : " (Chromium not found)"}
       "Exit 2",
       "Exit 3",
       "Exit 4",
+      "What a linear probe knows at each cut",
       "Return",
       "Distance to optimal stopping",
       "Exit shares",
@@ -103,7 +104,7 @@ describe.skipIf(!CHROMIUM)(`the report${CHROMIUM ? "" : " (Chromium not found)"}
         const title = (axis) => plot.querySelector('[aria-label="' + axis + '-axis label"]')?.textContent ?? "";
         return { label: plot.getAttribute("role") === "img" ? plot.getAttribute("aria-label") : null, x: title("x"), y: title("y") };
       })`);
-    expect(plots).toHaveLength(4 + 8 + 4 + 4);
+    expect(plots).toHaveLength(4 + 8 + 1 + 4 + 4);
     for (const { label, x, y } of plots) {
       expect(label).toMatch(/\w{3,}.*\.$/);
       expect(x, label!).toMatch(/\w/);
@@ -159,7 +160,7 @@ describe.skipIf(!CHROMIUM)(`the report${CHROMIUM ? "" : " (Chromium not found)"}
     const { page, said } = await open({ at: pathToFileURL(join(folder, "broken.html")).href });
     expect(said).toEqual([]);
     expect(await page.textContent('[role="alert"]')).toContain("These panels cannot be drawn");
-    expect(await page.locator(".ee-plot svg[class]").count()).toBe(8); // learning and training
+    expect(await page.locator(".ee-plot svg[class]").count()).toBe(9); // probes, learning and training
     await page.close();
   });
 });

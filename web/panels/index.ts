@@ -3,5 +3,6 @@ export { AgentPanels } from "./agent.tsx";
 export { AccuracyCostCurve } from "./curve.tsx";
 export { calibrationCurve, type Evaluation, type RunLine, readEvaluation, readLines, type Suspects } from "./data.ts";
 export { EvaluationPanels } from "./evaluation.tsx";
+export { ProbesPanel } from "./probes.tsx";
 export { SuspectGallery } from "./suspects.tsx";
 export { TrainingPanels } from "./training.tsx";

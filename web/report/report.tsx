@@ -3,6 +3,7 @@ import type { ReportData } from "../../src/report/report-data.ts";
 import {
   AgentPanels,
   EvaluationPanels,
+  ProbesPanel,
   type RunLine,
   readLines,
   SuspectGallery,
@@ -12,7 +13,7 @@ import { Examples } from "./examples.tsx";
 
 /** From the results back to how they came about. */
 export function Report({ data }: { readonly data: ReportData }) {
-  const { name, facts, evaluation, examples, suspects, missing } = data;
+  const { name, facts, probes = [], evaluation, examples, suspects, missing } = data;
   const lines = readLines(data.metrics);
   const has = (kind: RunLine["kind"]): boolean => lines.some((line) => line.kind === kind);
   return (
@@ -48,6 +49,11 @@ export function Report({ data }: { readonly data: ReportData }) {
       {suspects && suspects.length > 0 && (
         <Part title="Suspects">
           <SuspectGallery suspects={suspects} />
+        </Part>
+      )}
+      {probes.length > 0 && (
+        <Part title="Where exits were put">
+          <ProbesPanel probes={probes} />
         </Part>
       )}
       {has("learn") && (
