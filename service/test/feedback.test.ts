@@ -1,10 +1,11 @@
 /** Answers, labels and learning on, by HTTP, with worker processes; and services that are killed while labels come. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { type RunningService, serve } from "@earlyexit/server";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
@@ -13,6 +14,7 @@ import { openStore } from "../src/store/open-store.ts";
 import { MODEL, picture } from "./pictures.ts";
 import { hasPostgres, type Postgres, startPostgres } from "./postgres.ts";
 
+const COMMAND = new URL("../../dist/cli/main.js", import.meta.url).pathname;
 /** Of a service, for each store. `npm run test:long` asks for more. */
 const KILLS = process.env.EARLYEXIT_LONG ? 50 : 3;
 
@@ -106,8 +108,12 @@ test("it learns when told, promotes only what is better, and goes back when told
   expect(base).toMatchObject({ id: first, live: false, judgement: null });
   const answer = answerSchema.parse(await (await post(url, "/v1/classify", files[0]!)).json());
   expect(answer).toMatchObject({ version: learned.id, exit: 1 });
-  const back = await post(url, `/v1/models/shapes/versions/${first}/promote`, {});
-  expect(await back.json()).toEqual({ version: first });
+  const models = (...args: string[]) =>
+    promisify(execFile)(process.execPath, [COMMAND, "models", ...args, "--url", url]);
+  const lines = (await models("list")).stdout.split("\n");
+  expect(lines[0]).toMatch(new RegExp(`^\\* ${learned.id} .* return -?0\\.\\d+ -> -?0\\.\\d+ .* labels: better$`));
+  expect(lines[1]).toMatch(new RegExp(`^ {2}${first} .* as its folder held it$`));
+  expect((await models("rollback")).stdout).toContain(`* ${first}`);
   expect(answerSchema.parse(await (await post(url, "/v1/classify", files[0]!)).json()).version).toBe(first);
   expect((await post(url, "/v1/models/shapes/versions/none/promote", {})).status).toBe(404);
 }, 300_000);
@@ -118,8 +124,6 @@ const STORES = [
   { kind: "libsql", place: async () => join(folder, "killed"), isHere: true },
   { kind: "postgres", place: () => postgres!.create("killed"), isHere: hasPostgres },
 ];
-const COMMAND = new URL("../../dist/cli/main.js", import.meta.url).pathname;
-
 async function command(place: string): Promise<{ child: ChildProcess; url: string }> {
   const args = [COMMAND, "serve", "--model", MODEL, "--port", "0", "--workers", "1", "--quiet", "--store", place];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
