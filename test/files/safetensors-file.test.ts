@@ -1,13 +1,13 @@
-import { closeSync, ftruncateSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { readTableFile } from "../../src/cli/tables.ts";
 import { decodeSafetensors, encodeSafetensors, type StoredArray } from "../../src/files/safetensors.ts";
 import { readSafetensorsFile } from "../../src/files/safetensors-file.ts";
 import { sha256 } from "../../src/files/sha256.ts";
-import { temporaryFolder } from "../dataset/cifar-files.ts";
 
-const folder = temporaryFolder();
+const folder = mkdtempSync(join(tmpdir(), "earlyexit-safetensors-"));
 const at = (name: string): string => join(folder, name);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
