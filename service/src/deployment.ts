@@ -99,9 +99,10 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
       recorder.answered({ ...row, model: name, version: now.id, network }, picture, pool);
     },
     async reload() {
-      if (isReloading || (await source.current()).id === now.id) return false;
-      isReloading = true;
+      if (isReloading) return false;
+      isReloading = true; // before anything is waited for: two at once would leave workers behind
       try {
+        if ((await source.current()).id === now.id) return false;
         const [old, fresh] = [now, await start()];
         const isSameLength = fresh.model.network.stages.length === old.model.network.stages.length;
         now = isSameLength ? { ...fresh, live: old.live } : fresh;

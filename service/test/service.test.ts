@@ -159,10 +159,12 @@ test("a newer model folder is taken without a lost request", async () => {
   writeFileSync(json, `${readFileSync(json, "utf8")}\n`); // another file, the same model
   const bytes = new Uint8Array(await picture(6));
   let isDone = false;
-  const reload = post("/v1/models/shapes/reload", "").finally(() => (isDone = true));
+  const reload = Promise.all([deployment.reload(), deployment.reload()]).finally(() => (isDone = true));
   const statuses: number[] = [];
   while (!isDone) statuses.push((await post("/v1/classify", bytes)).status);
-  expect(await (await reload).json()).toMatchObject({ reloaded: true });
+  expect(await reload).toEqual([true, false]); // one at a time, or workers would be left behind
+  expect(deployment.workerIds).toHaveLength(2);
+  expect(await (await post("/v1/models/shapes/reload", "")).json()).toMatchObject({ reloaded: false });
   expect(statuses.every((status) => status === 200)).toBe(true);
   expect(deployment.version).not.toBe(version);
 });
