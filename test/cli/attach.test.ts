@@ -71,7 +71,7 @@ describe("a network that knows these pictures", () => {
     expect(stderr.split("\n").filter((line) => /expected, found|Error/.test(line))).toEqual([]);
     expect(code).toBe(0);
     figures = JSON.parse(stdout);
-  }, 300_000);
+  }, 600_000);
 
   test("is as right as it came, at what it cost; its exits cost less", () => {
     const { original, adapted, attached, exits, samples } = figures;
@@ -116,7 +116,7 @@ describe("a network that knows these pictures", () => {
   });
 
   test("learn: the pictures that it was calibrated with are found, others are refused", {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async () => {
     const before = readFileSync(join(model, "policy.safetensors"));
     const learned = await earlyexit(
@@ -130,7 +130,7 @@ describe("a network that knows these pictures", () => {
     expect(stderr).toMatch(/validation split that the network was kept away from expected/);
   });
 
-  test("report: the curve of the probes is in it", { timeout: 60_000 }, async () => {
+  test("report: the curve of the probes is in it", { timeout: 180_000 }, async () => {
     const { code } = await earlyexit("report", "--run", model, ...data);
     expect(code).toBe(0);
     const html = readFileSync(join(model, "report.html"), "utf8");
@@ -138,18 +138,22 @@ describe("a network that knows these pictures", () => {
     expect(json.probes).toEqual(figures.attached.probes);
   });
 
-  test.each(["onnx", "stages"])("export --to %s: it says what the classifier says", { timeout: 60_000 }, async (to) => {
-    const { code, stderr } = await earlyexit("export", "--model", model, "--to", to, "--out", at(`out-${to}`));
-    expect(stderr).toMatch(/checked on 64 pictures .*: 0 decisions differ/);
-    expect(code).toBe(0);
-    const { files } = JSON.parse(readFileSync(join(at(`out-${to}`), "manifest.json"), "utf8"));
-    expect(files).toHaveLength(to === "onnx" ? 1 : 2);
-    expect(readFileSync(join(at(`out-${to}`), "MODEL_CARD.md"), "utf8")).toMatch(
-      /The network as it came: [89]\d\.\d\d% at/,
-    );
-  });
+  test.each(["onnx", "stages"])(
+    "export --to %s: it says what the classifier says",
+    { timeout: 180_000 },
+    async (to) => {
+      const { code, stderr } = await earlyexit("export", "--model", model, "--to", to, "--out", at(`out-${to}`));
+      expect(stderr).toMatch(/checked on 64 pictures .*: 0 decisions differ/);
+      expect(code).toBe(0);
+      const { files } = JSON.parse(readFileSync(join(at(`out-${to}`), "manifest.json"), "utf8"));
+      expect(files).toHaveLength(to === "onnx" ? 1 : 2);
+      expect(readFileSync(join(at(`out-${to}`), "MODEL_CARD.md"), "utf8")).toMatch(
+        /The network as it came: [89]\d\.\d\d% at/,
+      );
+    },
+  );
 
-  test("bench", { timeout: 120_000 }, async () => {
+  test("bench", { timeout: 300_000 }, async () => {
     const { code, stdout } = await earlyexit(
       ...["bench", "--model", model, ...data, "--images", "20", "--batches", "1", "--threads", "1", "--json"],
     );

@@ -21,13 +21,13 @@ function taskOf(classOf: (a: number, b: number) => number, fullMacs: number): Ch
 const runtime = createNodeRuntime({ threads: 1 });
 const differ = (a: number, b: number): number => (a > 0 === b > 0 ? 0 : 1);
 
-test("a hidden layer is kept where the classes cannot be told apart without one", { timeout: 60_000 }, async () => {
+test("a hidden layer is kept where the classes cannot be told apart without one", { timeout: 180_000 }, async () => {
   const { hidden, answers } = await betterHead(runtime, taskOf(differ, 1e9));
   expect(hidden).toBe(128);
   expect(answers.learning).toHaveLength(2 * COUNT);
 });
 
-test("it is left out where it brings nothing, or costs more than it brings", { timeout: 60_000 }, async () => {
+test("it is left out where it brings nothing, or costs more than it brings", { timeout: 180_000 }, async () => {
   expect(
     (
       await betterHead(
