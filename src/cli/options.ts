@@ -45,6 +45,10 @@ export const threadsOption = () =>
   new Option("--threads <n>", "threads of each operator (default: all cores)").argParser(
     number("threads", 1, 1024, true),
   );
+export const queueOption = () =>
+  new Option("--queue <address>", "where jobs wait for 'earlyexit worker': redis://, rediss:// or postgres://").env(
+    "EARLYEXIT_QUEUE",
+  );
 export const allOption = () => new Option("--all", "all figures, where else there is what fits one screen");
 export const jsonOption = () => new Option("--json", "print one JSON object on stdout and nothing else");
 

@@ -10,14 +10,15 @@ import { loadModel } from "../model/model-folder.ts";
 import { checkLambda } from "../policy/agent.ts";
 import { formatCount, formatLambda, formatMacs, formatPercent } from "../report/format.ts";
 import { formatTable } from "../report/table.ts";
-import { handOutHere, type Job } from "../story/jobs.ts";
-import { createScorer, modelDigest, removeScraps, type ScoreTotals, scoreTotals } from "../story/score.ts";
+import { type HandOut, handOutHere, type Job } from "../story/jobs.ts";
+import { modelDigest, removeScraps, type ScoreTotals, scoreTotals, withScorer } from "../story/score.ts";
 import { planScore, type ScorePlan, shardJobs } from "../story/score-plan.ts";
 import { VERSION } from "../version.ts";
 import { abortOnInterrupt } from "./interrupt.ts";
-import { jsonOption, number } from "./options.ts";
+import { jsonOption, number, queueOption } from "./options.ts";
 import { printable, say } from "./output.ts";
 import { createProgress, duration, type Progress } from "./progress.ts";
+import { withQueue } from "./service.ts";
 
 /** So many failed shards are named. */
 const NAMED = 5;
@@ -45,6 +46,7 @@ export function scoreCommand() {
         "do the i-th of n shares alone: start n of them, wherever the folders can be seen",
       ).argParser(share),
     )
+    .addOption(queueOption().conflicts("shard"))
     .addOption(jsonOption())
     .action(async (flags) => {
       const progress = createProgress();
@@ -82,6 +84,7 @@ interface Flags {
   readonly lambda?: number | undefined;
   readonly shardSize: number;
   readonly shard?: Share | undefined;
+  readonly queue?: string | undefined;
 }
 
 async function scoreAll(
@@ -104,14 +107,12 @@ async function scoreAll(
   const jobs = shardJobs(plan, places).filter((_, i) => !flags.shard || i % flags.shard.of === flags.shard.index - 1);
   const missing = jobs.filter(({ name }) => !existsSync(join(places.out, name)));
   progress.note(startNote(plan, jobs, missing, isBegun));
-  const scorer = createScorer(scratchFolder);
-  try {
-    const failed = await handOut(handOutHere(scorer.work), plan, jobs, missing, progress, signal);
-    await removeScraps(places.out);
-    if (failed.length > 0) throw failedError(failed, jobs.length);
-  } finally {
-    await scorer.close();
-  }
+  const scoring = (handOut: HandOut) => doShards(handOut, plan, jobs, missing, progress, signal);
+  const failed = await (flags.queue === undefined
+    ? withScorer(scratchFolder, (scorer) => scoring(handOutHere(scorer.work)))
+    : withQueue("score", flags.queue, (queue) => scoring(queue.handOut)));
+  await removeScraps(places.out);
+  if (failed.length > 0) throw failedError(failed, jobs.length);
   return {
     ...(await scoreTotals(places.out, plan, { exits: network.stages.length, fullMacs: network.fullMacs })),
     lambda,
@@ -144,8 +145,8 @@ function startNote(
 
 type Failed = readonly { readonly job: Job; readonly reason: string }[];
 
-async function handOut(
-  giving: ReturnType<typeof handOutHere>,
+async function doShards(
+  handOut: HandOut,
   { shards }: ScorePlan,
   jobs: readonly Job[],
   missing: readonly Job[],
@@ -158,7 +159,7 @@ async function handOut(
   const total = picturesOf(jobs);
   let done = total - picturesOf(missing);
   progress.rating("score", done, total);
-  await giving(missing, {
+  await handOut(missing, {
     onDone(job) {
       done += picturesOf([job]);
       progress.rating("score", done, total);

@@ -1,8 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
-import { UserError } from "../errors.ts";
-
-/** The service's own package, which knows the options; nothing here depends on it. */
-const SERVICE = "@earlyexit/server";
+import { loadService } from "./service.ts";
 
 export function serveCommand() {
   return new Command("serve")
@@ -28,20 +25,4 @@ export function modelsCommand() {
       const { modelsCommand: run } = await loadService("models");
       await run(options);
     });
-}
-
-/** Each runs until it is done or stopped. */
-type Service = Readonly<Record<"serveCommand" | "modelsCommand", (args: readonly string[]) => Promise<void>>>;
-
-async function loadService(command: string): Promise<Service> {
-  try {
-    return await import(SERVICE);
-  } catch (cause) {
-    if (!(cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND")) throw cause;
-    if (!cause.message.includes(`'${SERVICE}'`)) throw cause;
-    throw new UserError(
-      `${command}: the package ${SERVICE} expected, found none; install it beside this one: npm install ${SERVICE}`,
-      { cause },
-    );
-  }
 }

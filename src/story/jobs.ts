@@ -1,5 +1,5 @@
 /**
- * Work in parts that any process can do: what `score` and `sweep` consist of. A job is plain data, its result is a file that is there
+ * Work in parts that any process can do: what `score` consists of. A job is plain data, its result is a file that is there
  * whole or not at all, and doing it twice does no harm. Who hands jobs out is one function; this process does them itself here, a queue
  * has its own in `@earlyexit/server`.
  */
@@ -25,7 +25,7 @@ export interface WorkHooks {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Does a job. @throws {UserError} if it cannot be done, now or later: nobody tries it again */
+/** Does a job. @throws {UserError} if it cannot be done here; what `signal` was aborted with */
 export type Work = (job: Job, hooks: WorkHooks) => Promise<void>;
 
 export interface HandOutHooks {
@@ -34,6 +34,41 @@ export interface HandOutHooks {
   readonly onFailed: (job: Job, reason: string) => void;
   readonly log?: (text: string) => void;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** What a queue knows of a job. */
+export interface JobState {
+  readonly id: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly state: "waiting" | "working" | "done" | "failed";
+  /** How often it was begun. */
+  readonly attempts: number;
+  /** Why it failed, or failed last. */
+  readonly reason?: string;
+}
+
+/** Jobs that any machine may take: what `@earlyexit/server` opens. Close it. */
+export interface JobQueue {
+  readonly handOut: HandOut;
+  /** Takes jobs of the kinds that are given until `signal` is aborted, then hands back those that are not done. */
+  work(works: Readonly<Record<string, Work>>, options: WorkOptions): Promise<void>;
+  /** Those that are not done, and the newest that are. @param limit of each state, at most */
+  list(limit: number): Promise<JobState[]>;
+  /** @throws {UserError} if there is no such job */
+  logs(id: string): Promise<readonly string[]>;
+  /** A job that waits is taken out, one that is worked on is stopped. @throws {UserError} if it is over, or there is none */
+  cancel(id: string): Promise<void>;
+  /** Lets a failed job wait again. @throws {UserError} if it has not failed, or there is none */
+  retry(id: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface WorkOptions {
+  /** Jobs at a time. */
+  readonly parallel: number;
+  readonly log: (text: string) => void;
+  readonly signal: AbortSignal;
 }
 
 /** Sees to it that jobs are done, and returns when each is done or has failed. @throws what `signal` was aborted with */

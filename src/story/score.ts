@@ -77,6 +77,16 @@ export function createScorer(scratchFolder: string): Scorer {
   };
 }
 
+/** Makes one, works with it and closes it. */
+export async function withScorer<T>(scratchFolder: string, use: (scorer: Scorer) => Promise<T>): Promise<T> {
+  const scorer = createScorer(scratchFolder);
+  try {
+    return await use(scorer);
+  } finally {
+    await scorer.close();
+  }
+}
+
 function parseInput(job: Job): ShardInput {
   const parsed = shardInput.safeParse(job.input);
   if (!parsed.success)
