@@ -68,7 +68,7 @@ async function ours(paths: readonly string[], store: string): Promise<void> {
     shape: SHAPE,
     rows: paths.map((_, row) => row),
     from: (row) => wholeFile(paths[row]!),
-    onDone: (_, reason) => {
+    onDone: ({ reason }) => {
       if (reason) throw new Error(reason);
     },
   });

@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import { UserError } from "../errors.ts";
 import type { ImageShape } from "./dataset.ts";
 import type { FilePlace } from "./file-place.ts";
 
@@ -13,14 +14,21 @@ export interface DecodeTask {
 }
 
 export type DecodeRequest = readonly { readonly row: number; readonly from: FilePlace | Uint8Array }[];
-/** For each picture why it could not be read; null: it is there. */
-export type DecodeAnswer = { readonly row: number; readonly reason: string | null }[];
+export interface DecodedRow {
+  readonly row: number;
+  /** Why there are no pixels; null: they are there. */
+  readonly reason: string | null;
+  /** Whether its bytes were read: then the reason lies in them, and stays. */
+  readonly isRead: boolean;
+}
+
+export type DecodeAnswer = { readonly rows: readonly DecodedRow[] } | { readonly failed: string };
 
 export interface DecodeOptions extends DecodeTask {
   readonly rows: readonly number[];
   /** Where the picture of a row lies, or its bytes. */
   from(row: number): FilePlace | Promise<Uint8Array>;
-  onDone(row: number, reason: string | null): void;
+  onDone(decoded: DecodedRow): void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -33,7 +41,7 @@ const IN_FLIGHT = 3;
  * The runtime under Node decodes at most four pictures at a time, however many threads ask for it, unless the environment says
  * otherwise (UV_THREADPOOL_SIZE).
  *
- * @throws what `signal` was aborted with; Error if a thread breaks
+ * @throws {UserError} for what the disk refuses; what `signal` was aborted with; Error if a thread breaks
  */
 export async function decodePictures(options: DecodeOptions): Promise<void> {
   const { path, shape, rows, from, onDone, signal } = options;
@@ -67,7 +75,8 @@ export async function decodePictures(options: DecodeOptions): Promise<void> {
       );
       worker.on("message", (answer: DecodeAnswer) => {
         open--;
-        for (const { row, reason } of answer) onDone(row, reason);
+        if ("failed" in answer) return reject(new UserError(answer.failed));
+        for (const one of answer.rows) onDone(one);
         ask().catch(reject);
       });
       for (let i = 0; i < IN_FLIGHT; i++) ask().catch(reject);

@@ -76,6 +76,7 @@ async function decodeMissing(folder: FolderWriter, plan: StorePlan, hooks: Build
   const missing = [...state.keys()].filter((row) => state[row] !== DONE);
   if (missing.length === count) await checkRoom(folder.path, bytes);
   const broken: { row: number; reason: string }[] = [];
+  let isWhole = true;
   const pixels = writeParts(path, { isContinued: true, bytes });
   let lastSaved = performance.now();
   let saving = Promise.resolve();
@@ -92,9 +93,10 @@ async function decodeMissing(folder: FolderWriter, plan: StorePlan, hooks: Build
       rows: missing,
       from: hooks.from,
       signal: hooks.signal,
-      onDone(row, reason) {
+      onDone({ row, reason, isRead }) {
         if (reason === null) state[row] = DONE;
         else broken.push({ row, reason });
+        isWhole &&= isRead;
         hooks.onProgress(++done, count);
         if (performance.now() - lastSaved < SAVE_MS) return;
         lastSaved = performance.now();
@@ -106,7 +108,8 @@ async function decodeMissing(folder: FolderWriter, plan: StorePlan, hooks: Build
     pixels.close();
   }
   const index: StoreIndex = { format: FORMAT, ...plan, broken: broken.sort((a, b) => a.row - b.row) };
-  await folder.replace(new Map([[INDEX_FILE, JSON.stringify(index)]]));
+  // what could not be read may be there the next time: it is tried again
+  if (isWhole) await folder.replace(new Map([[INDEX_FILE, JSON.stringify(index)]]));
   return index;
 }
 

@@ -1,9 +1,12 @@
-import { cpSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { cacheLimit, emptyCache, listCache, makeRoom, setCacheLimit } from "../../src/dataset/cache.ts";
+import { wholeFile } from "../../src/dataset/file-place.ts";
 import { openDataset } from "../../src/dataset/open.ts";
+import { buildStore, readIndex } from "../../src/dataset/pixel-store.ts";
 import { UserError } from "../../src/errors.ts";
+import { thisProcess } from "../../src/files/owner.ts";
 import { temporaryFolder } from "./cifar-files.ts";
 import { plainPng, writePlain } from "./picture-files.ts";
 
@@ -75,6 +78,37 @@ describe("pictures are decoded once", () => {
   });
 });
 
+test("what could not be read for a moment is tried again; what is no picture is known as such", async () => {
+  const [source, store] = [temporaryFolder(), join(temporaryFolder(), "store")];
+  const paths = ["here.png", "late.png", "no.png"].map((name) => join(source, name));
+  writeFileSync(paths[0]!, await plainPng("#ff0000"));
+  writeFileSync(paths[2]!, "no picture");
+  let asked: number[] = [];
+  const build = () => {
+    asked = [];
+    const plan = { source, shape: [3, 4, 4] as const, classes: ["a"], names: paths, labels: [0, 0, 0], passedOver: 0 };
+    return buildStore(
+      store,
+      { ...plan, splits: [null, null, null] },
+      {
+        from: (row) => {
+          asked.push(row);
+          return wholeFile(paths[row]!);
+        },
+        onProgress: () => {},
+        onWait: () => {},
+      },
+    );
+  };
+  expect((await build()).broken.map(({ row }) => row)).toEqual([1, 2]);
+  expect(await readIndex(store)).toBeNull();
+  writeFileSync(paths[1]!, await plainPng("#00ff00"));
+  expect((await build()).broken.map(({ row }) => row)).toEqual([2]);
+  expect(asked).toEqual([1, 2]);
+  expect((await build()).broken.map(({ row }) => row)).toEqual([2]);
+  expect(asked).toEqual([]);
+});
+
 test("of many that cannot be read 20 are named and all are counted", async () => {
   const folder = await photos(4);
   for (let i = 0; i < 25; i++) writeFileSync(join(folder, `train/red/x${String(i).padStart(2, "0")}.jpg`), "no");
@@ -98,7 +132,12 @@ test("the cache has a limit, and gives up what was not used for longest", async 
   await expect(makeRoom(cache, 1001, "")).rejects.toThrow("at most 0.0 GB");
   await makeRoom(cache, 1000, "");
   expect(await listCache(cache)).toHaveLength(1); // in use
-  for (const name of readdirSync(one!.folder).filter((file) => file.startsWith("used-by")))
-    cpSync(join(one!.folder, name), join(one!.folder, "used-by-99999999"));
+  const marks = () => readdirSync(one!.folder).filter((file) => file.startsWith(".earlyexit-used-by-"));
+  const ended = { ...thisProcess(), process: 99_999_999 };
+  writeFileSync(join(one!.folder, ".earlyexit-used-by-99999999"), JSON.stringify(ended));
   expect(await emptyCache(cache)).toEqual([]);
+  expect(marks()).toEqual([`.earlyexit-used-by-${process.pid}`]); // that of a process that has ended is gone
+  rmSync(join(one!.folder, marks()[0]!));
+  expect((await emptyCache(cache)).map(({ folder }) => folder)).toEqual([one!.folder]);
+  expect(await listCache(cache)).toEqual([]);
 });
