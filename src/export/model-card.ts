@@ -99,7 +99,7 @@ function dial({ calibration }: LearnedPolicy, { lambda, costs }: Manifest): stri
       "Lambda is the price of the full network in units of one correct answer: a larger one leaves earlier and is right less often.",
     ...(rows.length > 0
       ? [
-          "On the half of the validation split that the agent was selected on:",
+          "On validation images, each judged by an agent that did not learn from it:",
           table(["lambda", "accuracy", "mean cost", "savings"], rows),
         ]
       : []),

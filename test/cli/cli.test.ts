@@ -105,8 +105,9 @@ describe("the main job", () => {
     });
     const { figures } = JSON.parse(readFileSync(join(run, "model.json"), "utf8"));
     expect(figures.samples).toBe(100);
-    const { calibration, curves, ...rest } = JSON.parse(readFileSync(join(run, "evaluation.json"), "utf8"));
+    const { calibration, curves, confusions, ...rest } = JSON.parse(readFileSync(join(run, "evaluation.json"), "utf8"));
     expect(rest).toEqual(figures);
+    expect(confusions.reduce((sum: number, { images }: { images: number }) => sum + images, 0)).toBe(100);
     expect([calibration.length, curves[0].name]).toEqual([4, "dqn"]);
     expect(readFileSync(join(run, "report.html"), "utf8")).toMatch(/"png":"data:image\/png;base64,/);
   });

@@ -263,7 +263,7 @@ test("options out of range and tables that do not fit are refused", async () => 
     [{ target: { kind: "polyak", tau: 0 } }, "dqn: target: every of at least 1, or tau in (0, 1] expected"],
     [{ hidden: [8, 8] }, "dqn: network: one hidden width and no duel with exitUnits expected"],
     [{ returnSteps: 0 }, "dqn: returnSteps: a whole number of at least 1 expected, found 0"],
-    [{ hidden: [0] }, "dqn: hidden: whole numbers of at least 1 expected, found [0]"],
+    [{ hidden: [0] }, "dqn: hidden: at most 16 whole numbers of at least 1 expected, found [0]"],
   ];
   for (const [options, message] of wrong) {
     expect(() => dqnOptions(options)).toThrow(UserError);
