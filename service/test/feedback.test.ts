@@ -99,7 +99,7 @@ test("it learns when told, promotes only what is better, and goes back when told
     const answer = await post(url, "/v1/models/shapes/learn", {});
     return answer.ok ? "learned" : answer.text(); // until what every exit says is there, too
   };
-  await expect.poll(learn, { timeout: 150_000, interval: 500 }).toBe("learned");
+  await expect.poll(learn, { timeout: 450_000, interval: 500 }).toBe("learned");
   const { versions } = versionsSchema.parse(await (await fetch(`${url}/v1/models/shapes/versions`)).json());
   expect(versions).toHaveLength(2);
   const [learned, base] = [versions[0]!, versions[1]!];
@@ -116,7 +116,7 @@ test("it learns when told, promotes only what is better, and goes back when told
   expect((await models("rollback")).stdout).toContain(`* ${first}`);
   expect(answerSchema.parse(await (await post(url, "/v1/classify", files[0]!)).json()).version).toBe(first);
   expect((await post(url, "/v1/models/shapes/versions/none/promote", {})).status).toBe(404);
-}, 300_000);
+}, 600_000);
 
 // ---- Killed ------------------------------------------------------------------------------------------------------------
 
@@ -150,7 +150,9 @@ test.each(STORES)(
         }
       };
       const sending = Promise.all([send(), send(), send(), send()]);
-      await new Promise((done) => setTimeout(done, 100 + 37 * (kill % 10)));
+      const before = acknowledged.length;
+      await expect.poll(() => acknowledged.length - before, { timeout: 60_000, interval: 10 }).toBeGreaterThan(4);
+      await new Promise((done) => setTimeout(done, 37 * (kill % 10)));
       isAlive = false;
       child.kill("SIGKILL");
       await Promise.all([exit, sending]);

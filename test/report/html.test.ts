@@ -41,6 +41,12 @@ describe("a folder's report", () => {
     });
     expect(name).toBe("report.html");
     const [, json] = /id="report-data">(.*?)<\/script>/s.exec(html)!;
-    expect(JSON.parse(json!)).toEqual({ ...EMPTY, name: folder.split("/").at(-1), metrics, missing: ["this"] });
+    expect(JSON.parse(json!)).toEqual({
+      ...EMPTY,
+      name: folder.split("/").at(-1),
+      metrics,
+      missing: ["this"],
+      probes: [],
+    });
   });
 });
