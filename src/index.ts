@@ -19,7 +19,7 @@ export {
 } from "./export/export.ts";
 export type { Classification, ExitTrace } from "./inference/adaptive-classifier.ts";
 export type { Model } from "./model/model.ts";
-export { loadModel, modelDigest, saveModel } from "./model/model-folder.ts";
+export { loadModel, modelDigest, readModelFile, saveModel } from "./model/model-folder.ts";
 export {
   type Blueprint,
   type BlueprintInput,

@@ -2,10 +2,10 @@
  * Which version of a model is to answer: what the folder holds, or, with a store, the one that was promoted last. A folder with
  * something new in it counts as promoted when it is first seen.
  */
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadModel, modelDigest } from "earlyexit";
+import { loadModel, modelDigest, readModelFile } from "earlyexit";
 import type { Store } from "./store/store.ts";
 
 export interface Version {
@@ -59,8 +59,8 @@ async function addFolder(store: Store, name: string, folder: string, id: string)
 }
 
 export async function policyFiles(folder: string): Promise<Map<string, Uint8Array>> {
-  const files = POLICY_FILES.map(async (file) => [file, new Uint8Array(await readFile(join(folder, file)))] as const);
-  return new Map(await Promise.all(files));
+  const files = POLICY_FILES.map(async (file) => [file, await readModelFile(folder, file)] as const);
+  return new Map((await Promise.all(files)).flatMap(([file, bytes]) => (bytes ? [[file, bytes] as const] : [])));
 }
 
 /** A whole model folder: the network's files of one folder, and the policy's. */

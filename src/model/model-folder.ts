@@ -47,6 +47,15 @@ export function loadModel(given: string | URL, options: ReadModelOptions = {}): 
 }
 
 /**
+ * One file of a model folder, byte for byte, also while its writer is in the middle of replacing it; null where there is none.
+ *
+ * @throws {UserError} if it is no regular file, or cannot be read
+ */
+export function readModelFile(folder: string, name: string): Promise<Uint8Array | null> {
+  return readInFolder(folder, name);
+}
+
+/**
  * SHA-256 of `model.json`, in hex: it vouches for the folder's other files, so that it tells one version of a model from the next.
  *
  * @throws {UserError} if the folder does not hold a model

@@ -2,12 +2,12 @@
  * ONNX Runtime's binaries for the page. That of WebAssembly comes with the package, compressed; that of WebGPU, twice as large and only
  * there to train faster, is taken from `onnxruntime-web` where it is installed.
  */
-import { existsSync, readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { brotliDecompress } from "node:zlib";
+import { readFileIfThere } from "../files/reader.ts";
 import { ORT_VERSION } from "../version.ts";
 import type { Files } from "./files.ts";
 
@@ -27,14 +27,9 @@ export function binaryFiles({ packed, installed }: BinaryPlaces): Files {
   return async (address) => {
     const name = [WASM, WEBGPU].find((one) => address === ADDRESS + one);
     if (!name) return null;
-    const whole = installed && join(installed, name);
-    const small = join(packed, `${name}.br`);
-    const bytes =
-      whole && existsSync(whole)
-        ? await readFile(whole)
-        : existsSync(small)
-          ? await promisify(brotliDecompress)(await readFile(small))
-          : null;
+    const whole = installed === null ? null : await readFileIfThere(join(installed, name));
+    const small = whole ? null : await readFileIfThere(join(packed, `${name}.br`));
+    const bytes = whole ?? (small && (await promisify(brotliDecompress)(small)));
     return bytes && { bytes: new Uint8Array(bytes), type: "application/wasm" };
   };
 }
@@ -47,8 +42,9 @@ export function pageDevices({ installed }: BinaryPlaces): readonly string[] {
 /** The folder with the binaries of `onnxruntime-web`, if it is installed in the release that the page was built with. */
 export function installedBinaries(): string | null {
   try {
-    const folder = dirname(createRequire(import.meta.url).resolve("onnxruntime-web"));
-    const { version } = JSON.parse(readFileSync(join(folder, "../package.json"), "utf8"));
+    const require = createRequire(import.meta.url);
+    const folder = dirname(require.resolve("onnxruntime-web"));
+    const { version } = require(join(folder, "../package.json")) as { version: string };
     return version === ORT_VERSION ? folder : null;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "MODULE_NOT_FOUND") return null;
