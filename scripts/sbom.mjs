@@ -10,6 +10,8 @@ const ALLOWED = [
   ...["MIT", "ISC", "Apache-2.0", "BSD-3-Clause", "BSD-2-Clause", "BlueOak-1.0.0", "0BSD"],
   ...["LGPL-3.0-or-later", "(MIT OR CC0-1.0)", "(Apache-2.0 AND BSD-3-Clause)"],
 ];
+/** Packages that name no licence in package.json, and the one in their LICENSE file. */
+const UNNAMED = { "png-js 2.0.0": "MIT" };
 
 const text = execFileSync("npm", ["sbom", "--sbom-format=cyclonedx", "--omit=dev"], {
   cwd: root,
@@ -20,7 +22,9 @@ const text = execFileSync("npm", ["sbom", "--sbom-format=cyclonedx", "--omit=dev
 const { components } = JSON.parse(text);
 const named = components.map(({ name, version, licenses = [] }) => ({
   name: `${name} ${version}`,
-  licence: licenses.map(({ license, expression }) => expression ?? license.id ?? license.name).join(" AND "),
+  licence:
+    licenses.map(({ license, expression }) => expression ?? license.id ?? license.name).join(" AND ") ||
+    UNNAMED[`${name} ${version}`],
 }));
 const foreign = named.filter(({ licence }) => !ALLOWED.includes(licence));
 if (foreign.length > 0) {
