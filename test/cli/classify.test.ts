@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { runCli } from "../../src/cli/cli.ts";
 import { drawShape, SIDE } from "../../src/dataset/shape-drawing.ts";
 import { seededRandom } from "../../src/random.ts";
 import { AdaptiveClassifier } from "../../src/story/classifier.ts";
+import { runHere } from "./run-cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "earlyexit-classify-"));
 const paths = ["a.png", "deep/er/b.jpg", "deep/c.webp"].map((name) => join(folder, name));
@@ -28,22 +28,7 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const run = async (...args: string[]) => {
-  const written = { code: 0, stdout: "", stderr: "" };
-  const originals = { stdout: process.stdout.write, stderr: process.stderr.write };
-  for (const name of ["stdout", "stderr"] as const)
-    process[name].write = ((text: string) => {
-      written[name] += text;
-      return true;
-    }) as typeof process.stdout.write;
-  try {
-    written.code = await runCli(["classify", "--model", "shapes", ...args]);
-  } finally {
-    Object.assign(process.stdout, { write: originals.stdout });
-    Object.assign(process.stderr, { write: originals.stderr });
-  }
-  return written;
-};
+const run = (...args: string[]) => runHere("classify", "--model", "shapes", ...args);
 
 test("a folder, at any depth; a pattern; what is no picture is passed over", async () => {
   const lines = (text: string) =>

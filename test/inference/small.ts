@@ -1,5 +1,5 @@
 /** A network of three exits with random weights, and agents made by hand. */
-import { createSamples } from "../../src/dataset/dataset.ts";
+import { createSamples, type Dataset, type Samples } from "../../src/dataset/dataset.ts";
 import { computeExitTable } from "../../src/exits/exit-logits.ts";
 import { stateWidth } from "../../src/exits/observation.ts";
 import type { Model } from "../../src/model/model.ts";
@@ -141,4 +141,9 @@ export function wavyPixels(count: number, seed: number): Uint8Array {
       );
     }).flat(),
   );
+}
+
+/** A dataset for the small network whose parts are all the same images. */
+export function wavyData(samples: Samples): Dataset {
+  return { name: "waves", imageShape: [2, 8, 8], classes: CLASSES, train: samples, validation: samples, test: samples };
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createSamples, type Dataset } from "../../src/dataset/dataset.ts";
+import { createSamples } from "../../src/dataset/dataset.ts";
 import { answersOf } from "../../src/exits/answers.ts";
 import { computeExitTable } from "../../src/exits/exit-logits.ts";
 import { benchmark } from "../../src/measure/benchmark.ts";
@@ -10,7 +10,7 @@ import { exitCosts } from "../../src/policy/exit-costs.ts";
 import { quantise } from "../../src/quantise/quantise.ts";
 import { benchText } from "../../src/report/bench-text.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
-import { CLASSES, handMadeAgent, modelOf, network, policyOf, wavyPixels } from "../inference/small.ts";
+import { CLASSES, handMadeAgent, modelOf, network, policyOf, wavyData, wavyPixels } from "../inference/small.ts";
 
 const COUNT = 64;
 const runtime = createNodeRuntime({ threads: 1 });
@@ -20,14 +20,7 @@ const mixed = handMadeAgent({ scale: 2, seed: 7 });
 const clock = { cpuMs: () => performance.now(), joules: () => null };
 
 test("a twin in 8 bits is timed at every batch size and judged on the same images", async () => {
-  const data: Dataset = {
-    name: "waves",
-    imageShape: [2, 8, 8],
-    classes: CLASSES,
-    train: samples,
-    validation: samples,
-    test: samples,
-  };
+  const data = wavyData(samples);
   const small = await quantise({ network, data, runtime, images: 64 });
   const twin = { network: small, policy: policyOf(mixed) };
   const figures = await benchmark(runtime, modelOf(mixed), samples, clock, { lambdas: [0.05, 0.1], int8: twin });

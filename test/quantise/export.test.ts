@@ -3,25 +3,18 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { createSamples, type Dataset } from "../../src/dataset/dataset.ts";
+import { createSamples } from "../../src/dataset/dataset.ts";
 import { exportModel } from "../../src/export/export.ts";
 import { quantise } from "../../src/quantise/quantise.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
-import { CLASSES, handMadeAgent, network, policyOf, wavyPixels } from "../inference/small.ts";
+import { handMadeAgent, network, policyOf, wavyData, wavyPixels } from "../inference/small.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "earlyexit-int8-export-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const runtime = createNodeRuntime({ threads: 1 });
 const samples = createSamples(wavyPixels(96, 3), new Uint16Array(96));
-const data: Dataset = {
-  name: "waves",
-  imageShape: [2, 8, 8],
-  classes: CLASSES,
-  train: samples,
-  validation: samples,
-  test: samples,
-};
+const data = wavyData(samples);
 const small = await quantise({ network, data, runtime, images: 64 });
 const model = { network: small, policy: policyOf(handMadeAgent({ scale: 1.6, seed: 8, biases: [1, 0] })) };
 

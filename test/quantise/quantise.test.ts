@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createSamples, type Dataset } from "../../src/dataset/dataset.ts";
+import { createSamples } from "../../src/dataset/dataset.ts";
 import { UserError } from "../../src/errors.ts";
 import { computeExitTable } from "../../src/exits/exit-logits.ts";
 import { decodeSafetensors } from "../../src/files/safetensors.ts";
@@ -11,20 +11,13 @@ import { readModel } from "../../src/model/read-model.ts";
 import { quantise } from "../../src/quantise/quantise.ts";
 import { readQuantised } from "../../src/quantise/read.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
-import { CLASSES, EXITS, handMadeAgent, IMAGE_SIZE, network, policyOf, wavyPixels } from "../inference/small.ts";
+import { EXITS, handMadeAgent, IMAGE_SIZE, network, policyOf, wavyData, wavyPixels } from "../inference/small.ts";
 import { plainNetwork } from "../network/small.ts";
 
 const runtime = createNodeRuntime({ threads: 1 });
 const COUNT = 96;
 const samples = createSamples(wavyPixels(COUNT, 3), new Uint16Array(COUNT));
-const data: Dataset = {
-  name: "waves",
-  imageShape: [2, 8, 8],
-  classes: CLASSES,
-  train: samples,
-  validation: samples,
-  test: samples,
-};
+const data = wavyData(samples);
 const small = await quantise({ network, data, runtime, images: 64 });
 const logitsOf = async (one: typeof network | typeof small) => (await computeExitTable(runtime, one, samples)).logits;
 const float = await logitsOf(network);
