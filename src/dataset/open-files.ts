@@ -1,9 +1,9 @@
-import { stat } from "node:fs/promises";
-import { basename } from "node:path";
+import { readdir, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { UserError } from "../errors.ts";
 import { wholeFile } from "./file-place.ts";
 import { openFolder } from "./folder-files.ts";
-import type { SourceFiles } from "./source-files.ts";
+import { isPassedOver, type SourceFiles } from "./source-files.ts";
 import { openTar } from "./tar-files.ts";
 import { openZip } from "./zip-files.ts";
 
@@ -15,6 +15,17 @@ export function isArchive(path: string): boolean {
 /** One file that is a whole data set by itself. */
 function isSingle(path: string): boolean {
   return /\.parquet$/i.test(path);
+}
+
+/**
+ * What a downloaded set often is: a folder that holds one archive and, beside it, nothing but texts about it. That archive's path;
+ * of any other path, the path itself.
+ */
+export async function loneArchive(path: string): Promise<string> {
+  const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
+  const data = entries.filter(({ name }) => !isPassedOver(name) && !/(\.(md|txt|sha256|md5)|^licen[cs]e)$/i.test(name));
+  const [only] = data;
+  return data.length === 1 && only!.isFile() && isArchive(only!.name) ? join(path, only!.name) : path;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { type Dataset, type DatasetParts, type ImageShape, splitParts } from "./dataset.ts";
 import { type DownloadProgress, defaultCacheFolder, downloadCifar10 } from "./download.ts";
+import { loneArchive } from "./open-files.ts";
 import { openSource } from "./open-source.ts";
 import { diskFiles, openKnownPictures, openPictures, type PictureOptions } from "./pictures.ts";
 import { rescaled } from "./rescale.ts";
@@ -58,7 +59,8 @@ async function readParts(source: string, testOnly: boolean, options: OpenOptions
 }
 
 /** Pictures of any kind, or a set of pixels. */
-async function readPath(path: string, testOnly: boolean, options: OpenOptions): Promise<DatasetParts> {
+async function readPath(given: string, testOnly: boolean, options: OpenOptions): Promise<DatasetParts> {
+  const path = await loneArchive(given);
   const { cacheFolder = defaultCacheFolder(), labels } = options;
   const pictures = pictureOptions(options, cacheFolder);
   const found = await stat(path).catch(() => null);

@@ -8,6 +8,7 @@ import { contentDigest } from "./content.ts";
 import { defaultCacheFolder } from "./download.ts";
 import { readPlace } from "./file-place.ts";
 import { readableFormat, sniffPicture } from "./image-format.ts";
+import { loneArchive } from "./open-files.ts";
 import { openSource } from "./open-source.ts";
 import type { PictureSource } from "./picture-source.ts";
 import { diskFiles } from "./pictures.ts";
@@ -38,7 +39,8 @@ export interface SurveyOptions {
  * @returns null where the source holds no picture files, but a set of fixed size
  * @throws {UserError} if there is nothing at the path, or it does not say what the pictures show
  */
-export async function surveyPictures(path: string, options: SurveyOptions = {}): Promise<Survey | null> {
+export async function surveyPictures(given: string, options: SurveyOptions = {}): Promise<Survey | null> {
+  const path = await loneArchive(given);
   const { labels, cacheFolder = defaultCacheFolder() } = options;
   const isArchive = await stat(path).then(
     (found) => found.isFile(),
@@ -102,7 +104,8 @@ export interface PictureFacts {
 const FACTS_OF = 2000;
 
 /** A longer look, for people. @returns null as `surveyPictures` does */
-export async function lookAtPictures(path: string, options: SurveyOptions = {}): Promise<PictureFacts | null> {
+export async function lookAtPictures(given: string, options: SurveyOptions = {}): Promise<PictureFacts | null> {
+  const path = await loneArchive(given);
   const { labels, cacheFolder = defaultCacheFolder() } = options;
   const source = await openSource(path, { cacheFolder, testOnly: false, ...(labels ? { labels } : {}) });
   try {

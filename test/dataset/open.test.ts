@@ -102,6 +102,15 @@ describe("CIFAR-10", () => {
       expect([train, validation, test.sha256]).toEqual([null, null, alone.test.sha256]);
     }
   });
+
+  test("a folder with nothing but an archive and a text about it is that archive; beside a second one it is refused", async () => {
+    const packed = await archive(cifar10Files());
+    const folder = folderOf({ "README.md": Buffer.from("where it is from"), "cifar.tar.gz": readFileSync(packed) });
+    const [lone, itself] = [await openDataset(folder), await openDataset(packed)];
+    expect(lone.test.sha256).toBe(itself.test.sha256);
+    writeFileSync(join(folder, "second.tar.gz"), readFileSync(packed));
+    expect(await mistake(folder)).toContain("an archive inside");
+  });
 });
 
 describe("CIFAR-100", () => {
