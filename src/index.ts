@@ -1,7 +1,7 @@
 /** The public API, in the order of the flow. */
 export { createSamples, type Dataset, type ImageShape, type Samples } from "./dataset/dataset.ts";
 export { readImage } from "./dataset/image-file.ts";
-export { type OpenOptions, openDataset } from "./dataset/open.ts";
+export type { OpenOptions } from "./dataset/open.ts";
 export { type ShapesOptions, shapesDataset } from "./dataset/shapes.ts";
 export { UserError } from "./errors.ts";
 export type { Confusion } from "./evaluation/confusions.ts";
@@ -71,6 +71,7 @@ export {
   trainNetwork,
 } from "./story/node.ts";
 export { type OpenNetworkOptions, openNetwork } from "./story/open-network.ts";
+export { openDataset } from "./story/own-pictures.ts";
 export { builtInRecipe, parseRecipe, type Recipe, type RecipeInput, recipeNames } from "./training/recipe.ts";
 export type { TrainingProgress } from "./training/train.ts";
 export { VERSION } from "./version.ts";

@@ -3,13 +3,12 @@ import { availableParallelism } from "node:os";
 import type { Dataset, ImageShape } from "../dataset/dataset.ts";
 import { surveyPictures } from "../dataset/survey.ts";
 import { UserError } from "../errors.ts";
-import { loadModel } from "../model/model-folder.ts";
 import type { Blueprint } from "../network/blueprint.ts";
 import type { BlueprintNetwork } from "../network/blueprint-network.ts";
 import { blueprintNames, builtInBlueprint } from "../network/blueprints.ts";
 import { blueprintStages } from "../network/cost.ts";
 import { formatMillions } from "../report/format.ts";
-import { PRETRAINED, pretrainedFolder } from "../story/pretrained.ts";
+import { loadStart, PRETRAINED } from "../story/pretrained.ts";
 import { checkData } from "../training/check-data.ts";
 import {
   type Chosen,
@@ -17,6 +16,7 @@ import {
   recipeByName,
   trainingMinutes,
   USUAL_NETWORK,
+  USUAL_TRAINING,
   validationShare,
 } from "../training/choice.ts";
 import type { Recipe } from "../training/recipe.ts";
@@ -40,12 +40,6 @@ export interface PrepareOptions {
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
-
-/** The drawn set needs a small network and few epochs: a first run takes two minutes. */
-const SHAPES = { blueprint: "tiny", recipe: "quick" };
-/** Sets of fixed size, made for comparing networks. */
-const BENCHMARKS = { blueprint: USUAL_NETWORK, recipe: "standard" };
-const PICTURES = { blueprint: USUAL_NETWORK, recipe: "photos" };
 
 /**
  * Opens the data and settles what the run is: blueprint, recipe, start. Of pictures, what was chosen and why is told in three lines.
@@ -71,7 +65,11 @@ export async function prepareTraining(
     ...(shape ? { size: shape.value } : {}),
   });
   checkSameData(asked, data);
-  const defaults = survey ? PICTURES : asked.data === "shapes" ? SHAPES : BENCHMARKS;
+  const defaults = survey
+    ? USUAL_TRAINING.pictures
+    : asked.data === "shapes"
+      ? USUAL_TRAINING.shapes
+      : USUAL_TRAINING.pixels;
   const name = asked.blueprint ?? given?.blueprint.name ?? defaults.blueprint;
   const blueprint = fixed ?? (await resolveBlueprint(name, data.imageShape));
   const isUsual = survey !== null && asked.from === undefined && name === USUAL_NETWORK;
@@ -107,17 +105,6 @@ function checkValidation({ name, train, validation }: Dataset, share: number): v
     `data: at least ${LEAST_VALIDATION} pictures for validation expected, from which is learned when to stop, found ${found} in ${name} ` +
       `(a share of ${share}); ${advice}, or train the network alone with 'earlyexit train'`,
   );
-}
-
-/** @throws {UserError} if there is no model there, or one whose weights are not ours */
-async function loadStart(from: string): Promise<BlueprintNetwork> {
-  const folder = from === PRETRAINED ? pretrainedFolder() : from;
-  const { network } = await loadModel(folder);
-  if (network.description.kind !== "blueprint")
-    throw new UserError(
-      `from: a model with a network from a blueprint expected, found another kind in ${folder}; give another`,
-    );
-  return network as BlueprintNetwork;
 }
 
 /** A blueprint that says itself how large its pictures are; null where the pictures decide. */

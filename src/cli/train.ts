@@ -136,7 +136,7 @@ async function trainFrom(
     blueprint: config.blueprint,
     recipe: config.recipe,
     seed: config.seed,
-    ...(from ? { from } : {}),
+    from,
     runtime,
     signal,
     resumeFrom: checkpoint,

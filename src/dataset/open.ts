@@ -11,7 +11,7 @@ import { drawShapesParts } from "./shapes.ts";
 const DEFAULT_SIZE = 64;
 
 export interface OpenOptions {
-  /** Pictures are scaled to so many pixels in height and width, or to [C, H, W]; default 64 in colour, or what a set of fixed size has. */
+  /** Pictures are scaled to so many pixels in height and width, or to [C, H, W]; default: chosen for them, or what a set of fixed size has. */
   readonly size?: number | ImageShape;
   /** [K] names in the order of the labels, where it is known already; default: those found, sorted. Where other classes are found, those found. */
   readonly classes?: readonly string[];
@@ -21,7 +21,7 @@ export interface OpenOptions {
   readonly skipBroken?: boolean;
   /** Told while pictures are decoded. */
   readonly onPicture?: (done: number, total: number) => void;
-  /** Share of the training part that becomes the validation split, 0 < x < 1; default 0.1. */
+  /** Share of the training part that becomes the validation split, 0 < x < 1; default 0.1, of few pictures more. */
   readonly validationFraction?: number;
   /** Decides which training images go to validation; default 1. The test split never depends on it. */
   readonly seed?: number;
@@ -37,7 +37,8 @@ export interface OpenOptions {
 }
 
 /**
- * Opens a dataset and splits its training part into train and validation, stratified and seeded.
+ * Opens a dataset and splits its training part into train and validation, stratified and seeded. Nothing is chosen here: 64 pixels and a
+ * tenth where nobody says, see `openDataset` of the story.
  *
  * @param source `shapes` (built in, drawn), `cifar10` (the official archive, downloaded once), or the path of a folder,
  *   `.zip`, `.tar`, `.tar.gz` or `.parquet` whose layout is recognised by its files (a folder of one of these names: `./shapes`)

@@ -44,21 +44,25 @@ import type { QuantisedNetwork } from "../quantise/quantised-network.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { RecipeInput } from "../training/recipe.ts";
+import type { Trained } from "../training/start.ts";
 import type { TrainOptions } from "../training/train.ts";
 import {
   evaluateInDetail as detailOnRuntime,
   evaluate as evaluateOnRuntime,
   trainNetwork as trainOnRuntime,
 } from "./any.ts";
+import { chosenTraining } from "./own-pictures.ts";
 
-type TrainHooks = Partial<Pick<TrainOptions, "from" | "onProgress" | "saveCheckpoint" | "resumeFrom" | "signal">>;
+type TrainHooks = Partial<Pick<TrainOptions, "onProgress" | "saveCheckpoint" | "resumeFrom" | "signal">>;
 
 export interface TrainNetworkOptions extends TrainHooks {
   readonly data: Dataset;
-  /** Name of a built-in blueprint, or plain data of your own; default "compact". */
+  /** Name of a built-in blueprint, or plain data of your own; default "compact", of the drawn set "tiny". */
   readonly blueprint?: string | Blueprint;
-  /** Name of a built-in recipe, or plain data of your own; default "standard". */
+  /** Name of a built-in recipe, or plain data of your own; default "photos" for pictures, "standard" for sets of fixed size, "quick" for the drawn one. */
   readonly recipe?: string | RecipeInput;
+  /** A network to start from; default: for pictures and `compact` the one that comes along, else none; null: none. */
+  readonly from?: Trained | null;
   /** Default 1. */
   readonly seed?: number;
   /** Default: `createNodeRuntime()`, the cpu. */
@@ -66,13 +70,15 @@ export interface TrainNetworkOptions extends TrainHooks {
 }
 
 /**
- * Trains all exits of a network on the train split; batches are prepared in a worker beside the steps.
+ * Trains all exits of a network on the train split; batches are prepared in a worker beside the steps. What is not given is chosen for the
+ * data as the command line does.
  *
  * @throws {UserError} if data, blueprint and recipe do not fit together, or the loss is no number
  */
-export function trainNetwork(options: TrainNetworkOptions): Promise<StagedNetwork> {
-  const { blueprint = "compact", recipe = "standard", runtime = createNodeRuntime(), ...others } = options;
-  return trainOnRuntime({ ...others, blueprint, recipe, runtime, batches: workerBatches });
+export async function trainNetwork(options: TrainNetworkOptions): Promise<StagedNetwork> {
+  const { blueprint, recipe, from, runtime = createNodeRuntime(), ...others } = options;
+  const chosen = await chosenTraining({ data: others.data, blueprint, recipe, from });
+  return trainOnRuntime({ ...others, ...chosen, runtime, batches: workerBatches });
 }
 
 export interface QuantiseOptions extends Omit<QuantiseOnRuntime, "runtime"> {

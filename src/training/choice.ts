@@ -1,5 +1,5 @@
 /** Size, network and recipe for data that nobody has said anything about, and why. */
-import type { ImageShape } from "../dataset/dataset.ts";
+import type { Dataset, ImageShape } from "../dataset/dataset.ts";
 import type { Survey } from "../dataset/survey.ts";
 import { UserError } from "../errors.ts";
 import { builtInBlueprint } from "../network/blueprints.ts";
@@ -21,6 +21,22 @@ const MACS_PER_SECOND = 25e9;
 
 /** The network that is trained where nobody says which. */
 export const USUAL_NETWORK = "compact";
+
+/** Blueprint and recipe by name, where nobody says which, for each kind of data. */
+export const USUAL_TRAINING = {
+  /** The drawn set needs a small network and few epochs: a first run takes two minutes. */
+  shapes: { blueprint: "tiny", recipe: "quick" },
+  /** Sets of fixed size, made for comparing networks. */
+  pixels: { blueprint: USUAL_NETWORK, recipe: "standard" },
+  /** Somebody's own pictures; they begin from the network that comes along. */
+  pictures: { blueprint: USUAL_NETWORK, recipe: "photos" },
+} as const;
+
+/** Pictures come from files that have names; sets of pixels have none. */
+export function kindOf({ name, train }: Pick<Dataset, "name" | "train">): keyof typeof USUAL_TRAINING {
+  if (train?.names) return "pictures";
+  return name === "shapes" ? "shapes" : "pixels";
+}
 
 export interface Chosen<T> {
   readonly value: T;
