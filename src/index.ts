@@ -17,9 +17,10 @@ export {
   exportModel,
   exportPolicy,
 } from "./export/export.ts";
+export { readShortText } from "./files/reader.ts";
 export type { Classification, ExitTrace } from "./inference/adaptive-classifier.ts";
 export type { Model } from "./model/model.ts";
-export { loadModel, modelDigest, readModelFile, saveModel } from "./model/model-folder.ts";
+export { copyModel, loadModel, modelDigest, readModelFile, saveModel } from "./model/model-folder.ts";
 export {
   type Blueprint,
   type BlueprintInput,

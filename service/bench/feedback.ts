@@ -10,7 +10,17 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { createNodeRuntime, type LearnedPolicy, loadModel, openDataset, openExitLogits } from "earlyexit";
+import {
+  createNodeRuntime,
+  createSamples,
+  type ExitLogits,
+  type ExitTable,
+  type LearnedPolicy,
+  loadModel,
+  openDataset,
+  openExitLogits,
+  type Samples,
+} from "earlyexit";
 import sharp from "sharp";
 import { SHIFTS, shifted } from "../../bench/policy-images.ts";
 import { optimalReturns } from "../../bench/policy-optimal.ts";
@@ -32,6 +42,8 @@ const { values: flags } = parseArgs({
   },
 });
 const LABELS = flags.short ? 300 : 2000;
+/** Pictures that the returns are measured on, at most. */
+const JUDGED = flags.short ? 300 : Number.POSITIVE_INFINITY;
 const AT_ONCE = 8;
 const PATIENCE_MS = 240_000;
 
@@ -55,6 +67,12 @@ async function pngs(samples: ReturnType<typeof shifted>, [channels, height, widt
     files.push((await image.png().toBuffer()).toString("base64"));
   }
   return files;
+}
+
+/** What every exit says to a darkened split. */
+async function judged(program: ExitLogits, samples: Samples): Promise<ExitTable> {
+  const count = Math.min(JUDGED, samples.count);
+  return program.of(createSamples(samples.pixels.read(0, count), samples.labels.slice(0, count), ""));
 }
 
 /** Answers and labels, then others who ask until the version changes or learning is over. @returns what was lost, and whether it changed */
@@ -107,7 +125,7 @@ try {
   const [entry] = await store.versions("model", network.sha256);
   const runtime = createNodeRuntime();
   const program = await openExitLogits(runtime, network);
-  const [fit, test] = [await program.of(feedback), await program.of(darker(data.test))];
+  const [fit, test] = [await judged(program, feedback), await judged(program, darker(data.test))];
   await program.close();
   const lambdas = lambdaGrid(policy.agent.lambdaRange, 9);
   const returns = (one: LearnedPolicy) => imageReturns(runtime, decidingAgent(one), test, policy.costs, lambdas);

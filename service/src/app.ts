@@ -75,7 +75,7 @@ export async function createApp(service: Service, options: AppOptions): Promise<
   feedbackRoutes(app, service);
   modelRoutes(app, service);
   versionRoutes(app, service);
-  pageRoutes(app, service);
+  await pageRoutes(app, service);
   inferRoutes(app, service);
   return app;
 }

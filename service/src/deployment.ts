@@ -4,7 +4,7 @@ import { createDriftMeter, type Drift } from "./drift.ts";
 import { createLiveMeter, type LiveMeter } from "./live.ts";
 import type { Picture } from "./messages.ts";
 import { WAIT_SHARE } from "./price.ts";
-import type { Recorder } from "./recorder.ts";
+import type { LogitsDesk, Recorder } from "./recorder.ts";
 import { type BatchEvent, createQueue, type QueueOptions, type RequestQueue } from "./request-queue.ts";
 import type { StoredAnswer } from "./store/store.ts";
 import type { VersionSource } from "./version-source.ts";
@@ -67,7 +67,13 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
     mostWaiting: MOST_WAITING,
   };
   const cheapest = (await cheapestMs(now.pool, now.model, queueOptions)) / workers;
-  queue = createQueue(queueOptions, () => now.pool, cheapest, options.onBatch);
+  queue = createQueue(
+    queueOptions,
+    () => now.pool,
+    cheapest,
+    options.onBatch,
+    () => recorder?.pump(),
+  );
   let isReloading = false;
   return {
     name,
@@ -95,8 +101,8 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
       if (row.price <= CALM * now.price.base) now.drift.add(row.exit, row.classIndex, row.confidence);
       if (!recorder) return;
       const network = now.model.network.sha256;
-      const pool = () => (now.model.network.sha256 === network ? now.logits : null);
-      recorder.answered({ ...row, model: name, version: now.id, network }, picture, pool);
+      const desk = () => (now.model.network.sha256 === network ? now.desk : null);
+      recorder.answered({ ...row, model: name, version: now.id, network }, picture, desk);
     },
     async reload() {
       if (isReloading) return false;
@@ -108,7 +114,7 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
         now = isSameLength ? { ...fresh, live: old.live } : fresh;
         queue?.pump();
         recorder?.pump();
-        await Promise.all([old.pool.close(), old.logits?.close()]);
+        await Promise.all([old.pool.close(), old.desk?.pool.close()]);
         return true;
       } finally {
         isReloading = false;
@@ -116,7 +122,7 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
     },
     async close() {
       await queue?.idle();
-      await Promise.all([now.pool.close(), now.logits?.close()]);
+      await Promise.all([now.pool.close(), now.desk?.pool.close()]);
     },
   };
 
@@ -125,11 +131,14 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
     const model = await loadModel(folder);
     const price = priceOptions(model, options);
     const pool = await WorkerPool.start({ model: folder, task: "answer" }, workers, hooks);
-    const logits = recorder
-      ? await WorkerPool.start({ model: folder, task: "logits" }, 1, { onRoom: () => recorder.pump() })
+    const desk: LogitsDesk | null = recorder
+      ? {
+          pool: await WorkerPool.start({ model: folder, task: "logits" }, 1, { onRoom: () => recorder.pump() }),
+          isQuiet: () => queue?.isQuiet() ?? true,
+        }
       : null;
     const drift = createDriftMeter(await expectedAnswers(model.policy!, price.base, createNodeRuntime({ threads: 1 })));
-    return { id, folder, model, price, pool, logits, drift, live: createLiveMeter(model.network.stages.length) };
+    return { id, folder, model, price, pool, desk, drift, live: createLiveMeter(model.network.stages.length) };
   }
 
   function priceOptions({ policy }: Model, { lambda }: DeploymentOptions) {

@@ -5,6 +5,9 @@ import type { LearnJob, LearnMessage } from "./learn-process.ts";
 import { RequestMistake } from "./request-mistake.ts";
 import type { Store, VersionEntry } from "./store/store.ts";
 
+/** With fewer a new version could not be judged. */
+export const LEAST_LESSONS = 200;
+
 export interface LearnerOptions {
   readonly store: Store;
   /** Where the process opens it again. */
@@ -58,6 +61,13 @@ export function createLearner({ store, place, deployment, learnAfter, onLearned 
     try {
       const { name, folder, version, model } = deployment;
       const after = await learnedUpTo();
+      const lessons = await store.countLessons(name, model.network.sha256, after);
+      if (lessons < LEAST_LESSONS)
+        throw new RequestMistake(
+          `learn: at least ${LEAST_LESSONS} labels since the last time expected, of answers kept with what every exit said, ` +
+            `found ${lessons}; give more, or wait until it is computed`,
+          409,
+        );
       const message = await inProcess({ store: place, model: name, folder, parent: version, after, seed: after });
       if (message.kind === "mistake") throw new RequestMistake(message.message, 409);
       if (message.judgement.better) {

@@ -1,5 +1,6 @@
 /** The page at /: its three files, and GET /v1/models/:name/live, which it draws. */
-import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { readShortText } from "earlyexit";
 import type { FastifyInstance } from "fastify";
 import { deploymentOf, type Service } from "./service.ts";
 
@@ -12,10 +13,10 @@ const FILES = {
 /** What a browser asks for before it can be given a key; nothing of the models is in it. */
 export const PAGE_PATHS: readonly string[] = Object.keys(FILES);
 
-export function pageRoutes(app: FastifyInstance, service: Service): void {
+export async function pageRoutes(app: FastifyInstance, service: Service): Promise<void> {
   for (const [path, [file, type]] of Object.entries(FILES)) {
-    const bytes = readFileSync(new URL(`../page/${file}`, import.meta.url));
-    app.get(path, async (_, reply) => reply.type(type).send(bytes));
+    const text = await readShortText(fileURLToPath(new URL(`../page/${file}`, import.meta.url)));
+    app.get(path, async (_, reply) => reply.type(type).send(text));
   }
   app.get<{ Params: { name: string } }>("/v1/models/:name/live", async ({ params }) => {
     const { live, model, queue, drift, version } = deploymentOf(service, params.name);

@@ -64,12 +64,14 @@ const BATCH_SHARE = 0.25;
 
 /**
  * @param cheapestMs milliseconds per picture at the highest price, all workers together: the first estimate
+ * @param onQuiet nothing waits and nothing is at work any more
  */
 export function createQueue(
   options: QueueOptions,
   pool: () => WorkerPool,
   cheapestMs: number,
   onBatch: (event: BatchEvent) => void = () => undefined,
+  onQuiet: () => void = () => undefined,
 ) {
   const entries: Entry[] = [];
   let nextId = 0;
@@ -81,6 +83,8 @@ export function createQueue(
   let fullSince: number | null = null;
   let timer: NodeJS.Timeout | null = null;
   let onIdle: (() => void) | null = null;
+
+  const isQuiet = (): boolean => atWork === 0 && entries.length === 0;
 
   /** How long the newest one will have waited, as things go now. */
   const expectedWaitMs = (): number => entries.length * pace.ms;
@@ -152,7 +156,10 @@ export function createQueue(
       picturesAtWork -= batch.length;
       pump();
       if (pool().hasRoom) fullSince = null;
-      if (atWork === 0 && entries.length === 0) onIdle?.();
+      if (isQuiet()) {
+        onIdle?.();
+        onQuiet();
+      }
     }
   }
 
@@ -176,9 +183,11 @@ export function createQueue(
       const age = entries[0] ? performance.now() - entries[0].queuedAt : 0;
       return priceOf(options.price, Math.max(age, expectedWaitMs()));
     },
-    /** Once nothing waits and nothing is at work. */
+    /** Nothing waits and nothing is at work. */
+    isQuiet,
+    /** Once it is quiet. */
     async idle(): Promise<void> {
-      if (atWork > 0 || entries.length > 0) await new Promise<void>((done) => (onIdle = done));
+      if (!isQuiet()) await new Promise<void>((done) => (onIdle = done));
     },
   };
 }

@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { UserError } from "earlyexit";
+import { readShortText, UserError } from "earlyexit";
+import { LEAST_LESSONS } from "./learner.ts";
 import { type ServeOptions, serve } from "./serve.ts";
 
 const HELP = `Usage: earlyexit serve --model DIR [options]
@@ -97,12 +97,7 @@ function namedFolders(texts: readonly string[]): Record<string, string> {
 }
 
 async function readKeys(file: string): Promise<string[]> {
-  const text = await readFile(file, "utf8").catch((cause) => {
-    throw new UserError(`--keys: a file with one key per line expected, found none at ${file}; check the path`, {
-      cause,
-    });
-  });
-  const keys = text.split("\n").flatMap((line) => line.trim() || []);
+  const keys = (await readShortText(file)).split("\n").flatMap((line) => line.trim() || []);
   const short = keys.find((key) => key.length < 16);
   if (keys.length === 0 || short !== undefined)
     throw new UserError(
@@ -123,7 +118,7 @@ function numbers(flags: Flags): Partial<ServeOptions> {
     ["batchWaitMs", numberOf(flags, "batch-wait-ms", 0, 10_000)],
     ["rateLimit", numberOf(flags, "rate-limit", 1, 1e6, true)],
     ["keepPictures", numberOf(flags, "keep-pictures", 0, 3650)],
-    ["learnAfter", numberOf(flags, "learn-after", 200, 1e9, true)],
+    ["learnAfter", numberOf(flags, "learn-after", LEAST_LESSONS, 1e9, true)],
     ["maxBytes", numberOf(flags, "max-bytes", 1000, 1e9, true)],
   ] as const;
   return Object.fromEntries(given.filter(([, value]) => value !== undefined));

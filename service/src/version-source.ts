@@ -2,10 +2,10 @@
  * Which version of a model is to answer: what the folder holds, or, with a store, the one that was promoted last. A folder with
  * something new in it counts as promoted when it is first seen.
  */
-import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadModel, modelDigest, readModelFile } from "earlyexit";
+import { copyModel, loadModel, modelDigest, readModelFile } from "earlyexit";
 import type { Store } from "./store/store.ts";
 
 export interface Version {
@@ -28,6 +28,7 @@ export function folderSource(folder: string): VersionSource {
 
 export async function storeSource(store: Store, name: string, folder: string): Promise<VersionSource> {
   const work = await mkdtemp(join(tmpdir(), "earlyexit-versions-"));
+  const written = new Set<string>();
   let known: { readonly id: string; readonly network: string } | null = null;
   return {
     async current() {
@@ -38,8 +39,8 @@ export async function storeSource(store: Store, name: string, folder: string): P
       const live = entries.reduce((best, one) => ((one.promotedAt ?? 0) > (best.promotedAt ?? 0) ? one : best));
       if (live.id === id) return { id, folder };
       const path = join(work, live.id);
-      const stored = await store.version(name, live.id);
-      await writeVersion(path, folder, stored!.files);
+      if (!written.has(live.id)) await copyModel(folder, path, (await store.version(name, live.id))!.files);
+      written.add(live.id);
       return { id: live.id, folder: path };
     },
     close: () => rm(work, { recursive: true, force: true }),
@@ -61,14 +62,6 @@ async function addFolder(store: Store, name: string, folder: string, id: string)
 export async function policyFiles(folder: string): Promise<Map<string, Uint8Array>> {
   const files = POLICY_FILES.map(async (file) => [file, await readModelFile(folder, file)] as const);
   return new Map((await Promise.all(files)).flatMap(([file, bytes]) => (bytes ? [[file, bytes] as const] : [])));
-}
-
-/** A whole model folder: the network's files of one folder, and the policy's. */
-async function writeVersion(path: string, base: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
-  await mkdir(path, { recursive: true });
-  for (const { name } of (await readdir(base, { withFileTypes: true })).filter((one) => one.isFile()))
-    if (!files.has(name) && /\.(safetensors|onnx)$/.test(name)) await copyFile(join(base, name), join(path, name));
-  for (const [name, bytes] of files) await writeFile(join(path, name), bytes);
 }
 
 /** @throws {UserError} if there is no model in it */

@@ -18,7 +18,7 @@ import type { Job, Outcome, Picture, WorkerMessage, WorkerOptions } from "./mess
 const send = (message: WorkerMessage): void => void process.send?.(message);
 
 /** Behind the process that takes, prices and refuses requests: it is never to wait for those that compute. */
-const NICER = { answer: 3, logits: 10 };
+const NICER = { answer: 3, logits: 5 };
 const MOST_NICE = 19;
 /** Pictures computed at a time by a worker for logits: few, so that it gives way soon. */
 const LOGITS_BATCH = 4;

@@ -17,8 +17,6 @@ import { hasPostgres, type Postgres, startPostgres } from "./postgres.ts";
 const COMMAND = new URL("../../dist/cli/main.js", import.meta.url).pathname;
 /** Of a service, for each store. `npm run test:long` asks for more. */
 const KILLS = process.env.EARLYEXIT_LONG ? 50 : 3;
-/** What every exit says is computed behind all else: on two cores that other tests keep busy that never ends. `bench:feedback` goes the same way. */
-const LEARNS = process.env.EARLYEXIT_LONG !== undefined;
 
 const folder = mkdtempSync(join(tmpdir(), "earlyexit-feedback-"));
 let postgres: Postgres | null = null;
@@ -79,50 +77,49 @@ const versionsSchema = z.object({
   versions: z.array(z.looseObject({ id: z.string(), live: z.boolean(), judgement: z.any() })),
 });
 
-test.runIf(LEARNS)(
-  "it learns when told, promotes only what is better, and goes back when told",
-  async () => {
-    service = await start(join(folder, "learns"));
-    const { url } = service;
-    const early = await post(url, "/v1/models/shapes/learn", {});
-    expect([early.status, await early.text()]).toEqual([409, expect.stringContaining("at least 200 images expected")]);
-    // whatever the network says, the label is another: leaving at once is all that there is to learn
-    const { classes } = service.deployments.get("shapes")!.model.network;
-    const files = await Promise.all([0, 1, 2, 3, 4, 5, 6, 7].map((kind) => picture(kind)));
-    for (let round = 0; round < 40; round++) {
-      const pictures = files.map((file) => file.toString("base64"));
-      const { answers } = answersSchema.parse(await (await post(url, "/v1/classify", { pictures })).json());
-      const labels = answers.map((one, kind) => ({
-        id: answerSchema.parse(one).id,
-        label: classes[(kind + 1) % classes.length],
-      }));
-      expect((await post(url, "/v1/feedback", { labels })).status).toBe(200);
-    }
-    const first = service.deployments.get("shapes")!.version;
-    const learn = async (): Promise<string> => {
-      const answer = await post(url, "/v1/models/shapes/learn", {});
-      return answer.ok ? "learned" : answer.text(); // until what every exit says is there, too
-    };
-    await expect.poll(learn, { timeout: 450_000, interval: 500 }).toBe("learned");
-    const { versions } = versionsSchema.parse(await (await fetch(`${url}/v1/models/shapes/versions`)).json());
-    expect(versions).toHaveLength(2);
-    const [learned, base] = [versions[0]!, versions[1]!];
-    expect(learned).toMatchObject({ live: true, parent: first, judgement: { better: true } });
-    expect(learned.judgement.interval[0]).toBeGreaterThan(0);
-    expect(base).toMatchObject({ id: first, live: false, judgement: null });
-    const answer = answerSchema.parse(await (await post(url, "/v1/classify", files[0]!)).json());
-    expect(answer).toMatchObject({ version: learned.id, exit: 1 });
-    const models = (...args: string[]) =>
-      promisify(execFile)(process.execPath, [COMMAND, "models", ...args, "--url", url]);
-    const lines = (await models("list")).stdout.split("\n");
-    expect(lines[0]).toMatch(new RegExp(`^\\* ${learned.id} .* return -?0\\.\\d+ -> -?0\\.\\d+ .* labels: better$`));
-    expect(lines[1]).toMatch(new RegExp(`^ {2}${first} .* as its folder held it$`));
-    expect((await models("rollback")).stdout).toContain(`* ${first}`);
-    expect(answerSchema.parse(await (await post(url, "/v1/classify", files[0]!)).json()).version).toBe(first);
-    expect((await post(url, "/v1/models/shapes/versions/none/promote", {})).status).toBe(404);
-  },
-  600_000,
-);
+test("it learns when told, promotes only what is better, and goes back when told", async () => {
+  service = await start(join(folder, "learns"));
+  const { url } = service;
+  const early = await post(url, "/v1/models/shapes/learn", {});
+  expect([early.status, await early.text()]).toEqual([
+    409,
+    expect.stringContaining("at least 200 labels since the last time expected"),
+  ]);
+  // whatever the network says, the label is another: leaving at once is all that there is to learn
+  const { classes } = service.deployments.get("shapes")!.model.network;
+  const files = await Promise.all([0, 1, 2, 3, 4, 5, 6, 7].map((kind) => picture(kind)));
+  for (let round = 0; round < 40; round++) {
+    const pictures = files.map((file) => file.toString("base64"));
+    const { answers } = answersSchema.parse(await (await post(url, "/v1/classify", { pictures })).json());
+    const labels = answers.map((one, kind) => ({
+      id: answerSchema.parse(one).id,
+      label: classes[(kind + 1) % classes.length],
+    }));
+    expect((await post(url, "/v1/feedback", { labels })).status).toBe(200);
+  }
+  const first = service.deployments.get("shapes")!.version;
+  const learn = async (): Promise<string> => {
+    const answer = await post(url, "/v1/models/shapes/learn", {});
+    return answer.ok ? "learned" : answer.text(); // until what every exit says is there, too
+  };
+  await expect.poll(learn, { timeout: 240_000, interval: 250 }).toBe("learned");
+  const { versions } = versionsSchema.parse(await (await fetch(`${url}/v1/models/shapes/versions`)).json());
+  expect(versions).toHaveLength(2);
+  const [learned, base] = [versions[0]!, versions[1]!];
+  expect(learned).toMatchObject({ live: true, parent: first, judgement: { better: true } });
+  expect(learned.judgement.interval[0]).toBeGreaterThan(0);
+  expect(base).toMatchObject({ id: first, live: false, judgement: null });
+  const answer = answerSchema.parse(await (await post(url, "/v1/classify", files[0]!)).json());
+  expect(answer).toMatchObject({ version: learned.id, exit: 1 });
+  const models = (...args: string[]) =>
+    promisify(execFile)(process.execPath, [COMMAND, "models", ...args, "--url", url]);
+  const lines = (await models("list")).stdout.split("\n");
+  expect(lines[0]).toMatch(new RegExp(`^\\* ${learned.id} .* return -?0\\.\\d+ -> -?0\\.\\d+ .* labels: better$`));
+  expect(lines[1]).toMatch(new RegExp(`^ {2}${first} .* as its folder held it$`));
+  expect((await models("rollback")).stdout).toContain(`* ${first}`);
+  expect(answerSchema.parse(await (await post(url, "/v1/classify", files[0]!)).json()).version).toBe(first);
+  expect((await post(url, "/v1/models/shapes/versions/none/promote", {})).status).toBe(404);
+}, 300_000);
 
 // ---- Killed ------------------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 /** What is kept of answers, with a store and workers that are played. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import type { Job, Outcome } from "../src/messages.ts";
-import { createRecorder, type Recorder } from "../src/recorder.ts";
+import { createRecorder, type LogitsDesk, type Recorder } from "../src/recorder.ts";
 import type { Store, StoredAnswer } from "../src/store/store.ts";
 import type { WorkerPool } from "../src/worker-pool.ts";
 
@@ -20,7 +21,7 @@ function played() {
 }
 
 /** The logits of a picture are its first byte; 0 cannot be read. */
-function pool(hasRoom: () => boolean): WorkerPool {
+function desk(hasRoom: () => boolean, isQuiet: () => boolean = () => true): LogitsDesk {
   const run = async ({ pictures }: Job) => ({
     outcomes: pictures.map((one): Outcome => {
       const value = (one as { file: Uint8Array }).file[0]!;
@@ -28,12 +29,13 @@ function pool(hasRoom: () => boolean): WorkerPool {
     }),
     computeMs: 1,
   });
-  return {
+  const pool = {
     run,
     get hasRoom() {
       return hasRoom();
     },
   } as unknown as WorkerPool;
+  return { pool, isQuiet };
 }
 
 const row = (id: string): Omit<StoredAnswer, "logits"> => ({
@@ -56,7 +58,7 @@ const kept = (rows: readonly StoredAnswer[]) => rows.map(({ id, logits }) => [id
 test("answers wait for their logits; pictures are kept where they are to be", async () => {
   const { store, rows, pictures } = played();
   let isFree = false;
-  const workers = pool(() => isFree);
+  const workers = desk(() => isFree);
   recorder = createRecorder({ store, keepPictures: 1, onError: (error) => expect(error).toBe(null) });
   for (const value of [1, 2, 3, 4, 0, 6]) recorder.answered(row(`a${value}`), file(value), () => workers);
   recorder.answered(row("tensor"), { tensor: Float32Array.of(1) }, () => workers);
@@ -77,10 +79,10 @@ test("answers wait for their logits; pictures are kept where they are to be", as
 
 test("a version that goes takes nothing along: the next one's workers do it, or the answer is kept without", async () => {
   const { store, rows } = played();
-  let now: WorkerPool | null = pool(() => false);
+  let now: LogitsDesk | null = desk(() => false);
   recorder = createRecorder({ store, keepPictures: 0, onError: () => undefined });
   recorder.answered(row("first"), file(1), () => now);
-  now = pool(() => true);
+  now = desk(() => true);
   recorder.pump();
   recorder.answered(row("second"), file(2), () => null);
   await recorder.close();
@@ -90,7 +92,7 @@ test("a version that goes takes nothing along: the next one's workers do it, or 
 test("where too many bytes wait, one answer in ten is kept, without logits", async () => {
   const { store, rows } = played();
   let isFree = false;
-  const workers = pool(() => isFree);
+  const workers = desk(() => isFree);
   recorder = createRecorder({ store, keepPictures: 0, onError: () => undefined });
   for (let i = 0; i < 84; i++) recorder.answered(row(`a${i}`), file(7, 2 ** 20), () => workers); // 64 MiB wait at most
   isFree = true;
@@ -98,4 +100,29 @@ test("where too many bytes wait, one answer in ten is kept, without logits", asy
   await recorder.close();
   expect(rows.filter(({ logits }) => logits)).toHaveLength(64);
   expect(rows.filter(({ logits }) => !logits).map(({ id }) => id)).toEqual(["a64", "a74"]);
+});
+
+test("while somebody always waits for answers, logits get a tenth of the time; when nobody does, all of it", async () => {
+  const { store, rows } = played();
+  let isQuiet = false;
+  const BATCH_MS = 20;
+  const { pool } = desk(() => true);
+  const slow = {
+    pool: {
+      hasRoom: true,
+      run: async (job: Job) => {
+        await sleep(BATCH_MS);
+        return pool.run(job);
+      },
+    } as unknown as WorkerPool,
+    isQuiet: () => isQuiet,
+  };
+  recorder = createRecorder({ store, keepPictures: 0, onError: () => undefined });
+  const started = performance.now();
+  for (let i = 0; i < 40; i++) recorder.answered(row(`a${i}`), file(1), () => slow);
+  await expect.poll(() => rows.length, { interval: 5, timeout: 10_000 }).toBeGreaterThanOrEqual(12);
+  expect(performance.now() - started).toBeGreaterThan(2 * 10 * BATCH_MS); // three batches and two rests
+  isQuiet = true;
+  recorder.pump();
+  await expect.poll(() => rows.length, { interval: 5, timeout: 10_000 }).toBe(40);
 });

@@ -9,6 +9,8 @@ import { parseJson } from "./json.ts";
 export const LIMIT_ARRAYS = 2 ** 32; // as many as Node 20 holds in one piece
 /** Of a file with text. */
 export const LIMIT_TEXT = 2 ** 26;
+/** Of a short text. */
+const LIMIT_SHORT = 2 ** 16;
 
 export interface ReadOptions {
   /** The most bytes that are read; default `LIMIT_ARRAYS`. */
@@ -59,6 +61,29 @@ export async function openRegularFile(path: string): Promise<FileHandle> {
 export async function readTextIfThere(path: string): Promise<string | null> {
   const bytes = await readFileIfThere(path, { limitBytes: LIMIT_TEXT });
   return bytes && new TextDecoder().decode(bytes);
+}
+
+/**
+ * A short text, such as a list of keys. It may come through a pipe (`--keys <(..)`), which is waited for; whatever it comes from, no more
+ * than the limit is read.
+ *
+ * @throws {UserError} if there is none, it is a folder or a socket, longer, or cannot be read
+ */
+export function readShortText(path: string, limitBytes = LIMIT_SHORT): Promise<string> {
+  return onDisk(path, "a text that can be read", async () => {
+    const file = await open(path, constants.O_RDONLY);
+    try {
+      const bytes = new Uint8Array(limitBytes + 1);
+      for (let filled = 0; filled <= limitBytes; ) {
+        const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, null);
+        if (bytesRead === 0) return new TextDecoder().decode(bytes.subarray(0, filled));
+        filled += bytesRead;
+      }
+    } finally {
+      await file.close();
+    }
+    throw new UserError(`${path}: a text of at most ${limitBytes} bytes expected, found more; check the path`);
+  });
 }
 
 /** The value in a JSON file. @throws {UserError} as `readFile` and `parseJson` do */

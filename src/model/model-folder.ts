@@ -1,4 +1,6 @@
+import { readdir } from "node:fs/promises";
 import { UserError } from "../errors.ts";
+import { onDisk } from "../files/disk-errors.ts";
 import { LIMIT_TEXT, type ReadOptions } from "../files/reader.ts";
 import { sha256 } from "../files/sha256.ts";
 import { type Content, type FolderWriter, readInFolder, withFolder } from "../files/writer.ts";
@@ -53,6 +55,23 @@ export function loadModel(given: string | URL, options: ReadModelOptions = {}): 
  */
 export function readModelFile(folder: string, name: string): Promise<Uint8Array | null> {
   return readInFolder(folder, name);
+}
+
+/**
+ * A copy of a model folder in which some files have other contents: the same network with another policy, for example.
+ *
+ * @param instead by name
+ * @throws {UserError} if a file cannot be read, another process writes the copy, or the disk refuses
+ */
+export async function copyModel(from: string, to: string, instead: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  const files = new Map<string, Uint8Array>();
+  const names = await onDisk(from, "a model folder", () => readdir(from));
+  for (const name of [...names.filter((one) => /\.(safetensors|onnx)$/.test(one)), ...instead.keys(), "model.json"]) {
+    const bytes = instead.get(name) ?? (await readInFolder(from, name));
+    files.delete(name); // the one that describes the others comes last
+    if (bytes) files.set(name, bytes);
+  }
+  await withFolder(to, (folder) => folder.replace(files), { waitMs: WAIT_MS });
 }
 
 /**

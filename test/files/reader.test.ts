@@ -1,4 +1,5 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
   existsSync,
@@ -13,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { UserError } from "../../src/errors.ts";
-import { readFile, readFileIfThere, readJsonFile } from "../../src/files/reader.ts";
+import { readFile, readFileIfThere, readJsonFile, readShortText } from "../../src/files/reader.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "earlyexit-reader-"));
 const at = (name: string): string => join(folder, name);
@@ -36,6 +37,25 @@ test("what is not there", async () => {
     expect(await readFileIfThere(path)).toBeNull();
     await expect(readFile(path)).rejects.toThrow(`${path}: a file that can be read expected, found nothing there`);
   }
+});
+
+describe("a short text", () => {
+  test("from a file, no more than the limit", async () => {
+    expect(await readShortText(at("a"), 10)).toBe("some bytes");
+    await expect(readShortText(at("a"), 9)).rejects.toThrow(
+      `${at("a")}: a text of at most 9 bytes expected, found more`,
+    );
+    await expect(readShortText(at("b"))).rejects.toThrow(`${at("b")}: a text that can be read expected, found nothing`);
+    await expect(readShortText(at("folder"))).rejects.toThrow("a text that can be read expected, found a folder");
+  });
+
+  test.skipIf(process.platform === "win32")("from a pipe, to its end, and from a device, to the limit", async () => {
+    execFileSync("mkfifo", [at("keys")]);
+    const writer = spawn("sh", ["-c", `(echo one; sleep 0.1; echo two) > '${at("keys")}'`]);
+    expect(await readShortText(at("keys"))).toBe("one\ntwo\n");
+    await once(writer, "exit");
+    await expect(readShortText("/dev/zero")).rejects.toThrow("a text of at most 65536 bytes expected, found more");
+  });
 });
 
 describe("refused", () => {

@@ -7,7 +7,7 @@ import { decodeSafetensors, encodeSafetensors, type StoredArray } from "../../sr
 import { sealed } from "../../src/files/sealed.ts";
 import { digestOf } from "../../src/files/sha256.ts";
 import { type Model, modelFiles } from "../../src/model/model.ts";
-import { loadModel, loadPolicy, saveModel } from "../../src/model/model-folder.ts";
+import { copyModel, loadModel, loadPolicy, saveModel } from "../../src/model/model-folder.ts";
 import { readModel } from "../../src/model/read-model.ts";
 import { untrainedNetwork } from "../../src/network/blueprint-network.ts";
 import { builtInBlueprint } from "../../src/network/blueprints.ts";
@@ -385,6 +385,20 @@ describe("a model folder", () => {
     await saveModel(folder, { network, policy: null });
     expect((await readdir(folder)).sort()).toEqual(["model.json", "network.safetensors", "report.html"]);
     expect((await loadModel(folder)).policy).toBeNull();
+  });
+
+  test("is copied with another policy in it", async () => {
+    const [from, to] = [join(folder, "from"), join(folder, "to")];
+    await saveModel(from, named);
+    await writeFile(join(from, "report.html"), "mine");
+    const other = modelFiles(whole);
+    other.delete("network.safetensors");
+    await copyModel(from, to, other);
+    expect((await readdir(to)).sort()).toEqual([...files.keys()].sort());
+    expect(plainModel(await loadModel(to))).toEqual(plainModel(whole));
+    await expect(copyModel(join(folder, "nowhere"), to, other)).rejects.toThrow(
+      "a model folder expected, found nothing",
+    );
   });
 
   test("that is not there, or is a file, is the user's mistake", async () => {
