@@ -13,6 +13,7 @@ export type {
   StoppedBy,
 } from "./inference/adaptive-classifier.ts";
 export type { RawImage } from "./inference/images.ts";
+export { openWholeWay, type WholeWay } from "./inference/whole-way.ts";
 export { type Model, modelFiles } from "./model/model.ts";
 export { readModel } from "./model/read-model.ts";
 export { type Picture, pictureOf, type StagedNetwork } from "./network/staged-network.ts";

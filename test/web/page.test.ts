@@ -10,11 +10,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { allPixels } from "../../src/dataset/pixels.ts";
 import { drawShapesParts } from "../../src/dataset/shapes.ts";
 import type { Classification } from "../../src/inference/adaptive-classifier.ts";
+import { openWholeWay } from "../../src/inference/whole-way.ts";
+import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { type RunningServer, serve } from "../../src/server/serve.ts";
 import { AdaptiveClassifier } from "../../src/story/classifier.ts";
 import { CHROMIUM, launchChromium } from "./chromium.ts";
 
 const SHAPES = new URL("../../models/shapes", import.meta.url).pathname;
+const runtime = createNodeRuntime({ threads: 1 });
 /** The machine may be busy with other tests. */
 const PATIENCE = 120_000;
 /** A training: seconds where nothing else is going on. */
@@ -119,15 +122,40 @@ describe.skipIf(!CHROMIUM)("the page", { timeout: 2 * PATIENCE }, () => {
       const text = await cards.nth(k).textContent();
       expect(text).toContain(node.network.classes[one.classIndex]);
       expect(text).toContain(`${(100 * one.confidence).toFixed(1)}%`);
-      expect(text).toContain(one.exited ? "leaves here" : "goes on");
+      expect(text).toContain(one.exited ? "It leaves here: going on would cost" : "It goes on: the next exit costs");
       if (one.qExit !== null) expect(text).toContain(one.qExit.toFixed(3));
       if (one.qContinue !== null) expect(text).toContain(one.qContinue.toFixed(3));
     }
     expect(await cards.nth(exit).textContent()).toContain("not computed");
-    expect(await page.locator(".answer").textContent()).toMatch(
-      new RegExp(`^${label} .*exit ${exit} of 4, .* ms, .*MACs`),
+    expect(await page.locator(".answer").textContent()).toMatch(new RegExp(`^${label} .*exit ${exit} of 4, .*MACs`));
+    const result = page.locator(".result");
+    expect(await result.textContent()).toContain(expected[far]!.reason.slice(1));
+    expect(await result.textContent()).toContain("whatever the picture shows");
+    const saved = (100 * (1 - expected[far]!.costMacs / node.costs.fullMacs)).toFixed(1);
+    expect(await page.locator(".way .spared").textContent()).toContain(`${saved}% saved`);
+    const widths = await page.evaluate<number[]>(
+      `[...document.querySelectorAll(".lane")].map((one) => one.offsetWidth)`,
     );
-    expect(await page.locator(".result").textContent()).toContain("whatever the picture shows");
+    const { exitMacs } = node.costs;
+    const dear = (exitMacs[3]! - exitMacs[2]!) / (exitMacs[2]! - exitMacs[1]!);
+    expect(widths[3]! / widths[2]!).toBeCloseTo(dear, 0); // as long as they are dear
+
+    await page.getByRole("button", { name: "And if it had gone on?" }).click();
+    const rest = openWholeWay(runtime, node.network, node.policy);
+    const later = (await rest.traces(await pixelsOf(files[far]!), node.lambda)).at(-1)!;
+    await rest.close();
+    await eventually(() => cards.nth(3).textContent()).toContain(`${(100 * later.confidence).toFixed(1)}%`);
+    const same = later.classIndex === expected[far]!.classIndex;
+    expect(await cards.nth(3).textContent()).toContain(same ? "would have said the same" : "said something else");
+    expect(await page.locator(".rest").textContent()).toContain(node.network.classes[later.classIndex]);
+
+    await eventually(() => result.textContent()).toMatch(/[\d.]+ ms instead of [\d.]+ ms for the full network/);
+    await eventually(() => page.locator(".strip").textContent()).toMatch(
+      /images per second, [\d.]+ with the full network \(2 of them/,
+    );
+    await page.getByRole("button", { name: "What would the later exits have said?" }).click();
+    await eventually(() => page.locator(".strip").textContent()).toMatch(/later exit/);
+    expect(await page.locator(".model-choice").textContent()).toMatch(/started in [\d.]+ m?s/);
     await page.close();
   });
 
@@ -280,6 +308,13 @@ describe.skipIf(!CHROMIUM)("the page", { timeout: 2 * PATIENCE }, () => {
     await page.close();
   });
 });
+
+/** [3, 32, 32] of a file */
+async function pixelsOf(file: string): Promise<Uint8Array> {
+  const area = 32 * 32;
+  const rgb = await sharp(file).removeAlpha().raw().toBuffer();
+  return Uint8Array.from({ length: 3 * area }, (_, i) => rgb[3 * (i % area) + Math.floor(i / area)]!);
+}
 
 /** @param pixels [3, 32, 32] */
 async function writePicture(file: string, pixels: Uint8Array): Promise<void> {

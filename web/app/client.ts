@@ -48,6 +48,15 @@ export class WorkerClient {
     return this.#ask({ kind: "classify", images, lambda });
   }
 
+  /** What every exit says of each image, computed to the end. */
+  explore(images: readonly Uint8Array[], lambda: number): Promise<Replies["explore"]> {
+    return this.#ask({ kind: "explore", images, lambda });
+  }
+
+  time(images: readonly Uint8Array[], lambda: number): Promise<Replies["time"]> {
+    return this.#ask({ kind: "time", images, lambda });
+  }
+
   /** @param tell is told how it goes */
   train(choice: TrainingChoice, tell: (news: TrainingNews) => void): Promise<TrainingResult> {
     return this.#ask({ kind: "train", choice }, tell);

@@ -1,5 +1,5 @@
 /** What the page and its worker say to each other: plain data. */
-import type { Classification, ExitCosts, ImageShape, LambdaPoint } from "earlyexit/web";
+import type { Classification, ExitCosts, ExitTrace, ImageShape, LambdaPoint } from "earlyexit/web";
 import type { TrainingChoice, TrainingNews, TrainingResult } from "./train/training.ts";
 
 /** Where a model comes from: the address of its folder, or the page itself, which has just trained it. */
@@ -12,6 +12,8 @@ export interface ModelFacts {
   readonly classes: readonly string[];
   readonly imageShape: ImageShape;
   readonly costs: ExitCosts;
+  /** Who decides: "dqn", the agent, or "threshold:" and the score. */
+  readonly decider: string;
   /** The recommended one. */
   readonly lambda: number;
   /** What each lambda reaches on validation, lambdas rising. */
@@ -19,12 +21,24 @@ export interface ModelFacts {
   /** Of the calibration and its full cost; "MACs" unless the policy was priced in something else. */
   readonly costUnit: string;
   readonly fullCost: number;
+  /** From being asked for to being ready: fetched, compiled, warmed up. */
+  readonly startMs: number;
+}
+
+/** What leaving early took, beside the full network (backbone and last head alone): the same pictures, one by one, in turns. */
+export interface Times {
+  readonly images: number;
+  /** Per image: the median of several runs of one, the mean over many. */
+  readonly adaptiveMs: number;
+  readonly fullMs: number;
 }
 
 export type Request =
   | { readonly kind: "load"; readonly source: ModelSource }
   | { readonly kind: "read"; readonly image: Blob }
   | { readonly kind: "classify"; readonly images: readonly Uint8Array[]; readonly lambda: number }
+  | { readonly kind: "explore"; readonly images: readonly Uint8Array[]; readonly lambda: number }
+  | { readonly kind: "time"; readonly images: readonly Uint8Array[]; readonly lambda: number }
   | { readonly kind: "train"; readonly choice: TrainingChoice };
 
 /** What comes back for each kind of request. */
@@ -33,6 +47,9 @@ export interface Replies {
   /** [C, H, W] bytes 0..255, as the network sees the picture */
   readonly read: Uint8Array;
   readonly classify: readonly Classification[];
+  /** [N] of [E] what every exit says, those behind the exit taken too */
+  readonly explore: readonly (readonly ExitTrace[])[];
+  readonly time: Times;
   readonly train: TrainingResult;
 }
 

@@ -1,15 +1,32 @@
 /** Computes beside the page, so that the page answers meanwhile: holds one model, or trains one. */
-import { AdaptiveClassifier, pictureOf, readImage, readModel, UserError } from "earlyexit/web";
+import {
+  AdaptiveClassifier,
+  createWebRuntime,
+  openWholeWay,
+  pictureOf,
+  readImage,
+  readModel,
+  UserError,
+  type WholeWay,
+} from "earlyexit/web";
 import type { ModelFacts, ModelSource, Numbered, Replies, Reply, Request } from "./protocol.ts";
 import { THREADS } from "./threads.ts";
+import { timeBeside } from "./timing.ts";
 import { type TrainingNews, trainHere } from "./train/training.ts";
 
 /** A photo of this many pixels needs 400 MB while it is decoded. */
 const MOST_PIXELS = 100e6;
 
-let classifier: AdaptiveClassifier | null = null;
+/** The model, and the way that its pictures did not go. */
+let model: { readonly classifier: AdaptiveClassifier; readonly whole: WholeWay } | null = null;
+/** One request at a time, in their order: what is timed is not disturbed by what is asked meanwhile. */
+let last: Promise<void> = Promise.resolve();
 
-self.onmessage = async ({ data: { id, ...request } }: MessageEvent<Numbered>) => {
+self.onmessage = ({ data }: MessageEvent<Numbered>) => {
+  last = last.then(() => settle(data));
+};
+
+async function settle({ id, ...request }: Numbered): Promise<void> {
   const reply = (message: Reply): void => self.postMessage(message);
   try {
     reply({ id, result: await answer(request, (news) => reply({ id, news })) });
@@ -17,19 +34,27 @@ self.onmessage = async ({ data: { id, ...request } }: MessageEvent<Numbered>) =>
     const message = error instanceof Error ? error.message : String(error);
     reply({ id, error: message, mistake: error instanceof UserError });
   }
-};
+}
 
 async function answer(request: Request, tell: (news: TrainingNews) => void): Promise<Replies[Request["kind"]]> {
   if (request.kind === "train") return trainHere(request.choice, tell);
   if (request.kind === "load") return load(request.source);
-  if (!classifier) throw new Error("page: a loaded model expected, found none");
+  if (!model) throw new Error("page: a loaded model expected, found none");
+  const { classifier, whole } = model;
   if (request.kind === "read") return read(classifier, request.image);
   const { images, lambda } = request;
+  if (request.kind === "explore") {
+    const all = [];
+    for (const pixels of images) all.push(await whole.traces(pixels, lambda));
+    return all;
+  }
   classifier.lambda = lambda;
+  if (request.kind === "time") return timeBeside(classifier, whole, images);
   return classifier.classifyBatch(images.map((pixels) => ({ pixels })));
 }
 
 async function load(source: ModelSource): Promise<ModelFacts> {
+  const asked = performance.now();
   const options = { threads: THREADS };
   const next = await ("address" in source
     ? AdaptiveClassifier.load(source.address, options)
@@ -37,8 +62,10 @@ async function load(source: ModelSource): Promise<ModelFacts> {
         await readModel(async (name) => source.files.get(name) ?? null, "trained here"),
         options,
       ));
-  await classifier?.close();
-  classifier = next;
+  const startMs = performance.now() - asked;
+  await Promise.all([model?.classifier.close(), model?.whole.close()]);
+  const whole = openWholeWay(await createWebRuntime(options), next.network, next.policy);
+  model = { classifier: next, whole };
   const { network, policy, costs } = next;
   return {
     name: network.name,
@@ -46,10 +73,12 @@ async function load(source: ModelSource): Promise<ModelFacts> {
     classes: network.classes,
     imageShape: pictureOf(network).shape,
     costs,
+    decider: policy.decider ?? "dqn",
     lambda: policy.lambda,
     calibration: policy.calibration,
     costUnit: policy.costUnit ?? "MACs",
     fullCost: policy.costs.fullMacs,
+    startMs,
   };
 }
 

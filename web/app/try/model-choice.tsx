@@ -15,6 +15,11 @@ interface ModelChoiceProps {
   readonly model: LoadedModel | null;
 }
 
+/** Fetching, compiling and warming up, which no picture waits for. */
+function startOf(ms: number): string {
+  return ms < 995 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
 export function ModelChoice({ offers, chosen, onChoose, model }: ModelChoiceProps) {
   const facts = model?.facts;
   return (
@@ -29,7 +34,7 @@ export function ModelChoice({ offers, chosen, onChoose, model }: ModelChoiceProp
       </select>
       <span class="status" role="status">
         {facts
-          ? `ready: ${facts.name}, ${facts.costs.exitMacs.length} exits, ${facts.classes.length} classes`
+          ? `ready: ${facts.name}, ${facts.costs.exitMacs.length} exits, ${facts.classes.length} classes; started in ${startOf(facts.startMs)}`
           : "loading the model..."}
       </span>
     </div>

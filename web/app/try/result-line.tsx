@@ -1,31 +1,43 @@
 import { cost, percent } from "../../panels/text.ts";
-import type { ModelFacts } from "../protocol.ts";
+import type { ModelFacts, Times } from "../protocol.ts";
 import type { TriedImage } from "./images.ts";
+import { timesText } from "./times.ts";
 import type { Answer } from "./use-answers.ts";
 
 interface ResultLineProps {
   readonly facts: ModelFacts;
   readonly image: TriedImage | null;
+  /** null also while the picture is on its way */
   readonly answer: Answer | null;
+  readonly times: Times | null;
 }
 
-/** The answer, where it was found, and what it cost. */
-export function ResultLine({ facts, image, answer }: ResultLineProps) {
+/** The answer, where it was found, why there, and what it cost. */
+export function ResultLine({ facts, image, answer, times }: ResultLineProps) {
   const { costs, classes } = facts;
-  const known = `The answer is always one of the model's ${classes.length} classes, whatever the picture shows: ${classes.join(", ")}.`;
   return (
     <div class="result">
       <p class="answer" aria-live="polite">
         {image && answer ? (
           <Said image={image} answer={answer} fullMacs={costs.fullMacs} exits={costs.exitMacs.length} />
+        ) : image ? (
+          "On its way..."
         ) : (
           "Choose a picture to see where it stops."
         )}
       </p>
-      {image && answer && <p class="note">Why: {answer.reason}.</p>}
-      <p class="note">{known}</p>
+      {image && answer && <p class="why">{sentence(answer.reason)}</p>}
+      {image && answer && <p class="note times">{times ? timesText(times) : "Measuring the full network beside..."}</p>}
+      <details class="note">
+        <summary>The answer is always one of the model's {classes.length} classes, whatever the picture shows.</summary>
+        {classes.join(", ")}
+      </details>
     </div>
   );
+}
+
+function sentence(text: string): string {
+  return `${text[0]!.toUpperCase()}${text.slice(1)}.`;
 }
 
 interface SaidProps {
@@ -36,14 +48,14 @@ interface SaidProps {
 }
 
 function Said({ image, answer, fullMacs, exits }: SaidProps) {
-  const { label, confidence, exit, latencyMs, alone, costMacs } = answer;
+  const { label, confidence, exit, costMacs } = answer;
   const saved = 1 - costMacs / fullMacs;
   const compared =
     saved >= 0 ? `${percent(saved)} of the full network saved` : `${percent(-saved)} more than the full network`;
   return (
     <>
-      <strong>{label}</strong> ({percent(confidence)}), exit <strong>{exit}</strong> of {exits}
-      {alone && `, ${latencyMs.toFixed(latencyMs < 10 ? 1 : 0)} ms`}, {cost(costMacs, "MACs")}: {compared}.
+      <strong>{label}</strong> ({percent(confidence)}), exit <strong>{exit}</strong> of {exits},{" "}
+      {cost(costMacs, "MACs")}: {compared}.
       {image.truth !== null && ` It is a ${image.truth}${image.truth === label ? "" : ": wrong"}.`}
     </>
   );

@@ -1,33 +1,56 @@
+import type { ExitTrace } from "earlyexit/web";
 import { percent } from "../../panels/text.ts";
 import { Pixels } from "../pixels.tsx";
-import type { ModelFacts } from "../protocol.ts";
+import type { ModelFacts, Times } from "../protocol.ts";
 import type { TriedImage } from "./images.ts";
+import { disagreeing } from "./rest-line.tsx";
+import { timesText } from "./times.ts";
 import type { Answer, Answers } from "./use-answers.ts";
+import type { Rest } from "./use-rest.ts";
 
 interface StripProps {
   readonly facts: ModelFacts;
   readonly images: readonly TriedImage[];
   readonly answers: Answers;
+  readonly rest: Rest;
+  readonly times: Times | null;
+  readonly isComputing: boolean;
   readonly selectedId: number | null;
   readonly onSelect: (id: number) => void;
+  readonly onExplore: () => void;
 }
 
 interface Answered {
   readonly image: TriedImage;
   readonly answer: Answer;
+  /** What the last of the later exits that disagree would have said; null: none does, or nobody has asked */
+  readonly later: string | null;
 }
 
 /** All images, sorted by the exit that they took: easy to hard. */
-export function Strip({ facts, images, answers, selectedId, onSelect }: StripProps) {
+export function Strip(props: StripProps) {
+  const { facts, images, answers, rest, times, isComputing, selectedId, onSelect, onExplore } = props;
   const answered = images.flatMap((image): Answered[] => {
     const answer = answers.get(image.id);
-    return answer ? [{ image, answer }] : [];
+    return answer ? [{ image, answer, later: laterOf(facts, answer, rest.get(image.id)) }] : [];
   });
   if (images.length < 2) return null;
+  const isExplored = images.every(({ id }) => rest.has(id));
   return (
     <section class="strip" aria-labelledby="strip-title">
       <h3 id="strip-title">Easy to hard: {images.length} pictures by the exit that they took</h3>
-      <p class="note">{summaryOf(answered, facts)}</p>
+      <p class="note">
+        {summaryOf(answered, facts)} {times && timesText(times)}
+      </p>
+      {isExplored ? (
+        <p class="note" role="status">
+          {laterSummary(answered)}
+        </p>
+      ) : (
+        <button type="button" disabled={isComputing} onClick={onExplore}>
+          What would the later exits have said?
+        </button>
+      )}
       <div class="exits">
         {facts.costs.exitMacs.map((_, exit) => {
           const here = answered.filter(({ answer }) => answer.exit === exit + 1);
@@ -39,7 +62,7 @@ export function Strip({ facts, images, answers, selectedId, onSelect }: StripPro
               <ul>
                 {here
                   .sort((a, b) => b.answer.confidence - a.answer.confidence)
-                  .map(({ image, answer }) => (
+                  .map(({ image, answer, later }) => (
                     <li key={image.id}>
                       <button
                         type="button"
@@ -49,6 +72,7 @@ export function Strip({ facts, images, answers, selectedId, onSelect }: StripPro
                       >
                         <Pixels pixels={image.pixels} shape={facts.imageShape} label={image.name} />
                         <span>{answer.label}</span>
+                        {later !== null && <em>later: {later}</em>}
                       </button>
                     </li>
                   ))}
@@ -59,6 +83,22 @@ export function Strip({ facts, images, answers, selectedId, onSelect }: StripPro
       </div>
     </section>
   );
+}
+
+function laterOf({ classes }: ModelFacts, answer: Answer, rest: readonly ExitTrace[] | undefined): string | null {
+  const last = rest && disagreeing(answer, rest).at(-1);
+  return last ? classes[last.classIndex]! : null;
+}
+
+function laterSummary(answered: readonly Answered[]): string {
+  const others = answered.filter(({ later }) => later !== null);
+  if (others.length === 0) return "No later exit would have said anything else.";
+  const judged = others.filter(({ image }) => image.truth !== null);
+  const mended = judged.filter(({ image, later }) => image.truth === later).length;
+  const spoiled = judged.filter(({ image, answer }) => image.truth === answer.label).length;
+  const judgement =
+    judged.length > 0 ? ` Going on would have mended ${mended} of these answers and spoiled ${spoiled}.` : "";
+  return `For ${others.length} of ${answered.length} pictures a later exit says something else ("later: ..").${judgement}`;
 }
 
 function summaryOf(answered: readonly Answered[], { costs }: ModelFacts): string {

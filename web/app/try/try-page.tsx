@@ -4,14 +4,20 @@ import { MessageList, useMessages } from "../messages.tsx";
 import type { ModelSource } from "../protocol.ts";
 import { type LoadedModel, useModel } from "../use-model.ts";
 import { Dial } from "./dial.tsx";
+import type { TriedImage } from "./images.ts";
 import { ModelChoice, type Offer, TRAINED } from "./model-choice.tsx";
 import { Picker } from "./picker.tsx";
+import { RestLine } from "./rest-line.tsx";
 import { ResultLine } from "./result-line.tsx";
 import { Road } from "./road.tsx";
 import { Strip } from "./strip.tsx";
 import { useAnswers } from "./use-answers.ts";
 import { useImages } from "./use-images.ts";
+import { useJourney } from "./use-journey.ts";
 import { useOffers } from "./use-offers.ts";
+import { useRest } from "./use-rest.ts";
+import { useTimes } from "./use-times.ts";
+import { Way } from "./way.tsx";
 
 interface TryPageProps {
   /** A model that was trained in the page. */
@@ -71,14 +77,34 @@ function Trial({ model, kept, tell }: TrialProps) {
     road.current?.scrollIntoView({ block: "nearest" });
   };
   const answer = selected ? (answers.get(selected.id) ?? null) : null;
+  const shown = useJourney(selected, answer);
+  const arrived = answer && shown === answer.trace.length ? answer : null;
+  const { rest, isComputing, explore } = useRest(client, lambda, tell);
+  const restOfSelected = (selected && rest.get(selected.id)) ?? null;
+  const alone = useMemo(() => (selected ? [selected] : []), [selected]);
+  const isCurrent = ({ id }: TriedImage): boolean => answers.get(id)?.lambda === lambda;
+  const isReady = images.every(isCurrent);
+  const times = useTimes(client, alone, lambda, alone.every(isCurrent), tell);
+  const timesOfAll = useTimes(client, images, lambda, isReady && times !== null && images.length > 1, tell);
   const curves = useMemo(() => [calibrationCurve(facts.calibration)], [facts]);
   return (
     <>
       <Picker onFiles={tried.addFiles} onDraw={tried.draw} onClear={images.length > 0 ? tried.clear : null} />
       <div ref={road}>
-        <Road facts={facts} image={selected} answer={answer} />
+        <Way facts={facts} image={selected} answer={answer} shown={shown} />
+        <ResultLine facts={facts} image={selected} answer={arrived} times={times} />
+        {selected && arrived && (
+          <RestLine
+            facts={facts}
+            image={selected}
+            answer={arrived}
+            rest={restOfSelected}
+            isComputing={isComputing}
+            onExplore={() => explore([selected])}
+          />
+        )}
+        <Road facts={facts} answer={answer} shown={shown} rest={restOfSelected} />
       </div>
-      <ResultLine facts={facts} image={selected} answer={answer} />
       <div class="side-by-side">
         <div>
           <Dial facts={facts} lambda={lambda} onTurn={setLambda} />
@@ -90,7 +116,17 @@ function Trial({ model, kept, tell }: TrialProps) {
             title="What the dial trades, on validation images"
           />
         </div>
-        <Strip facts={facts} images={images} answers={answers} selectedId={selected?.id ?? null} onSelect={select} />
+        <Strip
+          facts={facts}
+          images={images}
+          answers={answers}
+          rest={rest}
+          times={timesOfAll}
+          isComputing={isComputing}
+          selectedId={selected?.id ?? null}
+          onSelect={select}
+          onExplore={() => explore(images)}
+        />
       </div>
     </>
   );
