@@ -7,6 +7,7 @@ import { computeExitTable } from "../../src/exits/exit-logits.ts";
 import { attachExits } from "../../src/story/attach-exits.ts";
 import { opened, runtime } from "../network/imported.ts";
 import { op, smallParts, weight } from "../onnx/files.ts";
+import { visionTransformer } from "../onnx/vision-transformer.ts";
 
 const data = splitParts(drawShapesParts({ trainCount: 400, testCount: 200 }), 0.2, 1);
 const network = await opened(smallParts({ side: 32 }));
@@ -28,6 +29,24 @@ test("heads on a network that knows nothing of these pictures are right far more
   expect(first).toBeGreaterThan(0.35); // chance is 0.1
   expect(second).toBeGreaterThan(0.35);
   expect(attached.provenance.dataset.sha256.validation).toBe(data.validation!.sha256);
+});
+
+test("a Vision Transformer that was exported for one picture: heads on its tokens, after a block of its own", {
+  timeout: 300_000,
+}, async () => {
+  const transformer = await opened(visionTransformer({ side: 32, patch: 8 }));
+  const at = ["patches", "block 1"];
+  const { network: attached, findings } = await attachExits({ network: transformer, data, at, runtime });
+  expect(attached.cuts).toEqual(at);
+  expect(findings.heads.map(({ cut, grid }) => [cut, grid])).toEqual([
+    ["patches", 4], // a map still
+    ["block 1", 1], // tokens
+    ["normed", 1],
+  ]);
+  const table = await computeExitTable(runtime, attached, data.test);
+  const [first, second] = exitAccuracies(answersOf(table, plainRule(table.exits)));
+  expect(first).toBeGreaterThan(0.35); // chance is 0.1
+  expect(second).toBeGreaterThan(0.15); // weights that nobody trained
 });
 
 test("refused with one line: a cut that is none, with the nearest; pictures of another size; no pictures to train", async () => {
