@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { Command, Option } from "@commander-js/extra-typings";
 import type { Dataset } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
 import { oneFileGraph } from "../export/one-file.ts";
+import { readKernelText } from "../files/reader.ts";
 import { benchmark } from "../measure/benchmark.ts";
 import type { Meters } from "../measure/stopwatch.ts";
 import type { Model } from "../model/model.ts";
@@ -138,10 +139,10 @@ function energyCounters(powercap: string): (() => number)[] {
     return readdirSync(powercap)
       .filter((name) => /^intel-rapl:\d+$/.test(name))
       .map((name) => `${powercap}/${name}`)
-      .filter((folder) => readFileSync(`${folder}/name`, "utf8").startsWith("package"))
+      .filter((folder) => readKernelText(`${folder}/name`).startsWith("package"))
       .map((folder) => {
-        const range = Number(readFileSync(`${folder}/max_energy_range_uj`, "utf8"));
-        const read = (): number => Number(readFileSync(`${folder}/energy_uj`, "utf8"));
+        const range = Number(readKernelText(`${folder}/max_energy_range_uj`));
+        const read = (): number => Number(readKernelText(`${folder}/energy_uj`));
         let [last, total] = [read(), 0];
         return () => {
           const now = read();

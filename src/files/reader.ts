@@ -1,5 +1,5 @@
 /** Files as bytes, in Node: regular files alone, and no more bytes than somebody said. */
-import { constants } from "node:fs";
+import { closeSync, constants, openSync, readSync } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { UserError } from "../errors.ts";
 import { isAbsent, onDisk } from "./disk-errors.ts";
@@ -11,6 +11,8 @@ export const LIMIT_ARRAYS = 2 ** 32; // as many as Node 20 holds in one piece
 export const LIMIT_TEXT = 2 ** 26;
 /** Of a short text. */
 const LIMIT_SHORT = 2 ** 16;
+/** Of what the kernel tells in one file. */
+const KERNEL_PAGE = 4096;
 
 export interface ReadOptions {
   /** The most bytes that are read; default `LIMIT_ARRAYS`. */
@@ -84,6 +86,22 @@ export function readShortText(path: string, limitBytes = LIMIT_SHORT): Promise<s
     }
     throw new UserError(`${path}: a text of at most ${limitBytes} bytes expected, found more; check the path`);
   });
+}
+
+/**
+ * What the kernel says in a file of its own, below `/sys` or `/proc`: such files claim a size that they do not have. At once and not by a
+ * promise, since counters are read between two times of a stopwatch.
+ *
+ * @throws what the system says: that there is no such file, or that it may not be read
+ */
+export function readKernelText(path: string): string {
+  const file = openSync(path, "r");
+  try {
+    const bytes = Buffer.alloc(KERNEL_PAGE);
+    return bytes.toString("utf8", 0, readSync(file, bytes, 0, KERNEL_PAGE, 0));
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** The value in a JSON file. @throws {UserError} as `readFile` and `parseJson` do */
