@@ -12,13 +12,15 @@ export function classifyRoutes(app: FastifyInstance, service: Service): void {
     const deployment = deploymentOf(service, query.model);
     const signal = clientSignal(request, reply);
     const { files, isOne } = await readFiles(request);
+    const explain = query.explain === "1";
     const wish = {
       signal,
+      explain,
       ...(query.lambda === undefined ? {} : { lambda: query.lambda }),
       ...(query.deadline_ms === undefined ? {} : { deadlineMs: query.deadline_ms }),
     };
     const one = async (file: Uint8Array) =>
-      describeAnswer(deployment, await ask(service, deployment, { ...wish, picture: { file } }), query.explain === "1");
+      describeAnswer(deployment, await ask(service, deployment, { ...wish, picture: { file } }), explain);
     if (isOne) return one(files[0]!);
     return {
       answers: await Promise.all(

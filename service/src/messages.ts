@@ -21,6 +21,8 @@ export interface Job {
   readonly lambda: number;
   /** Milliseconds from now to the answer; then the batch is a single picture. */
   readonly deadlineMs?: number;
+  /** Answers are to tell what every exit on the way said; that makes most of a message. Default: no, their traces are empty. */
+  readonly explain?: boolean;
   readonly pictures: readonly Picture[];
 }
 

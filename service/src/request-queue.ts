@@ -23,6 +23,8 @@ export interface Wish {
   /** Instead of the price of the moment. */
   readonly lambda?: number;
   readonly deadlineMs?: number;
+  /** The answer is to tell what every exit on the way said. */
+  readonly explain?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -135,6 +137,7 @@ export function createQueue(
       id: nextId++,
       lambda,
       ...(deadlineMs === undefined ? {} : { deadlineMs: Math.max(0, deadlineMs - (sentAt - queuedAt)) }),
+      ...(batch.some(({ explain }) => explain) ? { explain: true } : {}),
       pictures: batch.map(({ picture }) => picture),
     };
     atWork++;

@@ -5,6 +5,7 @@
 import { getPriority, setPriority } from "node:os";
 import {
   AdaptiveClassifier,
+  type Classification,
   createNodeRuntime,
   createSamples,
   loadModel,
@@ -67,12 +68,12 @@ async function answering(model: string): Promise<Task> {
   await classifier.classifyPixels(new Uint8Array(2 * shape[0] * shape[1] * shape[2])); // makes the sessions of batches
   return {
     shape,
-    async compute(images, { lambda, deadlineMs }, arrived) {
+    async compute(images, { lambda, deadlineMs, explain }, arrived) {
       classifier.lambda = lambda;
-      if (deadlineMs === undefined || images.length !== 1)
-        return (await classifier.classifyBatch(images)).map((answer) => ({ answer }));
+      const told = (answer: Classification) => ({ answer: explain ? answer : { ...answer, trace: [] } });
+      if (deadlineMs === undefined || images.length !== 1) return (await classifier.classifyBatch(images)).map(told);
       const left = Math.max(0, deadlineMs - (performance.now() - arrived));
-      return [{ answer: await classifier.classify(images[0]!, { deadlineMs: left }) }];
+      return [told(await classifier.classify(images[0]!, { deadlineMs: left }))];
     },
   };
 }

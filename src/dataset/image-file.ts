@@ -51,8 +51,23 @@ export async function decodePicture(bytes: Uint8Array, shape: ImageShape): Promi
   const { data, info } = await sharp(bytes, { limitInputPixels: PIXEL_LIMIT, failOn: "error" })
     .autoOrient()
     .toColourspace("srgb")
-    .ensureAlpha()
     .raw()
     .toBuffer({ resolveWithObject: true });
-  return imageDataPixels({ data, width: info.width, height: info.height }, shape);
+  const { width, height, channels } = info;
+  return imageDataPixels({ data: withOpacity(data, channels), width, height }, shape);
+}
+
+/** RGBA of what has no opacity; sharp's own `ensureAlpha` takes a quarter of the time of a small picture. @param data [height, width, channels] */
+function withOpacity(data: Uint8Array, channels: number): Uint8Array {
+  if (channels === 4) return data;
+  const area = data.length / channels;
+  const rgba = new Uint8Array(4 * area).fill(255);
+  const [green, blue] = channels >= 3 ? [1, 2] : [0, 0]; // else grey
+  for (let from = 0, to = 0; from < data.length; from += channels, to += 4) {
+    rgba[to] = data[from]!;
+    rgba[to + 1] = data[from + green]!;
+    rgba[to + 2] = data[from + blue]!;
+    if (channels === 2) rgba[to + 3] = data[from + 1]!;
+  }
+  return rgba;
 }
