@@ -4,7 +4,12 @@ export { createSamples, type Dataset, type ImageShape, type Samples } from "./da
 export { type ShapesOptions, shapesDataset } from "./dataset/shapes.ts";
 export { UserError } from "./errors.ts";
 export type { EvaluationFigures } from "./evaluation/figures.ts";
-export type { ExitCosts } from "./exits/exit-table.ts";
+export { type Suspect, suspects } from "./evaluation/suspects.ts";
+export { answersOf } from "./exits/answers.ts";
+export { computeExitTable } from "./exits/exit-logits.ts";
+export type { ExitCosts, ExitTable } from "./exits/exit-table.ts";
+export { encodeTableFile } from "./exits/table-file.ts";
+export { buildExport } from "./export/build.ts";
 export type {
   BatchOptions,
   Classification,
@@ -13,6 +18,7 @@ export type {
   StoppedBy,
 } from "./inference/adaptive-classifier.ts";
 export type { RawImage } from "./inference/images.ts";
+export { type Occlusion, occlusion } from "./inference/occlusion.ts";
 export { openWholeWay, type WholeWay } from "./inference/whole-way.ts";
 export { type Model, modelFiles } from "./model/model.ts";
 export { readModel } from "./model/read-model.ts";
@@ -23,6 +29,7 @@ export type { LearnedPolicy } from "./policy/learned-policy.ts";
 export type { Runtime } from "./runtime/runtime.ts";
 export { createWebRuntime, type WebRuntimeOptions } from "./runtime/web.ts";
 export { evaluate, evaluateInDetail, learnPolicy, trainNetwork } from "./story/any.ts";
+export { ownSamples, type Taught, type TeachOptions, type TeachProgress, teach } from "./story/teach.ts";
 export { AdaptiveClassifier, type ClassifierOptions, type Drawable, readImage, type WebImage } from "./story/web.ts";
 export { builtInRecipe, type Recipe, type RecipeInput, recipeNames } from "./training/recipe.ts";
 export type { TrainingProgress } from "./training/train.ts";

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { basename, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, Option } from "@commander-js/extra-typings";
 import { UserError } from "../errors.ts";
@@ -22,15 +22,17 @@ export function uiCommand() {
     .description("A page on this computer: try pictures, watch a run learn, train in the browser.")
     .option("--model <dir>", "model or run folder to try, beside those of the package")
     .option("--run <dir>", "run folder to watch, live or finished")
+    .option("--runs <dir>", "folder of runs to list and compare (default: that of --run, else runs)")
     .addOption(
       new Option("--port <n>", `port of the page (default ${DEFAULT_PORT}; 0 for any that is free)`).argParser(
         number("port", 0, 65_535, true),
       ),
     )
-    .action(async ({ model, run, port }) => {
+    .action(async ({ model, run, runs, port }) => {
       const server = await serve({
         models: await offered(model, run),
         run: run === undefined ? null : resolve(run),
+        runs: resolve(runs ?? (run === undefined ? "runs" : dirname(resolve(run)))),
         port: port ?? DEFAULT_PORT,
       });
       say(`${server.url}\n`);

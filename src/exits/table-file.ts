@@ -4,7 +4,7 @@
  * Letters: N images, E exits, K classes.
  */
 import { UserError } from "../errors.ts";
-import { decodeSafetensors, listSafetensors, type StoredArray } from "../files/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, listSafetensors, type StoredArray } from "../files/safetensors.ts";
 import type { ExitCosts, ExitTable } from "./exit-table.ts";
 
 export interface TableFile {
@@ -69,6 +69,16 @@ export function decodeTable(source: TableSource, where: string): TableFile {
     table: { logits: float32(logits.data), labels, count, exits, classes },
     costs: stored ? increasingCosts([...stored.data], `${where}: costs`) : null,
   };
+}
+
+/** A table as such a file, without costs. */
+export function encodeTableFile({ logits, labels, count, exits, classes }: ExitTable): Uint8Array {
+  return encodeSafetensors(
+    new Map<string, StoredArray>([
+      ["logits", { shape: [count, exits, classes], data: logits }],
+      ["labels", { shape: [count], data: Int32Array.from(labels) }],
+    ]),
+  );
 }
 
 /**

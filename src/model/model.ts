@@ -1,7 +1,7 @@
 /** What a model folder holds, and how it becomes files; `read-model.ts` is the way back. */
 import { UserError } from "../errors.ts";
-import type { ExitTable } from "../exits/exit-table.ts";
-import { encodeSafetensors, type StoredArray } from "../files/safetensors.ts";
+import { encodeTableFile } from "../exits/table-file.ts";
+import { encodeSafetensors } from "../files/safetensors.ts";
 import { sealed } from "../files/sealed.ts";
 import { digestOf } from "../files/sha256.ts";
 import type { StagedNetwork } from "../network/staged-network.ts";
@@ -73,7 +73,7 @@ function digests(files: ReadonlyMap<string, Uint8Array>) {
 
 function addPolicyArrays(files: Map<string, Uint8Array>, { agent, validation }: LearnedPolicy): void {
   files.set("policy.safetensors", encodeSafetensors(agent.weights));
-  if (validation) files.set("validation.safetensors", encodeSafetensors(tableArrays(validation)));
+  if (validation) files.set("validation.safetensors", encodeTableFile(validation));
 }
 
 /** Everything about a policy but its arrays, in an order of its own: the same policy gives the same bytes. */
@@ -82,11 +82,4 @@ function describePolicy({ network, agent, costs, costUnit, seed, ...others }: Le
   const { lambda, decider, thresholds, choice, calibration } = others;
   const told = { network, costs, costUnit, seed, hidden, dueling, temperatures, priorWeights };
   return { ...told, lambdaRange, lambda, decider, thresholds, choice, calibration };
-}
-
-function tableArrays({ logits, labels, count, exits, classes }: ExitTable): Map<string, StoredArray> {
-  return new Map<string, StoredArray>([
-    ["logits", { shape: [count, exits, classes], data: logits }],
-    ["labels", { shape: [count], data: Int32Array.from(labels) }],
-  ]);
 }

@@ -37,6 +37,8 @@ export interface LearnOptions extends LearnHooks {
   /** Decides which images are in which fold. */
   readonly splitSeed: number;
   readonly runtime: Runtime;
+  /** Fewer are refused; default 50. */
+  readonly leastImages?: number;
 }
 
 /** What `prepareYardsticks` needs. */
@@ -52,9 +54,10 @@ const FEW_IMAGES = 2000;
  */
 export async function learnOnTable(given: LearnOptions): Promise<LearnedPolicy> {
   const { table, costs, costUnit, splitSeed, runtime, decider: wanted = "auto", signal, onProgress } = given;
-  if (table.count < LEAST_IMAGES)
+  const { leastImages = LEAST_IMAGES } = given;
+  if (table.count < leastImages)
     throw new UserError(
-      `learn: at least ${LEAST_IMAGES} images expected, found ${table.count}; yardsticks cannot be fitted to fewer, give more`,
+      `learn: at least ${leastImages} images expected, found ${table.count}; yardsticks cannot be fitted to fewer, give more`,
     );
   checkLearnable(table, costs, "learn");
   const options = dqnOptions({ ...given.options, ...(signal ? { signal } : {}) });

@@ -3,6 +3,7 @@ import { Hono, type MiddlewareHandler } from "hono";
 import { streamSSE } from "hono/streaming";
 import { type Files, namedFiles } from "./files.ts";
 import { type FollowOptions, followRun, type RunEvent } from "./follow.ts";
+import { listRuns, runFiles } from "./runs.ts";
 
 /** A model that the page offers. */
 export interface OfferedModel {
@@ -23,6 +24,8 @@ export interface AppOptions {
   readonly models: readonly OfferedModel[];
   /** A run folder, which need not exist yet; null for none. */
   readonly run: string | null;
+  /** A folder of runs to list, which need not exist; absent: none. */
+  readonly runs?: string;
   /** Names under which the server may be asked, with port, for example "127.0.0.1:8123". */
   readonly hosts: readonly string[];
   readonly follow?: Pick<FollowOptions, "everyMs" | "stillAfterMs">;
@@ -35,13 +38,15 @@ const RUN_FILES = ["config.json", "evaluation.json", "suspects.json"];
 /** Milliseconds between two signs of life, so that a lost connection is noticed. */
 const HEARTBEAT_MS = 15_000;
 
-export function createApp({ page, binaries, devices, models, run, hosts, follow = {} }: AppOptions): Hono {
+export function createApp({ page, binaries, devices, models, run, runs, hosts, follow = {} }: AppOptions): Hono {
   const app = new Hono();
   app.use(onlyHosts(hosts), protectiveHeaders);
   app.get("/api/models", (context) => context.json(models.map(({ id, title }) => ({ id, title }))));
   app.get("/api/devices", (context) => context.json(devices));
   for (const { id, folder, networkFiles = NETWORK_FILES } of models)
     serveFiles(app, `/models/${id}`, namedFiles(folder, [...MODEL_FILES, ...networkFiles]));
+  app.get("/api/runs", async (context) => context.json(runs === undefined ? [] : await listRuns(runs)));
+  if (runs !== undefined) serveFiles(app, "/runs", runFiles(runs));
   app.get("/api/run", (context) => context.json({ folder: run }));
   if (run !== null) {
     serveFiles(app, "/run", namedFiles(run, RUN_FILES));
@@ -77,7 +82,7 @@ function messageOf(event: RunEvent): { event: string; data: string; id?: string 
 
 function serveFiles(app: Hono, prefix: string, files: Files): void {
   app.get(`${prefix}/*`, async (context, next) => {
-    const name = context.req.path.slice(prefix.length + 1) || "index.html";
+    const name = decoded(context.req.path.slice(prefix.length + 1)) || "index.html";
     const file = await files(name);
     if (!file) return next();
     // Files of the build carry a hash in their names; all others may change under the same one.
@@ -87,6 +92,15 @@ function serveFiles(app: Hono, prefix: string, files: Files): void {
       "cache-control": keeps ? "public, max-age=31536000, immutable" : "no-cache",
     });
   });
+}
+
+/** A name as it was before a browser wrote it into an address. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }
 
 /** A foreign page that was given our address by DNS rebinding asks under its own name. */

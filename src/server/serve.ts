@@ -15,6 +15,8 @@ const BINARIES = fileURLToPath(new URL("../../dist/onnxruntime", import.meta.url
 export interface ServeOptions {
   readonly models: readonly OfferedModel[];
   readonly run: string | null;
+  /** A folder of runs to list. */
+  readonly runs?: string;
   /** 0 for any that is free. */
   readonly port: number;
 }
@@ -25,11 +27,11 @@ export interface RunningServer {
 }
 
 /** @throws {UserError} if the port is taken, or the page was not built */
-export async function serve({ models, run, port }: ServeOptions): Promise<RunningServer> {
+export async function serve({ models, run, runs, port }: ServeOptions): Promise<RunningServer> {
   const hosts: string[] = [];
   const places = { packed: BINARIES, installed: installedBinaries() };
   const parts = { page: await pageFiles(PAGE), binaries: binaryFiles(places), devices: pageDevices(places) };
-  const app = createApp({ ...parts, models, run, hosts });
+  const app = createApp({ ...parts, models, run, hosts, ...(runs === undefined ? {} : { runs }) });
   const server = createAdaptorServer({ fetch: app.fetch }) as Server;
   const taken = await listen(server, port);
   hosts.push(...["127.0.0.1", "localhost"].map((name) => `${name}:${taken}`));

@@ -42,6 +42,8 @@ export interface TrainNetworkOptions extends WebOptions, TrainHooks {
   readonly recipe?: string | RecipeInput;
   /** Default 1. */
   readonly seed?: number;
+  /** Is given what the network as it stands says of the validation split, each time that it is looked at. */
+  readonly onLook?: (table: ExitTable) => void;
 }
 
 /**
@@ -50,7 +52,7 @@ export interface TrainNetworkOptions extends WebOptions, TrainHooks {
  * @throws {UserError} if data, blueprint and recipe do not fit together, or the loss is no number
  */
 export function trainNetwork(options: TrainNetworkOptions): Promise<StagedNetwork> {
-  const { runtime, data, blueprint = "tiny", recipe = "quick", seed = 1, ...hooks } = options;
+  const { runtime, data, blueprint = "tiny", recipe = "quick", seed = 1, onLook, ...hooks } = options;
   const { validation } = data;
   return trainWith({
     ...hooks,
@@ -60,7 +62,13 @@ export function trainNetwork(options: TrainNetworkOptions): Promise<StagedNetwor
     blueprint: typeof blueprint === "string" ? builtInBlueprint(blueprint, data.imageShape) : parseBlueprint(blueprint),
     recipe: typeof recipe === "string" ? builtInRecipe(recipe) : parseRecipe(recipe),
     ...(validation
-      ? { validate: async (network) => headAccuracies(await computeExitTable(runtime, network, validation)) }
+      ? {
+          validate: async (network) => {
+            const table = await computeExitTable(runtime, network, validation);
+            onLook?.(table);
+            return headAccuracies(table);
+          },
+        }
       : {}),
   });
 }

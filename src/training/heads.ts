@@ -31,6 +31,8 @@ export interface HeadTask {
   readonly classes: number;
   /** Of the hidden layer; 0: none. */
   readonly hidden: number;
+  /** Steps at least, however few the images; default 500. */
+  readonly leastSteps?: number;
   readonly seed: number;
   readonly signal?: AbortSignal;
 }
@@ -42,12 +44,12 @@ const AVERAGED = 1 / 20;
 
 /** @returns the head's weights, by their names within it; features need not be standardised */
 export async function trainHead(runtime: Runtime, task: HeadTask): Promise<Weights> {
-  const { features, weights, classes, hidden, seed, signal } = task;
+  const { features, weights, classes, hidden, leastSteps = RECIPE.leastSteps, seed, signal } = task;
   const count = weights.length;
   const width = features.length / count;
   const scales = standardisation(features, count);
   const batch = Math.min(RECIPE.batch, count);
-  const steps = Math.max(RECIPE.leastSteps, Math.ceil((RECIPE.epochs * count) / batch));
+  const steps = Math.max(leastSteps, Math.ceil((RECIPE.epochs * count) / batch));
   const definition = headStep(task, batch, width, 1 - 1 / (AVERAGED * steps));
   const program = await Program.compile(runtime, definition, { seed, optimizeFor: "training" });
   const feeds = {

@@ -1,5 +1,5 @@
 /** The server, asked without a socket: what it gives, and what it refuses. */
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -23,12 +23,19 @@ beforeAll(async () => {
   symlinkSync(join(root, "secret.txt"), join(root, "model/policy.safetensors"));
   writeFileSync(join(run, "metrics.jsonl"), '{"kind":"train","step":1}\n');
   writeFileSync(join(run, "config.json"), '{"seed":1}');
+  for (const name of ["first try", "second", "no run"]) mkdirSync(join(root, "runs", name), { recursive: true });
+  for (const name of ["first try", "second"]) writeFileSync(join(root, "runs", name, "metrics.jsonl"), "");
+  utimesSync(join(root, "runs/first try/metrics.jsonl"), 1000, 1000);
+  writeFileSync(join(root, "runs/first try/evaluation.json"), '{"accuracy":0.5}');
+  writeFileSync(join(root, "runs/no run/evaluation.json"), "{}");
+  symlinkSync(join(root, "run"), join(root, "runs/link"));
   app = createApp({
     page: await pageFiles(join(root, "page")),
     binaries: binaryFiles({ packed: join(root, "packed"), installed: null }),
     devices: ["wasm"],
     models: [{ id: "mine", title: "Mine", folder: join(root, "model") }],
     run,
+    runs: join(root, "runs"),
     hosts: [HOST, "localhost:7411"],
     follow: { everyMs: 5 },
   });
@@ -51,6 +58,25 @@ describe("what it gives", () => {
     expect(response.status).toBe(200);
     expect(response.headers.get("content-type")).toBe(type);
     expect(response.headers.get("cache-control")).toBe(cache);
+  });
+
+  test("the runs of a folder, the newest first, and what is told of each", async () => {
+    const runs = (await (await ask("/api/runs")).json()) as { name: string; changedMs: number; isEvaluated: boolean }[];
+    expect(runs.map(({ name, isEvaluated }) => [name, isEvaluated])).toEqual([
+      ["second", false],
+      ["first try", true],
+    ]);
+    expect(runs[1]!.changedMs).toBe(1_000_000);
+    expect(await (await ask("/runs/first%20try/evaluation.json")).json()).toEqual({ accuracy: 0.5 });
+    for (const path of [
+      "/runs/second/evaluation.json",
+      "/runs/no%20run/evaluation.json",
+      "/runs/link/config.json",
+      "/runs/..%2Frun/config.json",
+      "/runs/../secret.txt",
+      "/runs/first%20try/metrics.jsonl",
+    ])
+      expect([path, (await ask(path)).status]).toEqual([path, 404]);
   });
 
   test("what the page can compute on", async () => {

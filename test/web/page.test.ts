@@ -18,6 +18,7 @@ import { CHROMIUM, launchChromium } from "./chromium.ts";
 
 const SHAPES = new URL("../../models/shapes", import.meta.url).pathname;
 const runtime = createNodeRuntime({ threads: 1 });
+const PLACES = ["try", "teach", "watch", "train"];
 /** The machine may be busy with other tests. */
 const PATIENCE = 120_000;
 /** A training: seconds where nothing else is going on. */
@@ -257,6 +258,7 @@ describe.skipIf(!CHROMIUM)("the page", { timeout: 2 * PATIENCE }, () => {
     }
     const controls = [
       "Try it",
+      "Teach it",
       "Watch it learn",
       "Train in the browser",
       "Model",
@@ -284,8 +286,8 @@ describe.skipIf(!CHROMIUM)("the page", { timeout: 2 * PATIENCE }, () => {
     const page = await open();
     await page.emulateMedia({ colorScheme });
     await page.locator(".taken").waitFor();
-    for (const place of ["try", "watch", "train"]) {
-      await page.getByRole("navigation").getByRole("link").nth(["try", "watch", "train"].indexOf(place)).click();
+    for (const [at, place] of PLACES.entries()) {
+      await page.getByRole("navigation", { name: "Places" }).getByRole("link").nth(at).click();
       await page.locator(`#${place}-title`).waitFor();
       await page.evaluate(axe);
       const { violations } = await page.evaluate<{
@@ -300,8 +302,8 @@ describe.skipIf(!CHROMIUM)("the page", { timeout: 2 * PATIENCE }, () => {
   test("readable at 360 pixels", async () => {
     const page = await open("", { width: 360, height: 740 });
     await page.locator(".taken").waitFor();
-    for (const place of ["try", "watch", "train"]) {
-      await page.getByRole("navigation").getByRole("link").nth(["try", "watch", "train"].indexOf(place)).click();
+    for (const [at, place] of PLACES.entries()) {
+      await page.getByRole("navigation", { name: "Places" }).getByRole("link").nth(at).click();
       await page.locator(`#${place}-title`).waitFor();
       expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(360);
     }

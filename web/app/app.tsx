@@ -1,11 +1,12 @@
 import { VERSION } from "earlyexit/web";
 import { useEffect, useState } from "preact/hooks";
 import type { ModelSource } from "./protocol.ts";
+import { TeachPage } from "./teach/teach-page.tsx";
 import { TrainPage } from "./train/train-page.tsx";
 import { TryPage } from "./try/try-page.tsx";
 import { WatchPage } from "./watch/watch-page.tsx";
 
-const PLACES = { try: "Try it", watch: "Watch it learn", train: "Train in the browser" } as const;
+const PLACES = { try: "Try it", teach: "Teach it", watch: "Watch it learn", train: "Train in the browser" } as const;
 type Place = keyof typeof PLACES;
 
 /** Three places on one page; the address says which one is shown. A place that was left keeps what it holds. */
@@ -36,6 +37,7 @@ export function App() {
       </header>
       <main>
         <div hidden={place !== "try"}>{isOpen("try") && <TryPage trained={trained} />}</div>
+        <div hidden={place !== "teach"}>{isOpen("teach") && <TeachPage onTry={tryTrained} />}</div>
         <div hidden={place !== "watch"}>{isOpen("watch") && <WatchPage />}</div>
         <div hidden={place !== "train"}>{isOpen("train") && <TrainPage onTry={tryTrained} />}</div>
       </main>

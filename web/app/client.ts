@@ -1,6 +1,8 @@
 /** The page's side of its worker. */
 
-import type { ModelFacts, ModelSource, Numbered, Replies, Reply, Request } from "./protocol.ts";
+import type { ImageShape } from "earlyexit/web";
+import type { ModelFacts, ModelSource, News, Numbered, Replies, Reply, Request } from "./protocol.ts";
+import type { TeachingChoice, TeachingNews, TeachingResult } from "./teach/teaching.ts";
 import type { TrainingChoice, TrainingNews, TrainingResult } from "./train/training.ts";
 
 /** Something went wrong, and its message is made for people. */
@@ -16,7 +18,7 @@ export class Closed extends Error {
 interface Waiting {
   resolve(result: never): void;
   reject(error: Error): void;
-  tell?(news: TrainingNews): void;
+  tell?(news: News): void;
 }
 
 /** One worker, with one model or one training. Requests are answered in their order. */
@@ -39,9 +41,9 @@ export class WorkerClient {
     return this.#ask({ kind: "load", source });
   }
 
-  /** What the network sees of a picture. */
-  read(image: Blob): Promise<Uint8Array> {
-    return this.#ask({ kind: "read", image });
+  /** A picture as a network of this shape sees it; no model is needed. */
+  read(image: Blob, shape: ImageShape): Promise<Uint8Array> {
+    return this.#ask({ kind: "read", image, shape });
   }
 
   classify(images: readonly Uint8Array[], lambda: number): Promise<Replies["classify"]> {
@@ -53,13 +55,28 @@ export class WorkerClient {
     return this.#ask({ kind: "explore", images, lambda });
   }
 
+  /** What `learn --continue --feedback` takes. @param labels indices of classes, one per image */
+  feedback(images: readonly Uint8Array[], labels: readonly number[]): Promise<Uint8Array> {
+    return this.#ask({ kind: "feedback", images, labels });
+  }
+
+  /** Where in the picture each exit's answer comes from. */
+  occlude(image: Uint8Array, lambda: number): Promise<Replies["occlude"]> {
+    return this.#ask({ kind: "occlude", image, lambda });
+  }
+
   time(images: readonly Uint8Array[], lambda: number): Promise<Replies["time"]> {
     return this.#ask({ kind: "time", images, lambda });
   }
 
   /** @param tell is told how it goes */
   train(choice: TrainingChoice, tell: (news: TrainingNews) => void): Promise<TrainingResult> {
-    return this.#ask({ kind: "train", choice }, tell);
+    return this.#ask({ kind: "train", choice }, (news) => tell(news as TrainingNews));
+  }
+
+  /** @param tell is told how it goes */
+  teach(choice: TeachingChoice, tell: (news: TeachingNews) => void): Promise<TeachingResult> {
+    return this.#ask({ kind: "teach", choice }, (news) => tell(news as TeachingNews));
   }
 
   /** Ends the worker, whatever it is doing. */
@@ -75,7 +92,7 @@ export class WorkerClient {
 
   #ask<Kind extends Request["kind"]>(
     request: Request & { kind: Kind },
-    tell?: (news: TrainingNews) => void,
+    tell?: (news: News) => void,
   ): Promise<Replies[Kind]> {
     return new Promise((resolve, reject) => {
       const id = this.#next++;

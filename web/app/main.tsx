@@ -2,6 +2,7 @@ import { render } from "preact";
 import "../panels/panels.css";
 import "./style.css";
 import "./try/try.css";
+import "./teach/teach.css";
 import { App } from "./app.tsx";
 
 const page = document.getElementById("page")!;

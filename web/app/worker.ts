@@ -1,18 +1,25 @@
 /** Computes beside the page, so that the page answers meanwhile: holds one model, or trains one. */
 import {
   AdaptiveClassifier,
+  computeExitTable,
+  createSamples,
   createWebRuntime,
+  encodeTableFile,
+  type ImageShape,
+  occlusion,
   openWholeWay,
   pictureOf,
   readImage,
   readModel,
+  type StagedNetwork,
   UserError,
   type WholeWay,
 } from "earlyexit/web";
-import type { ModelFacts, ModelSource, Numbered, Replies, Reply, Request } from "./protocol.ts";
+import type { ModelFacts, ModelSource, News, Numbered, Replies, Reply, Request } from "./protocol.ts";
+import { teachHere } from "./teach/teaching.ts";
 import { THREADS } from "./threads.ts";
 import { timeBeside } from "./timing.ts";
-import { type TrainingNews, trainHere } from "./train/training.ts";
+import { trainHere } from "./train/training.ts";
 
 /** A photo of this many pixels needs 400 MB while it is decoded. */
 const MOST_PIXELS = 100e6;
@@ -36,12 +43,16 @@ async function settle({ id, ...request }: Numbered): Promise<void> {
   }
 }
 
-async function answer(request: Request, tell: (news: TrainingNews) => void): Promise<Replies[Request["kind"]]> {
+async function answer(request: Request, tell: (news: News) => void): Promise<Replies[Request["kind"]]> {
+  if (request.kind === "read") return read(request.image, request.shape);
+  if (request.kind === "teach") return teachHere(request.choice, tell);
   if (request.kind === "train") return trainHere(request.choice, tell);
   if (request.kind === "load") return load(request.source);
   if (!model) throw new Error("page: a loaded model expected, found none");
   const { classifier, whole } = model;
-  if (request.kind === "read") return read(classifier, request.image);
+  if (request.kind === "feedback") return feedbackFile(classifier.network, request.images, request.labels);
+  if (request.kind === "occlude")
+    return occlusion(whole, request.image, pictureOf(classifier.network).shape, request.lambda);
   const { images, lambda } = request;
   if (request.kind === "explore") {
     const all = [];
@@ -51,6 +62,18 @@ async function answer(request: Request, tell: (news: TrainingNews) => void): Pro
   classifier.lambda = lambda;
   if (request.kind === "time") return timeBeside(classifier, whole, images);
   return classifier.classifyBatch(images.map((pixels) => ({ pixels })));
+}
+
+async function feedbackFile(
+  network: StagedNetwork,
+  images: readonly Uint8Array[],
+  labels: readonly number[],
+): Promise<Uint8Array> {
+  const size = images[0]!.length;
+  const pixels = new Uint8Array(images.length * size);
+  for (const [i, one] of images.entries()) pixels.set(one, i * size);
+  const samples = createSamples(pixels, Uint16Array.from(labels));
+  return encodeTableFile(await computeExitTable(await createWebRuntime({ threads: THREADS }), network, samples));
 }
 
 async function load(source: ModelSource): Promise<ModelFacts> {
@@ -82,7 +105,7 @@ async function load(source: ModelSource): Promise<ModelFacts> {
   };
 }
 
-async function read({ network }: AdaptiveClassifier, image: Blob): Promise<Uint8Array> {
+async function read(image: Blob, shape: ImageShape): Promise<Uint8Array> {
   const bitmap = await createImageBitmap(image).catch((cause: Error) => {
     throw new UserError("this is no picture that the browser can read; try a JPEG, PNG or WebP file.", { cause });
   });
@@ -92,7 +115,7 @@ async function read({ network }: AdaptiveClassifier, image: Blob): Promise<Uint8
       throw new UserError(
         `this picture has ${width} x ${height} pixels; at most ${MOST_PIXELS / 1e6} million can be read here.`,
       );
-    return await readImage(bitmap, pictureOf(network).shape);
+    return await readImage(bitmap, shape);
   } finally {
     bitmap.close();
   }

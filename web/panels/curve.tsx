@@ -1,4 +1,4 @@
-import { dot, lineY, type Markish, ruleX, text } from "@observablehq/plot";
+import { dot, initializer, lineY, type Markish, ruleX, text } from "@observablehq/plot";
 import type { Curve, CurvePoint } from "./data.ts";
 import { PlotFigure } from "./figure.tsx";
 import type { LegendItem } from "./legend.tsx";
@@ -53,6 +53,7 @@ export function AccuracyCostCurve(props: AccuracyCostCurveProps) {
       }}
       options={(width) => ({
         height: Math.max(280, Math.min(480, width * 0.6)),
+        ...(width >= ROOM_FOR_NAMES ? { marginRight: 150 } : {}),
         x: {
           label: `mean cost per image (${scale.heading})`,
           labelAnchor: "right",
@@ -65,6 +66,7 @@ export function AccuracyCostCurve(props: AccuracyCostCurveProps) {
         marks: [
           ...fullCostMarks(props),
           ...curves.flatMap(curveMarks),
+          ...(width >= ROOM_FOR_NAMES ? nameMarks(curves) : []),
           ...(marked ? markerMarks(marked, costUnit) : []),
         ],
       })}
@@ -109,6 +111,46 @@ function curveMarks({ name, points }: Curve): Markish[] {
   if (name !== "dqn") return name === "oracle" ? [line, dot(points, { ...at, r: 3, fill: colour })] : [line];
   const title = ({ lambda, accuracy }: CurvePoint): string => `lambda ${number(lambda)}: ${percent(accuracy)}`;
   return [line, dot(points, { ...at, r: 2.5, fill: colour, title, tip: true })];
+}
+
+/** Narrower plots leave the names to the legend. */
+const ROOM_FOR_NAMES = 560;
+/** Pixels from one name to the next. */
+const NAME_HEIGHT = 14;
+
+/** The name of each line at its dear end; where ends lie close, names are moved apart. */
+function nameMarks(curves: readonly Curve[]): Markish[] {
+  const lines = curves.filter(({ name, points }) => points.length > 1 && !isFixedExit(name));
+  const ends = lines.map(({ name, points }) => {
+    const dearest = points.reduce((one, other) => (other.costMacs > one.costMacs ? other : one));
+    return { ...dearest, name: policyName(name), colour: (STYLES[name] ?? OTHER).colour };
+  });
+  const options = { x: "costMacs", y: "accuracy", text: "name", fill: { value: "colour", scale: null }, dx: 9 };
+  const style = { textAnchor: "start", stroke: "var(--ee-card)", strokeWidth: 4, fontWeight: 600 } as const;
+  return [
+    text(
+      ends,
+      initializer({ ...options, ...style }, (data, facets, { y }, scales) => {
+        const places = Float64Array.from(y!.value as Iterable<number>, (value) => Number(scales.y!(value)));
+        return { data, facets, channels: { y: { value: movedApart(places) } } };
+      }),
+    ),
+  ];
+}
+
+/** The same places, none closer to another than the height of a name; the order stays. */
+function movedApart(places: Float64Array): Float64Array {
+  const order = [...places.keys()].sort((a, b) => places[a]! - places[b]!);
+  const moved = places.slice();
+  for (let round = 0; round < 50; round++)
+    for (let i = 1; i < order.length; i++) {
+      const [above, below] = [order[i - 1]!, order[i]!];
+      const missing = NAME_HEIGHT - (moved[below]! - moved[above]!);
+      if (missing <= 0) continue;
+      moved[above]! -= missing / 2;
+      moved[below]! += missing / 2;
+    }
+  return moved;
 }
 
 function fullCostMarks({ fullCost, costUnit = "MACs" }: AccuracyCostCurveProps): Markish[] {

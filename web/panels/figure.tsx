@@ -1,6 +1,7 @@
 import { type PlotOptions, plot } from "@observablehq/plot";
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { FigureFiles } from "./figure-files.tsx";
 import { Legend, type LegendItem } from "./legend.tsx";
 import { Table, type TableData } from "./table.tsx";
 
@@ -32,12 +33,14 @@ export function PlotFigure({ label, options, ...figure }: FigureProps & PlotProp
 
 export function Figure(props: FigureProps & { readonly children: ComponentChildren }) {
   const { title, legend, note, table, wide = false, children } = props;
+  const frame = useRef<HTMLElement>(null);
   return (
-    <figure class={wide ? "ee-figure ee-wide" : "ee-figure"}>
+    <figure ref={frame} class={wide ? "ee-figure ee-wide" : "ee-figure"}>
       <h3>{title}</h3>
       {legend && <Legend items={legend} />}
       {children}
       {note && <figcaption class="ee-note">{note}</figcaption>}
+      <FigureFiles title={title} frame={frame} table={table ?? null} />
       {table && table.rows.length > 0 && (
         <details>
           <summary>

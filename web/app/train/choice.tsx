@@ -9,8 +9,8 @@ interface ChoiceProps {
 
 const IMAGES = [1000, 2000, 5000, 10_000];
 const EPOCHS = [2, 4, 8, 16];
-/** About a minute on two cores. */
-const DEFAULT = { images: 2000, epochs: 4 };
+/** A few minutes on two cores. */
+const DEFAULT = { images: 5000, epochs: 4 };
 
 /** How much to train, and where. */
 export function Choice({ isRunning, onStart, onStop }: ChoiceProps) {

@@ -3,9 +3,11 @@ import { AgentPanels, EvaluationPanels, type RunLine, TrainingPanels } from "../
 import { duration } from "../../panels/text.ts";
 import { Closed, WorkerClient } from "../client.ts";
 import { MessageList, useMessages } from "../messages.tsx";
+import { Part } from "../part.tsx";
 import type { ModelSource } from "../protocol.ts";
 import { useSteadily } from "../use-steadily.ts";
 import { Choice } from "./choice.tsx";
+import { type AnsweredDrawings, DrawingStrip } from "./drawing-strip.tsx";
 import type { TrainingChoice, TrainingNews, TrainingResult } from "./training.ts";
 
 interface TrainPageProps {
@@ -23,7 +25,8 @@ export function TrainPage({ onTry }: TrainPageProps) {
       <h2 id="train-title">Train in the browser</h2>
       <p class="lead">
         A network with four exits and its agent learn ten kinds of drawings, in this page: the same compiled training
-        step as in Node, and no server. As it stands, it takes about a minute.
+        step as in Node, and no server. As it stands, it takes a few minutes; with fewer pictures it is done sooner and
+        knows less.
       </p>
       <MessageList {...messages} />
       <Choice
@@ -42,6 +45,7 @@ export function TrainPage({ onTry }: TrainPageProps) {
           Try this network
         </button>
       )}
+      {training.drawings && <DrawingStrip drawings={training.drawings} />}
       {lines.length > 0 && <Progress lines={lines} result={result} />}
     </section>
   );
@@ -51,19 +55,18 @@ function Progress({ lines, result }: { readonly lines: readonly RunLine[]; reado
   return (
     <>
       {result && (
-        <>
-          <h3 class="part">On pictures that it has never seen</h3>
+        <Part id="trained-evaluation" title="On pictures that it has never seen">
           <EvaluationPanels evaluation={result.evaluation} />
-        </>
+        </Part>
       )}
       {lines.some(({ kind }) => kind === "learn") && (
-        <>
-          <h3 class="part">The agent</h3>
+        <Part id="trained-agent" title="The agent">
           <AgentPanels lines={lines} />
-        </>
+        </Part>
       )}
-      <h3 class="part">The network</h3>
-      <TrainingPanels lines={lines} />
+      <Part id="trained-network" title="The network">
+        <TrainingPanels lines={lines} />
+      </Part>
     </>
   );
 }
@@ -73,6 +76,7 @@ function useTraining(onTrouble: (problem: unknown) => void) {
   const [lines, setLines] = useState<readonly RunLine[]>([]);
   const [status, setStatus] = useState("");
   const [result, setResult] = useState<TrainingResult | null>(null);
+  const [drawings, setDrawings] = useState<AnsweredDrawings | null>(null);
   const [isRunning, setIsRunning] = useState(false);
   const client = useRef<WorkerClient | null>(null);
   const stop = (): void => {
@@ -82,13 +86,16 @@ function useTraining(onTrouble: (problem: unknown) => void) {
   useEffect(() => stop, []);
   const hear = (news: TrainingNews): void => {
     if (news.kind === "phase") setStatus(`${news.text}...`);
-    else setLines((before) => [...before, news.line]);
+    else if (news.kind === "line") setLines((before) => [...before, news.line]);
+    else if (news.kind === "drawings") setDrawings({ ...news.drawings, answers: null });
+    else setDrawings((before) => before && { ...before, answers: news.answers });
   };
   const start = async (choice: TrainingChoice): Promise<void> => {
     stop();
     const own = new WorkerClient();
     client.current = own;
     setLines([]);
+    setDrawings(null);
     setResult(null);
     setIsRunning(true);
     setStatus("starting...");
@@ -104,5 +111,5 @@ function useTraining(onTrouble: (problem: unknown) => void) {
       setIsRunning(false);
     }
   };
-  return { lines, status, result, isRunning, start, stop };
+  return { lines, drawings, status, result, isRunning, start, stop };
 }

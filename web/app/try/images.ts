@@ -1,5 +1,5 @@
 /** The images that are tried, and where they come from. */
-import { shapesDataset } from "earlyexit/web";
+import { type ImageShape, shapesDataset } from "earlyexit/web";
 import { Trouble, type WorkerClient } from "../client.ts";
 
 export interface TriedImage {
@@ -7,6 +7,8 @@ export interface TriedImage {
   readonly name: string;
   /** [C, H, W] bytes 0..255, as the network sees it */
   readonly pixels: Uint8Array;
+  /** As it was given, where it was a file: shown in its own resolution. */
+  readonly file: File | null;
   /** The class that it really shows, where that is known. */
   readonly truth: string | null;
 }
@@ -17,14 +19,14 @@ const MOST_BYTES = 50e6;
 let lastId = 0;
 
 /** @throws {Trouble} if the file is too large or no picture */
-export async function imageFromFile(client: WorkerClient, file: File): Promise<TriedImage> {
+export async function imageFromFile(client: WorkerClient, file: File, shape: ImageShape): Promise<TriedImage> {
   const name = file.name || "pasted picture";
   if (file.size > MOST_BYTES)
     throw new Trouble(
       `${name} has ${(file.size / 1e6).toFixed(0)} MB; files of at most ${MOST_BYTES / 1e6} MB can be read here.`,
     );
   try {
-    return { id: ++lastId, name, pixels: await client.read(file), truth: null };
+    return { id: ++lastId, name, pixels: await client.read(file, shape), file, truth: null };
   } catch (error) {
     if (error instanceof Trouble) throw new Trouble(`${name}: ${error.message}`);
     throw error;
@@ -39,6 +41,7 @@ export function drawnImages(count: number): TriedImage[] {
     id: ++lastId,
     name: `drawn ${classes[label]}`,
     pixels: test.pixels.read(i, i + 1).slice(),
+    file: null,
     truth: classes[label]!,
   }));
 }

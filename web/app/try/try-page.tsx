@@ -1,9 +1,10 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { AccuracyCostCurve, calibrationCurve } from "../../panels/index.ts";
-import { MessageList, useMessages } from "../messages.tsx";
+import { MessageList, type Messages, useMessages } from "../messages.tsx";
 import type { ModelSource } from "../protocol.ts";
 import { type LoadedModel, useModel } from "../use-model.ts";
 import { Dial } from "./dial.tsx";
+import { Feedback, useFeedback } from "./feedback.tsx";
 import type { TriedImage } from "./images.ts";
 import { ModelChoice, type Offer, TRAINED } from "./model-choice.tsx";
 import { Picker } from "./picker.tsx";
@@ -17,6 +18,7 @@ import { useJourney } from "./use-journey.ts";
 import { useOffers } from "./use-offers.ts";
 import { useRest } from "./use-rest.ts";
 import { useTimes } from "./use-times.ts";
+import { Views } from "./views.tsx";
 import { Way } from "./way.tsx";
 
 interface TryPageProps {
@@ -45,8 +47,16 @@ export function TryPage({ trained }: TryPageProps) {
         stage?
       </p>
       <MessageList {...messages} />
-      <ModelChoice offers={all} chosen={chosen} onChoose={setChoice} model={model} />
-      {model && <Trial key={chosen} model={model} kept={kept.current} tell={tell} />}
+      <ModelChoice
+        offers={all}
+        chosen={chosen}
+        onChoose={(id) => {
+          messages.clear();
+          setChoice(id);
+        }}
+        model={model}
+      />
+      {model && <Trial key={chosen} model={model} kept={kept.current} messages={messages} />}
     </section>
   );
 }
@@ -61,13 +71,14 @@ interface TrialProps {
   readonly model: LoadedModel;
   /** The user's own files. */
   readonly kept: File[];
-  readonly tell: (problem: unknown) => void;
+  readonly messages: Messages;
 }
 
 /** One model with the images that are tried on it. */
-function Trial({ model, kept, tell }: TrialProps) {
+function Trial({ model, kept, messages }: TrialProps) {
+  const { tell } = messages;
   const { client, facts } = model;
-  const tried = useImages(model, kept, tell);
+  const tried = useImages(model, kept, messages);
   const { images, selected } = tried;
   const [lambda, setLambda] = useState(facts.lambda);
   const road = useRef<HTMLDivElement>(null);
@@ -86,6 +97,7 @@ function Trial({ model, kept, tell }: TrialProps) {
   const isReady = images.every(isCurrent);
   const times = useTimes(client, alone, lambda, alone.every(isCurrent), tell);
   const timesOfAll = useTimes(client, images, lambda, isReady && times !== null && images.length > 1, tell);
+  const feedback = useFeedback(model, images, tell);
   const curves = useMemo(() => [calibrationCurve(facts.calibration)], [facts]);
   return (
     <>
@@ -103,8 +115,12 @@ function Trial({ model, kept, tell }: TrialProps) {
             onExplore={() => explore([selected])}
           />
         )}
+        {selected && arrived && <Feedback facts={facts} image={selected} answer={arrived} feedback={feedback} />}
         <Road facts={facts} answer={answer} shown={shown} rest={restOfSelected} />
       </div>
+      {selected && arrived && (
+        <Views key={selected.id} model={model} image={selected} answer={arrived} lambda={lambda} tell={tell} />
+      )}
       <div class="side-by-side">
         <div>
           <Dial facts={facts} lambda={lambda} onTurn={setLambda} />

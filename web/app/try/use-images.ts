@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { Closed } from "../client.ts";
+import type { Messages } from "../messages.tsx";
 import type { LoadedModel } from "../use-model.ts";
 import { drawnImages, imageFromFile, type TriedImage } from "./images.ts";
 
@@ -22,7 +23,11 @@ export interface TriedImages {
  *
  * @param kept the user's own files, which outlast a change of the model: another one may read another size
  */
-export function useImages({ client, facts }: LoadedModel, kept: File[], tell: (problem: unknown) => void): TriedImages {
+export function useImages(
+  { client, facts }: LoadedModel,
+  kept: File[],
+  { tell, clear: clearMessages }: Pick<Messages, "tell" | "clear">,
+): TriedImages {
   const isDrawn = facts.dataset === "shapes";
   const [images, setImages] = useState<readonly TriedImage[]>(() => (isDrawn ? drawnImages(DRAWN) : []));
   const [selectedId, select] = useState<number | null>(images[0]?.id ?? null);
@@ -35,7 +40,7 @@ export function useImages({ client, facts }: LoadedModel, kept: File[], tell: (p
       let isFirst = true;
       for (const file of files) {
         try {
-          add([await imageFromFile(client, file)], isFirst);
+          add([await imageFromFile(client, file, facts.imageShape)], isFirst);
           isFirst = false;
         } catch (problem) {
           if (problem instanceof Closed) return;
@@ -44,19 +49,20 @@ export function useImages({ client, facts }: LoadedModel, kept: File[], tell: (p
         }
       }
     },
-    [client, kept, add, tell],
+    [client, facts, kept, add, tell],
   );
   useEffect(() => {
     read([...kept]);
   }, [read, kept]);
   const addFiles = useCallback(
     (files: readonly File[]) => {
+      clearMessages(); // they were of other files
       if (files.length > MOST_IMAGES) tell(`At most ${MOST_IMAGES} pictures are shown; the first ones are taken.`);
       const taken = files.slice(0, MOST_IMAGES);
       kept.push(...taken);
       read(taken);
     },
-    [read, kept, tell],
+    [read, kept, tell, clearMessages],
   );
   const clear = (): void => {
     kept.length = 0;

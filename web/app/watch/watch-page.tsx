@@ -1,6 +1,8 @@
 import { AgentPanels, type Evaluation, EvaluationPanels, SuspectGallery, TrainingPanels } from "../../panels/index.ts";
 import { MessageList, useMessages } from "../messages.tsx";
+import { Contents, Part } from "../part.tsx";
 import { useSteadily } from "../use-steadily.ts";
+import { Runs } from "./runs.tsx";
 import { useRun, type WatchedRun } from "./use-run.ts";
 
 /** A run folder, live or finished. */
@@ -12,6 +14,7 @@ export function WatchPage() {
       <h2 id="watch-title">Watch it learn</h2>
       <MessageList {...messages} />
       {run.folder === null ? <HowTo /> : <Run run={run} />}
+      <Runs tell={messages.tell} />
     </section>
   );
 }
@@ -42,33 +45,30 @@ function Run({ run }: { readonly run: WatchedRun }) {
   const evaluation = run.evaluation ?? figuresIn(run);
   const isDone = lines.at(-1)?.kind === "evaluate";
   const learns = lines.some(({ kind }) => kind === "learn");
+  const parts = [
+    evaluation && { id: "evaluation", title: "Evaluation", children: <EvaluationPanels evaluation={evaluation} /> },
+    suspects &&
+      suspects.length > 0 && { id: "suspects", title: "Suspects", children: <SuspectGallery suspects={suspects} /> },
+    learns && { id: "agent", title: "The agent", children: <AgentPanels lines={lines} /> },
+    { id: "network", title: "The network", children: <TrainingPanels lines={lines} /> },
+  ].filter((part) => part !== null && part !== false);
   return (
     <>
       <p class="lead">
-        <code>{folder}</code> <span role="status">{state !== "lost" && isDone ? "finished" : STATES[state]}</span>
+        <strong title={folder ?? ""}>{folder && lastName(folder)}</strong>{" "}
+        <span role="status">{state !== "lost" && isDone ? "finished" : STATES[state]}</span>
       </p>
-      {evaluation && (
-        <>
-          <h3 class="part">Evaluation</h3>
-          <EvaluationPanels evaluation={evaluation} />
-        </>
-      )}
-      {suspects && suspects.length > 0 && (
-        <>
-          <h3 class="part">Suspects</h3>
-          <SuspectGallery suspects={suspects} />
-        </>
-      )}
-      {learns && (
-        <>
-          <h3 class="part">The agent</h3>
-          <AgentPanels lines={lines} />
-        </>
-      )}
-      <h3 class="part">The network</h3>
-      <TrainingPanels lines={lines} />
+      <Contents parts={parts} />
+      {parts.map((part) => (
+        <Part key={part.id} {...part} />
+      ))}
     </>
   );
+}
+
+/** Of a path on any system: where it lies is a detail. */
+function lastName(path: string): string {
+  return path.split(/[\\/]/).filter(Boolean).at(-1) ?? path;
 }
 
 /** Those that the run has logged, where there is no `evaluation.json`. */

@@ -1,0 +1,116 @@
+/** Several runs over each other: what accuracy costs in each, and their figures side by side. */
+import { dot, lineY, type Markish, text } from "@observablehq/plot";
+import type { Evaluation } from "./data.ts";
+import { exitColour } from "./exits.ts";
+import { PlotFigure } from "./figure.tsx";
+import { Panels } from "./guard.tsx";
+import { Table } from "./table.tsx";
+import { cost, costScale, decimal, number, percent } from "./text.ts";
+
+export interface NamedEvaluation {
+  readonly name: string;
+  readonly evaluation: Evaluation;
+}
+
+interface ComparedRunsProps {
+  /** At least one. Colours repeat after eight. */
+  readonly runs: readonly NamedEvaluation[];
+}
+
+export function ComparedRuns({ runs }: ComparedRunsProps) {
+  const units = new Set(runs.map(({ evaluation }) => evaluation.costUnit ?? "MACs"));
+  return (
+    <Panels>
+      {units.size === 1 && <Curves runs={runs} unit={[...units][0]!} />}
+      <div class="ee-figure ee-wide">
+        <h3>Side by side</h3>
+        <Table caption="The runs side by side" {...sideBySide(runs)} />
+      </div>
+    </Panels>
+  );
+}
+
+const DASHES = ["none", "7 3", "2 3", "9 3 2 3"];
+
+function Curves({ runs, unit }: ComparedRunsProps & { readonly unit: string }) {
+  const drawn = runs.map(({ name, evaluation }, i) => {
+    const curve = evaluation.curves?.find((one) => one.name === evaluation.policy.name);
+    const chosen = { accuracy: evaluation.accuracy, costMacs: evaluation.costMacs.mean };
+    return { name, colour: exitColour(i), dash: DASHES[i % DASHES.length]!, points: curve?.points ?? [], chosen };
+  });
+  const scale = costScale(
+    unit,
+    drawn.flatMap(({ points, chosen }) => [...points, chosen].map(({ costMacs }) => costMacs)),
+  );
+  const at = { x: "costMacs", y: "accuracy" } as const;
+  const marks = ({ name, colour, dash, points, chosen }: (typeof drawn)[number]): Markish[] => [
+    lineY(points, { ...at, stroke: colour, strokeWidth: 2.5, strokeDasharray: dash }),
+    dot([chosen], { ...at, r: 6, fill: colour, stroke: "var(--ee-ink)" }),
+    text([chosen], {
+      ...at,
+      text: () => name,
+      dy: -14,
+      fill: "var(--ee-ink)",
+      stroke: "var(--ee-card)",
+      strokeWidth: 4,
+    }),
+  ];
+  return (
+    <PlotFigure
+      title="Accuracy and cost of the runs"
+      wide
+      label={drawn
+        .map(({ name, chosen }) => `${name}: ${percent(chosen.accuracy)} at ${cost(chosen.costMacs, unit)}`)
+        .join("; ")}
+      note="One line per run, over all lambdas of what decides in it; the dot is the lambda that it was evaluated at. Up and to the left is better."
+      legend={drawn.map(({ name, colour, dash }) => ({ name, colour, dash, shape: "line" as const }))}
+      table={{
+        columns: ["run", "lambda", "accuracy", `cost (${scale.heading})`],
+        rows: drawn.flatMap(({ name, points }) =>
+          points.map(({ lambda, accuracy, costMacs }) => [
+            name,
+            number(lambda),
+            percent(accuracy, 2),
+            scale.text(costMacs),
+          ]),
+        ),
+      }}
+      options={(width) => ({
+        height: Math.max(280, Math.min(480, width * 0.5)),
+        marginRight: 40,
+        x: {
+          label: `mean cost per image (${scale.heading})`,
+          labelAnchor: "right",
+          grid: true,
+          zero: true,
+          tickFormat: (value: number) => scale.short(value),
+          ticks: Math.max(3, Math.floor(width / 90)),
+        },
+        y: { label: "accuracy (%)", percent: true, grid: true, insetTop: 20, insetBottom: 12 },
+        marks: drawn.flatMap(marks),
+      })}
+    />
+  );
+}
+
+function sideBySide(runs: readonly NamedEvaluation[]) {
+  const row = (name: string, value: (one: Evaluation) => string): string[] => [
+    name,
+    ...runs.map(({ evaluation }) => value(evaluation)),
+  ];
+  return {
+    columns: ["", ...runs.map(({ name }) => name)],
+    rows: [
+      row("accuracy", ({ accuracy }) => percent(accuracy, 2)),
+      row("savings", ({ savings }) => percent(savings)),
+      row("mean cost", ({ costMacs, costUnit = "MACs" }) => cost(costMacs.mean, costUnit)),
+      row("full network", ({ costMacs, costUnit = "MACs" }) => cost(costMacs.full, costUnit)),
+      row("effectiveness", ({ effectiveness }) => decimal(effectiveness, 2)),
+      row("decided by", ({ policy }) => policy.name),
+      row("lambda", ({ policy }) => number(policy.lambda)),
+      row("leave at each exit", ({ exits }) => exits.map(({ share }) => percent(share, 0)).join(" / ")),
+      row("data", ({ dataset, samples }) => `${dataset.name}, ${dataset.split}, ${samples}`),
+      row("seed", ({ seed }) => String(seed)),
+    ],
+  };
+}
