@@ -12,6 +12,7 @@ import {
   evaluationFile,
   exampleExits,
   metricsIn,
+  probesOf,
   type ReportParts,
   reportFile,
   reportPath,
@@ -56,9 +57,9 @@ export function reportCommand() {
 }
 
 /** @returns how many plots there are */
-async function writeFigures(out: string, run: string, { evaluation }: ReportParts): Promise<number> {
+async function writeFigures(out: string, run: string, { model, evaluation }: ReportParts): Promise<number> {
   const { figureFiles } = await import("../report/figures.ts");
-  const files = await figureFiles({ evaluation, metrics: await metricsIn(run) });
+  const files = await figureFiles({ evaluation, metrics: await metricsIn(run), probes: model ? probesOf(model) : [] });
   await mkdir(out, { recursive: true });
   for (const [name, bytes] of files) await replaceFile(join(out, name), bytes);
   return files.size / 3;

@@ -18,7 +18,7 @@ import { type LambdaRange, lambdaGrid } from "./lambda-grid.ts";
 export interface ProbedCut {
   /** Of the network up to this cut. */
   readonly macs: number;
-  /** Of a head there. */
+  /** Of a head there, and of deciding. */
   readonly headMacs: number;
   /** [N] 1 where it is right */
   readonly correct: Uint8Array;

@@ -1,7 +1,7 @@
 /** Every plot of a report as files for a paper: SVG, PDF, and the numbers as CSV. */
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
-import type { ReportData } from "./report-data.ts";
+import type { FigureData } from "./report-data.ts";
 
 /** What `web/figures/draw.tsx` draws, which is built on its own. */
 interface DrawnFigure {
@@ -16,7 +16,7 @@ interface DrawnFigure {
 }
 
 interface Drawing {
-  drawFigures(data: Pick<ReportData, "evaluation" | "metrics">): DrawnFigure[];
+  drawFigures(data: FigureData): DrawnFigure[];
 }
 
 /**
@@ -24,9 +24,7 @@ interface Drawing {
  *
  * @throws {Error} if the package was not built
  */
-export async function figureFiles(
-  data: Pick<ReportData, "evaluation" | "metrics">,
-): Promise<ReadonlyMap<string, Uint8Array>> {
+export async function figureFiles(data: FigureData): Promise<ReadonlyMap<string, Uint8Array>> {
   const built = createRequire(import.meta.url).resolve("#figures");
   const { drawFigures } = (await import(pathToFileURL(built).href)) as Drawing;
   const files = new Map<string, Uint8Array>();

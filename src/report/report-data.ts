@@ -54,3 +54,6 @@ export interface ReportData {
   /** what the report could not show, and how to get it; one sentence each */
   readonly missing: readonly string[];
 }
+
+/** What of a report is drawn, as files for a paper. */
+export type FigureData = Pick<ReportData, "evaluation" | "metrics" | "probes">;

@@ -63,7 +63,7 @@ export function exampleExits(
 }
 
 /** What `attach` found at each cut; nothing where the network is ours. */
-function probesOf({ network: { provenance } }: Model): readonly CutProbe[] {
+export function probesOf({ network: { provenance } }: Model): readonly CutProbe[] {
   const { attached } = provenance.recipe as { attached?: { probes?: readonly CutProbe[] } };
   return attached?.probes ?? [];
 }

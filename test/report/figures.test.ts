@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { figureFiles } from "../../src/report/figures.ts";
-import type { ReportData } from "../../src/report/report-data.ts";
+import type { FigureData } from "../../src/report/report-data.ts";
 
 const isBuilt = existsSync(new URL("../../dist/figures/figures.js", import.meta.url));
 if (!isBuilt) console.warn("figures: skipped, run 'npm run build' first");
@@ -57,8 +57,19 @@ describe.skipIf(!isBuilt)("the plots of a training", () => {
     expect(once).toEqual(again);
   });
 
+  test("of an attached network, what was known at each cut", async () => {
+    const probes = [
+      { cut: "relu1", share: 0.25, accuracy: 0.5, chosen: true },
+      { cut: "relu2", share: 0.75, accuracy: 0.625, chosen: false },
+    ];
+    const files = await figureFiles({ evaluation: null, metrics: "", probes });
+    const names = ["svg", "pdf", "csv"].map((end) => `what-a-linear-probe-knows-at-each-cut.${end}`);
+    expect([...files.keys()]).toEqual(names);
+    expect(text(files.get(names[2]!))).toMatch(/relu2,0\.75,0\.625/);
+  });
+
   test("nothing is drawn of nothing", async () => {
-    const nothing: Pick<ReportData, "evaluation" | "metrics"> = { evaluation: null, metrics: "" };
+    const nothing: FigureData = { evaluation: null, metrics: "" };
     expect((await figureFiles(nothing)).size).toBe(0);
   });
 });

@@ -1,8 +1,8 @@
 /** Every plot of a report as SVG and CSV, drawn in Node. Light colours, a white ground: for papers. */
 import { type PlotOptions, plot } from "@observablehq/plot";
 import { parseHTML } from "linkedom";
-import type { ReportData } from "../../src/report/report-data.ts";
-import { AgentPanels, EvaluationPanels, readLines, TrainingPanels } from "../panels/index.ts";
+import type { FigureData } from "../../src/report/report-data.ts";
+import { AgentPanels, EvaluationPanels, ProbesPanel, readLines, TrainingPanels } from "../panels/index.ts";
 import panels from "../panels/panels.css?raw";
 import { type Collected, figuresIn } from "./collected.tsx";
 
@@ -33,10 +33,11 @@ const STYLE: PlotOptions = {
 };
 
 /** @param data what the report is made of */
-export function drawFigures({ evaluation, metrics }: Pick<ReportData, "evaluation" | "metrics">): DrawnFigure[] {
+export function drawFigures({ evaluation, metrics, probes = [] }: FigureData): DrawnFigure[] {
   const lines = readLines(metrics);
   const tree = (
     <>
+      {probes.length > 0 && <ProbesPanel probes={probes} />}
       {evaluation && <EvaluationPanels evaluation={evaluation} />}
       <AgentPanels lines={lines} />
       <TrainingPanels lines={lines} />
