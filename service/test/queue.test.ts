@@ -113,6 +113,27 @@ for (const { name, start } of brokers())
       );
     });
 
+    test("a worker that is stopped hands its job back, and another one does it", async () => {
+      const given = jobs("handed", 1);
+      let begun = 0;
+      const telling = handOut(queue, given);
+      const told = await working(
+        queue,
+        async (_, { signal }) => {
+          begun++;
+          await sleep(60_000, undefined, { signal: signal! });
+        },
+        () => until(() => begun === 1),
+      );
+      expect(told).toEqual(["handed 0: handed back"]);
+      await working(
+        queue,
+        async () => void begun++,
+        async () => expect(await telling).toEqual({ done: ["handed 0"], failed: [] }),
+      );
+      expect(begun).toBe(2);
+    });
+
     test.runIf(name === "Redis")("the broker is killed and restarted in the middle: every job is done", async () => {
       const given = jobs("restart", 30);
       let done = 0;

@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, LoadCommand>> = {
   evaluate: async () => (await import("./evaluate.ts")).evaluateCommand(),
   compare: async () => (await import("./compare.ts")).compareCommand(),
   classify: async () => (await import("./classify.ts")).classifyCommand(),
+  sweep: async () => (await import("./sweep.ts")).sweepCommand(),
   score: async () => (await import("./score.ts")).scoreCommand(),
   worker: async () => (await import("./worker.ts")).workerCommand(),
   jobs: async () => (await import("./jobs.ts")).jobsCommand(),

@@ -20,8 +20,14 @@ export interface Progress {
   stop(): void;
 }
 
+/** What takes lines, and is no terminal. */
+interface LineStream {
+  readonly isTTY: false;
+  write(text: string): unknown;
+}
+
 /** A bar on a terminal, plain lines elsewhere. */
-export function createProgress(stream: NodeJS.WriteStream = process.stderr): Progress {
+export function createProgress(stream: NodeJS.WriteStream | LineStream = process.stderr): Progress {
   let bar: SingleBar | null = null;
   let barLabel = "";
   let lastLine = Number.NEGATIVE_INFINITY;

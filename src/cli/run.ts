@@ -84,32 +84,42 @@ async function runOnce(flags: RunFlags, progress: Progress): Promise<string> {
 }
 
 /** The figures of a run that is over: what was saved is not made again. */
-async function figuresAlready({ folder, isResumed }: Trained, progress: Progress): Promise<EvaluationFigures | null> {
+export async function figuresAlready(
+  { folder, isResumed }: Trained,
+  progress: Progress,
+): Promise<EvaluationFigures | null> {
   const { policy, figures } = isResumed ? await loadModel(folder.path) : { policy: null };
   if (!policy || figures === undefined) return null;
   progress.note(`${folder.path} is learned and evaluated already: nothing is changed`);
   return figures as EvaluationFigures; // vouched for by the seal of model.json
 }
 
-/** What comes after training: the policy, its figures and the report, all in the run folder. */
-async function learnAndEvaluate({ data, network, folder, runtime }: Trained, progress: Progress) {
+type Interruptible = <T>(work: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+
+/**
+ * What comes after training: the policy, its figures and the report, all in the run folder.
+ *
+ * @param interruptible does what a signal may end; default: Ctrl-C and its like
+ */
+export async function learnAndEvaluate(
+  { data, network, folder, runtime }: Trained,
+  progress: Progress,
+  interruptible: Interruptible = (work) => abortOnInterrupt(progress, work, RESUME_HINT),
+) {
   progress.note("learning the exit policy");
   await folder.keepMetrics(({ kind }) => kind === "train"); // of a learning that was interrupted
-  const policy = await abortOnInterrupt(
-    progress,
-    (signal) =>
-      learnPolicy({
-        network,
-        data,
-        runtime,
-        signal,
-        options: { seed: network.provenance.seed },
-        onProgress: (one) => {
-          progress.learning(one);
-          folder.log({ kind: "learn", ...one });
-        },
-      }),
-    RESUME_HINT,
+  const policy = await interruptible((signal) =>
+    learnPolicy({
+      network,
+      data,
+      runtime,
+      signal,
+      options: { seed: network.provenance.seed },
+      onProgress: (one) => {
+        progress.learning(one);
+        folder.log({ kind: "learn", ...one });
+      },
+    }),
   );
   noteChoice(policy, progress);
   const result = await evaluateInDetail({

@@ -8,6 +8,7 @@ import { defaultCacheFolder } from "../dataset/download.ts";
 import { UserError } from "../errors.ts";
 import type { Job, Work } from "../story/jobs.ts";
 import { createScorer } from "../story/score.ts";
+import { runWork } from "./sweep-run.ts";
 
 type ToChild = { readonly kind: "do"; readonly job: Job } | { readonly kind: "stop" };
 type FromChild =
@@ -21,9 +22,9 @@ const MARK = "EARLYEXIT_WORKER_PROCESS";
 const KILL_AFTER_MS = 20_000;
 
 /** All kinds of jobs, done here. Close it. */
-function worksHere(): { works: Readonly<Record<string, Work>>; close(): Promise<void> } {
+function worksHere(threads?: number): { works: Readonly<Record<string, Work>>; close(): Promise<void> } {
   const scorer = createScorer(join(defaultCacheFolder(), "unpacked"));
-  return { works: { score: scorer.work }, close: scorer.close };
+  return { works: { score: scorer.work, run: runWork({ threads }) }, close: scorer.close };
 }
 
 /** A pool of processes that do one job each at a time. */
@@ -32,8 +33,8 @@ export interface WorkerProcesses {
   close(): void;
 }
 
-/** @param count processes */
-export function startWorkerProcesses(count: number): WorkerProcesses {
+/** @param count processes. @param threads of each operator of a training, in each process */
+export function startWorkerProcesses(count: number, threads: number): WorkerProcesses {
   const idle: ChildProcess[] = [];
   const waiting: ((child: ChildProcess) => void)[] = [];
   const all = new Set<ChildProcess>();
@@ -44,7 +45,7 @@ export function startWorkerProcesses(count: number): WorkerProcesses {
     else idle.push(child);
   };
   const start = (): void => {
-    const child = fork(process.argv[1]!, ["worker"], {
+    const child = fork(process.argv[1]!, ["worker", "--threads", String(threads)], {
       env: { ...process.env, [MARK]: "1" },
       serialization: "advanced",
       execArgv: [],
@@ -124,8 +125,8 @@ export function isWorkerProcess(): boolean {
 }
 
 /** What such a process does until its owner is gone. */
-export async function serveOwner(): Promise<void> {
-  const { works } = worksHere();
+export async function serveOwner(threads: number | undefined): Promise<void> {
+  const { works } = worksHere(threads);
   const send = (message: FromChild): void => void process.send?.(message);
   let stopped = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined); // its owner decides

@@ -2,6 +2,7 @@
 import { columnMeans, pairedBootstrap } from "../yardsticks/paired-bootstrap.ts";
 import type { Difference } from "./comparison.ts";
 import type { PolicyCurve } from "./details.ts";
+import { type Repeated, repeated } from "./repeated.ts";
 
 /** What came of one run. */
 export interface RunOutcome {
@@ -29,19 +30,13 @@ export interface ComparedRun extends Pick<RunOutcome, "name" | "seed" | "lambda"
   readonly minusFirst?: { readonly accuracy: Difference; readonly savings: Difference };
 }
 
-export interface MeanAndDeviation {
-  readonly mean: number;
-  /** Of the sample, with R - 1; null for a single run. */
-  readonly std: number | null;
-}
-
 export interface RunsComparison {
   /** N */
   readonly samples: number;
   readonly runs: readonly ComparedRun[];
   /** Over the runs. */
-  readonly accuracy: MeanAndDeviation;
-  readonly savings: MeanAndDeviation;
+  readonly accuracy: Repeated;
+  readonly savings: Repeated;
 }
 
 /**
@@ -80,13 +75,7 @@ export function compareRuns(outcomes: readonly RunOutcome[], seed = 1): RunsComp
   return {
     samples,
     runs,
-    accuracy: spread(runs.map((run) => run.accuracy)),
-    savings: spread(runs.map((run) => run.savings)),
+    accuracy: repeated(runs.map((run) => run.accuracy)),
+    savings: repeated(runs.map((run) => run.savings)),
   };
-}
-
-function spread(values: readonly number[]): MeanAndDeviation {
-  const mean = values.reduce((a, b) => a + b) / values.length;
-  if (values.length < 2) return { mean, std: null };
-  return { mean, std: Math.sqrt(values.reduce((sum, one) => sum + (one - mean) ** 2, 0) / (values.length - 1)) };
 }

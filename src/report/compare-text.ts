@@ -1,7 +1,8 @@
 /** Runs side by side as plain text. */
 
-import type { MeanAndDeviation, RunsComparison } from "../evaluation/compare-runs.ts";
+import type { RunsComparison } from "../evaluation/compare-runs.ts";
 import type { Difference } from "../evaluation/comparison.ts";
+import type { Repeated } from "../evaluation/repeated.ts";
 import { formatCost, formatLambda, formatPercent } from "./format.ts";
 import { clip, formatTable } from "./table.ts";
 
@@ -35,6 +36,6 @@ function difference({ value, interval: [low, high] }: Difference): string {
   return `${points(value)} [${points(low)}, ${points(high)}]`;
 }
 
-function spread({ mean, std }: MeanAndDeviation): string {
+function spread({ mean, std }: Repeated): string {
   return `${formatPercent(mean, 2)} ± ${((std ?? 0) * 100).toFixed(2)}`;
 }

@@ -1,5 +1,5 @@
 /**
- * Work in parts that any process can do: what `score` consists of. A job is plain data, its result is a file that is there
+ * Work in parts that any process can do: what `score` and `sweep` consist of. A job is plain data, its result is a file that is there
  * whole or not at all, and doing it twice does no harm. Who hands jobs out is one function; this process does them itself here, a queue
  * has its own in `@earlyexit/server`.
  */

@@ -13,6 +13,8 @@ const STALLED_MS = 2_000;
 const MOST_STALLED = 5;
 /** Between two looks at whether a job is cancelled. */
 const LOOK_MS = 2_000;
+/** So long nobody may take a job that is handed back: the worker that stops would be the first to do so. */
+const HANDED_BACK_MS = 1_000;
 /** For the last words to a broker that may be away. */
 const FAREWELL_MS = 5_000;
 
@@ -76,7 +78,7 @@ async function doJob(
     if (cancelled.signal.aborted) throw new UnrecoverableError("cancelled");
     if (signal.aborted) {
       log(`${name}: handed back`);
-      await stored.moveToDelayed(Date.now(), token);
+      await stored.moveToDelayed(Date.now() + HANDED_BACK_MS, token);
       throw new DelayedError();
     }
     log(`${name} failed: ${(error as Error).message}`);
