@@ -55,7 +55,7 @@ function Progress({ lines, result }: { readonly lines: readonly RunLine[]; reado
   return (
     <>
       {result && (
-        <Part id="trained-evaluation" title="On pictures that it has never seen">
+        <Part id="trained-evaluation" title="On pictures that it has never seen" isOpen>
           <EvaluationPanels evaluation={result.evaluation} />
         </Part>
       )}
@@ -64,7 +64,7 @@ function Progress({ lines, result }: { readonly lines: readonly RunLine[]; reado
           <AgentPanels lines={lines} />
         </Part>
       )}
-      <Part id="trained-network" title="The network">
+      <Part id="trained-network" title="The network" isOpen>
         <TrainingPanels lines={lines} />
       </Part>
     </>

@@ -32,7 +32,7 @@ export function Runs({ tell }: { readonly tell: (problem: unknown) => void }) {
     }
   };
   return (
-    <Part id="runs" title="Runs">
+    <Part id="runs" title="Runs" isOpen>
       <p class="note">Choose up to {MOST} to see them over each other.</p>
       <ul class="runs">
         {runs.map(({ name, changedMs, isEvaluated }) => (

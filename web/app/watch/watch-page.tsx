@@ -59,8 +59,8 @@ function Run({ run }: { readonly run: WatchedRun }) {
         <span role="status">{state !== "lost" && isDone ? "finished" : STATES[state]}</span>
       </p>
       <Contents parts={parts} />
-      {parts.map((part) => (
-        <Part key={part.id} {...part} />
+      {parts.map((part, i) => (
+        <Part key={part.id} {...part} {...(i === 0 ? { isOpen: true } : {})} />
       ))}
     </>
   );
