@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { drawPictures } from "./draw-pictures.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "earlyexit-examples-"));
-const OWN = ["typescript", "vite-page", "http-service", "python-table"];
+const OWN = ["typescript", "vite-page", "http-service", "python-table", "photos-to-node", "photos-to-web"];
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : OWN;
 const picture = join(folder, "pictures/circle.png");
 
@@ -32,8 +33,13 @@ function install() {
   execFileSync("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], { cwd: folder });
 }
 
-const run = (name, command, args) =>
-  execFileSync(command, args, { cwd: join(folder, name), encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+const run = (name, command, args, env = {}) =>
+  execFileSync(command, args, {
+    cwd: join(folder, name),
+    env: { ...process.env, XDG_CACHE_HOME: join(folder, "cache"), ...env },
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
 
 /** A command that stays, once it has said its address. */
 async function serving(name, command, args, look) {
@@ -57,6 +63,22 @@ async function serving(name, command, args, look) {
   }
 }
 
+/** The page that an example has built, in Chromium. */
+async function inPage(name, look) {
+  const vite = join(folder, "node_modules/vite/bin/vite.js");
+  await serving(name, "node", [vite, "preview", "--port", "0", "--host", "127.0.0.1"], async (url) => {
+    const executablePath = execFileSync("which", ["chromium"], { encoding: "utf8" }).trim();
+    const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+    try {
+      const page = await browser.newPage();
+      await page.goto(url);
+      await look(page);
+    } finally {
+      await browser.close();
+    }
+  });
+}
+
 const CHECKS = {
   typescript() {
     const said = run("typescript", "npm", ["start", "--silent"]);
@@ -75,21 +97,44 @@ const CHECKS = {
 
   async "vite-page"() {
     run("vite-page", "npm", ["run", "build", "--silent"]);
-    const vite = join(folder, "node_modules/vite/bin/vite.js");
-    await serving("vite-page", "node", [vite, "preview", "--port", "0", "--host", "127.0.0.1"], async (url) => {
-      const executablePath = execFileSync("which", ["chromium"], { encoding: "utf8" }).trim();
-      const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
-      try {
-        const page = await browser.newPage();
-        await page.goto(url);
-        await page.getByText("Choose a picture").waitFor({ timeout: 60_000 });
-        await page.setInputFiles("#file", picture);
-        await page.getByText(/left at|last exit/).waitFor({ timeout: 30_000 });
-        const said = await page.locator("#answer").textContent();
-        expect("vite-page: an answer with its reason", said, /^\w+ \(\d+%\): .*exit/.test(said));
-      } finally {
-        await browser.close();
-      }
+    await inPage("vite-page", async (page) => {
+      await page.getByText("Choose a picture").waitFor({ timeout: 60_000 });
+      await page.setInputFiles("#file", picture);
+      await page.getByText(/left at|last exit/).waitFor({ timeout: 30_000 });
+      const said = await page.locator("#answer").textContent();
+      expect("vite-page: an answer with its reason", said, /^\w+ \(\d+%\): .*exit/.test(said));
+    });
+  },
+
+  async "photos-to-node"() {
+    await drawPictures(join(folder, "photos"), 60, { seed: 1, side: 16 });
+    await drawPictures(join(folder, "new"), 2, { seed: 2, side: 40 });
+    writeFileSync(join(folder, "new/notes.txt"), "no picture");
+    const said = run("photos-to-node", "node", ["index.js", "../photos", "../new"], { EPOCHS: "4" });
+    expect(
+      "photos-to-node: figures",
+      said,
+      /on 24 other pictures: [\d.]+% right, -?\d+% of the computing saved/.test(said),
+    );
+    const answers = said.match(/-\d\.jpg: (circle|square|triangle|star) \(\d+%\), exit [1-4]/g) ?? [];
+    expect("photos-to-node: eight answers", said, answers.length === 8);
+    expect("photos-to-node: a file that is no picture is told", said, /found .*notes\.txt/.test(said));
+  },
+
+  async "photos-to-web"() {
+    const model = join(folder, "photos-to-node/model");
+    if (!existsSync(model)) await CHECKS["photos-to-node"]();
+    run("photos-to-web", "npm", ["run", "build", "--silent"], { MODEL: model });
+    await inPage("photos-to-web", async (page) => {
+      await page.getByText("Choose pictures").waitFor({ timeout: 60_000 });
+      await page.setInputFiles(
+        "#files",
+        ["circle", "star"].map((name) => join(folder, "new", name, `${name}-1.jpg`)),
+      );
+      await page.getByText("2 looked at").waitFor({ timeout: 30_000 });
+      const said = await page.locator("figcaption").allTextContents();
+      const answers = said.filter((one) => /^(circle|square|triangle|star) \(\d+%\)$/.test(one));
+      expect("photos-to-web: two answers", said.join("; "), answers.length === 2);
     });
   },
 
@@ -128,7 +173,11 @@ const CHECKS = {
 
 try {
   install();
-  for (const name of chosen) await CHECKS[name]();
+  for (const name of chosen) {
+    const started = performance.now();
+    await CHECKS[name]();
+    process.stdout.write(`(${name}: ${((performance.now() - started) / 1000).toFixed(0)} s)\n`);
+  }
   if (process.argv.length <= 2) {
     run(".", "node", ["pipeline.mjs"]);
     process.stdout.write("pipeline.mjs: ok\n");

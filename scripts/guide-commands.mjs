@@ -5,11 +5,11 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import sharp from "sharp";
 import { encodeSafetensors } from "../dist/files/safetensors.js";
 import { serialize } from "../dist/graph/onnx.js";
-import { loadModel, openDataset, VERSION } from "../dist/index.js";
+import { loadModel, VERSION } from "../dist/index.js";
 import { fullNetworkGraph } from "../dist/inference/stage-programs.js";
+import { CLASSES, drawPictures } from "./draw-pictures.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "earlyexit-guides-"));
@@ -28,27 +28,7 @@ const SHORT = [
   [/^npx earlyexit run (?!.*--resume)/, ["--epochs 1", "--size 32", "--blueprint tiny", "--from none"]],
 ];
 const SERVERS = /^npx earlyexit (ui|serve)\b/;
-const CLASSES = ["circle", "square", "triangle", "star"];
 const PER_CLASS = 110;
-
-/** Drawn pictures as JPEG files, one folder per class. */
-async function drawPictures(to, perClass, seed) {
-  const { test, classes } = await openDataset("shapes", { seed });
-  const left = new Map(CLASSES.map((name) => [name, perClass]));
-  for (let i = 0; i < test.count; i++) {
-    const name = classes[test.labels[i]];
-    const more = left.get(name) ?? 0;
-    if (more === 0) continue;
-    left.set(name, more - 1);
-    const planes = test.pixels.read(i, i + 1); // [3, 32, 32]
-    const dots = Uint8Array.from(planes, (_, at) => planes[(at % 3) * 1024 + Math.floor(at / 3)]);
-    mkdirSync(join(to, name), { recursive: true });
-    const image = sharp(dots, { raw: { width: 32, height: 32, channels: 3 } })
-      .resize(48, 48)
-      .jpeg({ quality: 92 });
-    await image.toFile(join(to, name, `${name}-${more}.jpg`));
-  }
-}
 
 /** Stored, not compressed: JPEG files do not get smaller. */
 function zipOf(files) {
@@ -89,9 +69,9 @@ function crc32(bytes) {
 
 /** All that the guides speak of. */
 async function makeMaterial() {
-  await drawPictures(inFolder("photos"), PER_CLASS, 1);
-  await drawPictures(inFolder("new-photos"), 30, 2);
-  await drawPictures(inFolder("more"), 2, 3);
+  await drawPictures(inFolder("photos"), PER_CLASS, { seed: 1 });
+  await drawPictures(inFolder("new-photos"), 30, { seed: 2 });
+  await drawPictures(inFolder("more"), 2, { seed: 3 });
   mkdirSync(inFolder("new"));
   cpSync(inFolder("more/star/star-1.jpg"), inFolder("new/one.jpg"));
   cpSync(inFolder("more/circle/circle-1.jpg"), inFolder("photo.jpg"));

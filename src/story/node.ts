@@ -61,6 +61,8 @@ export interface TrainNetworkOptions extends TrainHooks {
   readonly blueprint?: string | Blueprint;
   /** Name of a built-in recipe, or plain data of your own; default "photos" for pictures, "standard" for sets of fixed size, "quick" for the drawn one. */
   readonly recipe?: string | RecipeInput;
+  /** Times that each image is seen; default: the recipe's. */
+  readonly epochs?: number;
   /** A network to start from; default: for pictures and `compact` the one that comes along, else none; null: none. */
   readonly from?: Trained | null;
   /** Default 1. */
@@ -76,8 +78,8 @@ export interface TrainNetworkOptions extends TrainHooks {
  * @throws {UserError} if data, blueprint and recipe do not fit together, or the loss is no number
  */
 export async function trainNetwork(options: TrainNetworkOptions): Promise<StagedNetwork> {
-  const { blueprint, recipe, from, runtime = createNodeRuntime(), ...others } = options;
-  const chosen = await chosenTraining({ data: others.data, blueprint, recipe, from });
+  const { blueprint, recipe, epochs, from, runtime = createNodeRuntime(), ...others } = options;
+  const chosen = await chosenTraining({ data: others.data, blueprint, recipe, epochs, from });
   return trainOnRuntime({ ...others, ...chosen, runtime, batches: workerBatches });
 }
 

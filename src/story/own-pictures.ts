@@ -42,6 +42,7 @@ export interface TrainingWanted {
   readonly data: Dataset;
   readonly blueprint?: string | Blueprint | undefined;
   readonly recipe?: string | RecipeInput | undefined;
+  readonly epochs?: number | undefined;
   readonly from?: Trained | null | undefined;
 }
 
@@ -56,7 +57,8 @@ export async function chosenTraining({ data, ...wanted }: TrainingWanted) {
   const { blueprint = USUAL_TRAINING[kind].blueprint } = wanted;
   const begunFrom = kind === "pictures" && wanted.from === undefined && blueprint === USUAL_NETWORK;
   const from: Trained | null = begunFrom ? await loadStart(PRETRAINED) : (wanted.from ?? null);
-  const recipe = recipeFor(data, wanted.recipe ?? USUAL_TRAINING[kind].recipe, from !== null);
+  const usual = recipeFor(data, wanted.recipe ?? USUAL_TRAINING[kind].recipe, from !== null);
+  const recipe = wanted.epochs === undefined ? usual : parseRecipe({ ...usual, epochs: wanted.epochs });
   if (kind === "pictures") checkData(data, recipe, false); // the command looks for leaks as well
   return { blueprint, recipe, ...(from ? { from } : {}) };
 }

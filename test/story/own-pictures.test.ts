@@ -34,6 +34,7 @@ test("pictures begin from the network that comes along, with the recipe for so m
   const fresh = await chosenTraining({ data, from: null });
   expect(fresh).toEqual({ blueprint: "compact", recipe: photosRecipe({ ...set, isLearned: false }) });
   expect((await chosenTraining({ data, blueprint: "tiny" })).from).toBeUndefined();
+  expect((await chosenTraining({ data, epochs: 3 })).recipe).toEqual({ ...chosen.recipe, epochs: 3 });
 });
 
 test("other data keep what they had", async () => {
