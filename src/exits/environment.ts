@@ -18,7 +18,7 @@ export type Action = typeof CONTINUE | typeof EXIT;
 
 /** What one action leads to. The return is linear in lambda: reward = correctness - lambda * costShare. */
 export interface Outcome {
-  /** 1 if the episode ends with the right answer, else 0 */
+  /** 1 if the episode ends with the right answer, else 0; between, where only the chance of it is asked for */
   readonly correctness: number;
   /** (c_{k+1} - c_k) / c_{E-1} for `continue`, 0 for `exit` */
   readonly costShare: number;
@@ -56,7 +56,7 @@ export function mayContinue(exit: number, exits: number): 0 | 1 {
  * @throws {RangeError} on `continue` at the last exit
  */
 export function step(
-  correct: Uint8Array,
+  correct: ArrayLike<number>,
   shares: readonly number[],
   image: number,
   exit: number,
@@ -83,7 +83,7 @@ export function reward({ correctness, costShare }: Pick<Outcome, "correctness" |
  */
 export function returnOf(
   chosen: ArrayLike<number>,
-  correct: Uint8Array,
+  correct: ArrayLike<number>,
   shares: readonly number[],
   lambda: number,
 ): number {

@@ -2,6 +2,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { AnswerTable } from "./answers.ts";
 import { correctAnswers } from "./environment.ts";
 import type { ExitCosts } from "./exit-table.ts";
+import { expectedRightness } from "./expected-rightness.ts";
 import { costShares, featureColumn, observations, stateWidth } from "./observation.ts";
 
 /** What a policy can know of every image of a table, and what it is judged by. N images, E exits, S width of a state. */
@@ -13,15 +14,28 @@ export interface Episodes {
   readonly shares: readonly number[];
   /** [N, E, S] */
   readonly states: Float32Array;
-  /** [N, E] 1 where the exit's answer is right */
-  readonly correct: Uint8Array;
+  /** [N, E] 1 where the exit's answer is right, else 0; with `expected` rewards the chance of it */
+  readonly correct: Uint8Array | Float32Array;
 }
 
-/** Computes the states of a table and compares its answers with the labels. */
-export async function prepareEpisodes(runtime: Runtime, answers: AnswerTable, costs: ExitCosts): Promise<Episodes> {
+/**
+ * What leaving brings while something is learned. "answers": 1 if the exit's answer is right, else 0. "expected": the chance that it is,
+ * as all that was computed tells it (`expectedRightness`); of few images, that says more.
+ */
+export const REWARDS = ["answers", "expected"] as const;
+export type Rewards = (typeof REWARDS)[number];
+
+/** Computes the states of a table and compares its answers with the labels. @param rewards expected: to learn from, not to judge by */
+export async function prepareEpisodes(
+  runtime: Runtime,
+  answers: AnswerTable,
+  costs: ExitCosts,
+  rewards: Rewards = "answers",
+): Promise<Episodes> {
   const { count, exits, classes } = answers;
   const states = await observations(runtime, answers, costs);
-  return { count, exits, classes, shares: costShares(costs), states, correct: correctAnswers(answers) };
+  const correct = rewards === "expected" ? expectedRightness(answers) : correctAnswers(answers);
+  return { count, exits, classes, shares: costShares(costs), states, correct };
 }
 
 /** [N, S] the states of every image at one exit. */

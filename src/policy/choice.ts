@@ -41,7 +41,7 @@ export function meanReturns(
  * @param wanted "auto", or who is to decide whatever the images say
  */
 export function chooseDecider(
-  outOfFold: OutOfFold,
+  outOfFold: Omit<OutOfFold, "expected">,
   costs: ExitCosts,
   lambdas: readonly number[],
   { threshold, wanted, seed }: { threshold: Decider; wanted: "auto" | "dqn" | "threshold"; seed: number },

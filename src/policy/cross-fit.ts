@@ -6,8 +6,9 @@
  * @see Stone, "Cross-Validatory Choice and Assessment of Statistical Predictions" (1974)
  */
 import { answersOf } from "../exits/answers.ts";
-import { type Episodes, prepareEpisodes } from "../exits/episodes.ts";
+import { type Episodes, prepareEpisodes, type Rewards } from "../exits/episodes.ts";
 import { type ExitCosts, type ExitTable, tableSubset } from "../exits/exit-table.ts";
+import { bestJudge, expectedRightness } from "../exits/expected-rightness.ts";
 import { permutation, seededRandom } from "../random.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { dialExits, tuneThresholdDial } from "../yardsticks/threshold-dial.ts";
@@ -21,6 +22,8 @@ export const FOLDS = 5;
 export interface OutOfFold {
   /** [N, E] 1 where the exit's answer, by a rule fitted to the other folds, is right */
   readonly correct: Uint8Array;
+  /** [N, E] the chance that it is, see `expectedRightness` */
+  readonly expected: Float32Array;
   /** [L] of [N] the exits that the agents take */
   readonly agent: readonly Uint8Array[];
   /** [L] of [N] the exits that the thresholds take */
@@ -55,6 +58,7 @@ export async function crossFit(given: CrossFitOptions): Promise<OutOfFold> {
   const { runtime, table, costs, lambdas, score, options, seed } = given;
   const fold = foldsOf(table.labels, seed);
   const correct = new Uint8Array(table.count * table.exits);
+  const expected = new Float32Array(table.count * table.exits);
   const empty = (): Uint8Array[] => lambdas.map(() => new Uint8Array(table.count));
   const [byAgent, byThresholds] = [empty(), empty()];
   for (let f = 0; f < FOLDS; f++) {
@@ -63,22 +67,32 @@ export async function crossFit(given: CrossFitOptions): Promise<OutOfFold> {
     const { agent } = await trainAgent(runtime, fit, null, costs, options(f));
     const judged = answersOf(tableSubset(table, held), agent);
     const episodes = await prepareEpisodes(runtime, judged, costs);
-    const dial = tuneThresholdDial(await episodesOf(runtime, fit, agent, costs), score, agent.lambdaRange);
+    const chances = expectedRightness(judged, bestJudge(answersOf(fit, agent)));
+    const learning = await episodesOf(runtime, fit, agent, costs, options(f).rewards);
+    const dial = tuneThresholdDial(learning, score, agent.lambdaRange);
     const q = await qValues(runtime, agent, judged, costs, lambdas);
     held.forEach((image, i) => {
-      correct.set(episodes.correct.subarray(i * table.exits, (i + 1) * table.exits), image * table.exits);
+      const row = [i * table.exits, (i + 1) * table.exits] as const;
+      correct.set(episodes.correct.subarray(...row), image * table.exits);
+      expected.set(chances.subarray(...row), image * table.exits);
     });
     for (const [l, lambda] of lambdas.entries()) {
       scatter(greedyExits(q[l]!, table.exits), held, byAgent[l]!);
       scatter(dialExits(episodes, dial, lambda), held, byThresholds[l]!);
     }
   }
-  return { correct, agent: byAgent, thresholds: byThresholds };
+  return { correct, expected, agent: byAgent, thresholds: byThresholds };
 }
 
 /** What an agent's rule makes of a table. */
-export function episodesOf(runtime: Runtime, table: ExitTable, rule: Agent, costs: ExitCosts): Promise<Episodes> {
-  return prepareEpisodes(runtime, answersOf(table, rule), costs);
+export function episodesOf(
+  runtime: Runtime,
+  table: ExitTable,
+  rule: Agent,
+  costs: ExitCosts,
+  rewards: Rewards,
+): Promise<Episodes> {
+  return prepareEpisodes(runtime, answersOf(table, rule), costs, rewards);
 }
 
 function scatter(values: Uint8Array, places: Uint32Array, into: Uint8Array): void {

@@ -1,4 +1,5 @@
 import { UserError } from "../errors.ts";
+import { REWARDS, type Rewards } from "../exits/episodes.ts";
 import type { ExitTable } from "../exits/exit-table.ts";
 import type { LambdaRange } from "../exits/lambda-grid.ts";
 import type { Weights } from "../network/weights.ts";
@@ -34,6 +35,8 @@ export interface DqnOptions {
    * "allActions": the outcome of both actions is learned from at every replayed state. Frozen logits make it known.
    */
   readonly updates: "sampled" | "allActions";
+  /** What leaving brings, see `Rewards`. "expected" where there are few images (`learnOnTable`); with "answers" rewards are as in the paper. */
+  readonly rewards: Rewards;
   /**
    * Steps that a replayed episode is played on before the target network's estimate takes over; 1: the paper's. The environment is a
    * table, so that what follows is known and need not have been acted. Source: Hessel et al., "Rainbow" (2018), multi-step learning;
@@ -122,6 +125,7 @@ export const DQN_DEFAULTS: DqnOptions = {
   double: false,
   lambdaRange: { from: 0.0005, to: 1 },
   updates: "allActions",
+  rewards: "answers",
   returnSteps: 3,
   replaySize: 20_000,
   batch: 256,
@@ -151,6 +155,7 @@ export function dqnOptions(given: Partial<DqnOptions>): DqnOptions {
   const whole = (value: number): boolean => Number.isInteger(value) && value >= 1;
   const share = (value: number): boolean => value >= 0 && value <= 1;
   const checks: [string, boolean, string, unknown][] = [
+    ["rewards", REWARDS.includes(options.rewards), REWARDS.join(" or "), options.rewards],
     [
       "hidden",
       options.hidden.length <= MOST_HIDDEN && options.hidden.every(whole),

@@ -80,7 +80,7 @@ export async function trainAgent(
   checkTables(fit, selection ?? fit);
   const { dueling, lambdaRange } = options;
   const rule = fitAnswers(fit);
-  const episodes = await prepareEpisodes(runtime, answersOf(fit, rule), costs);
+  const episodes = await prepareEpisodes(runtime, answersOf(fit, rule), costs, options.rewards);
   const judged = selection ? await prepareEpisodes(runtime, answersOf(selection, rule), costs) : episodes;
   const team = createTeam(options, episodes);
   const learner = await Program.compile(runtime, trainingGraph(options, team), ONE_THREAD);

@@ -132,12 +132,54 @@ export function keepsPromise(
 ): boolean[] {
   const dearest = costs.exitMacs.at(-1)!;
   const givenUp = accuracyGivenUp(points, costs);
-  const best = Math.max(...accuracies);
-  return points.map(({ lambda, accuracy, meanMacs }, at) => {
+  return points.map((point, at) => {
+    const { lambda, accuracy, meanMacs } = point;
     const fixed = Math.max(...accuracies.map((one, k) => one - (lambda * costs.exitMacs[k]!) / dearest));
     const keeps = accuracy - (lambda * meanMacs) / dearest >= fixed - 1e-9;
-    return keeps && accuracy >= best - TOLERATED_LOSS - 1e-9 && givenUp[at]! <= TOLERATED_LOSS;
+    return keeps && keepsAccuracy(point, accuracies) && givenUp[at]! <= TOLERATED_LOSS;
   });
+}
+
+/** A mean over images, and how far it may be off. */
+export interface Estimate {
+  readonly mean: number;
+  /** Standard error of the mean: deviation / sqrt(N). */
+  readonly error: number;
+}
+
+/**
+ * What stopping gives up of the chance to be right, against going on to where that is highest: mean over images of
+ * max_k e[i, k] - e[i, exit taken], each at least 0.
+ *
+ * @param chosen [N]
+ * @param expected [N, E] see `expectedRightness`
+ */
+export function expectedLoss(chosen: Uint8Array, expected: Float32Array): Estimate {
+  const exits = expected.length / chosen.length;
+  return estimate(
+    Float64Array.from(chosen, (exit, i) => {
+      const row = expected.subarray(i * exits, (i + 1) * exits);
+      return Math.max(...row) - row[exit]!;
+    }),
+  );
+}
+
+/** Where nothing is sure, an expected loss up to this is put up with. */
+const LIKELY_LOSS = 0.01;
+
+/** With one standard error on top, the expected loss is what may be given up: docs/experiments/photographs.md, "Few validation pictures". */
+export const isSurelySmall = ({ mean, error }: Estimate): boolean => mean + error <= TOLERATED_LOSS;
+export const isLikelySmall = ({ mean }: Estimate): boolean => mean <= LIKELY_LOSS;
+
+/** Whether as many answers are right as of the best fixed exit, but for 0.3 points. @param accuracies [E] */
+export function keepsAccuracy({ accuracy }: LambdaPoint, accuracies: readonly number[]): boolean {
+  return accuracy >= Math.max(...accuracies) - TOLERATED_LOSS - 1e-9;
+}
+
+function estimate(values: Float64Array): Estimate {
+  const mean = values.reduce((sum, one) => sum + one, 0) / values.length;
+  const squares = values.reduce((sum, one) => sum + (one - mean) ** 2, 0);
+  return { mean, error: Math.sqrt(squares / Math.max(1, values.length - 1) / values.length) };
 }
 
 function percent(share: number): string {

@@ -7,7 +7,12 @@ import type { ExitCosts, ExitTable } from "../exits/exit-table.ts";
 import { lambdaGrid } from "../exits/lambda-grid.ts";
 import type { StagedNetwork } from "../network/staged-network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { bestThresholdDial, type ThresholdDial, tuneThresholdDial } from "../yardsticks/threshold-dial.ts";
+import {
+  beginsAtExit,
+  bestThresholdDial,
+  type ThresholdDial,
+  tuneThresholdDial,
+} from "../yardsticks/threshold-dial.ts";
 import type { Score } from "../yardsticks/thresholds.ts";
 import type { Agent } from "./agent.ts";
 import { chooseDecider } from "./choice.ts";
@@ -15,7 +20,17 @@ import { crossFit, episodesOf, FOLDS, type OutOfFold } from "./cross-fit.ts";
 import { type Decider, decidingAgent } from "./decider.ts";
 import { type DqnOptions, type DqnProgress, trainAgent } from "./dqn.ts";
 import { dqnOptions } from "./dqn-options.ts";
-import { keepsPromise, type LambdaPoint, lambdaPoint, SWEEP_POINTS, sweepLambda } from "./lambda-calibration.ts";
+import {
+  expectedLoss,
+  isLikelySmall,
+  isSurelySmall,
+  keepsAccuracy,
+  keepsPromise,
+  type LambdaPoint,
+  lambdaPoint,
+  SWEEP_POINTS,
+  sweepLambda,
+} from "./lambda-calibration.ts";
 import { checkLearnable, finiteAgent } from "./learnable.ts";
 import type { LearnedPolicy } from "./learned-policy.ts";
 
@@ -43,7 +58,7 @@ export interface LearnOptions extends LearnHooks {
 
 /** What `prepareYardsticks` needs. */
 const LEAST_IMAGES = 50;
-/** Below, a dial is known too roughly not to say so. */
+/** Below, what is learned from is the chance that an answer is right, and a dial is known too roughly not to say so. */
 const FEW_IMAGES = 2000;
 
 /**
@@ -60,10 +75,11 @@ export async function learnOnTable(given: LearnOptions): Promise<LearnedPolicy> 
       `learn: at least ${leastImages} images expected, found ${table.count}; yardsticks cannot be fitted to fewer, give more`,
     );
   checkLearnable(table, costs, "learn");
-  const options = dqnOptions({ ...given.options, ...(signal ? { signal } : {}) });
+  const rewards = table.count < FEW_IMAGES ? "expected" : "answers";
+  const options = dqnOptions({ rewards, ...given.options, ...(signal ? { signal } : {}) });
   const part = (n: number): DqnOptions => ({ ...options, ...(onProgress ? { onProgress: told(n, onProgress) } : {}) });
   const agent = finiteAgent((await trainAgent(runtime, table, null, costs, part(0))).agent);
-  const episodes = await episodesOf(runtime, table, agent, costs);
+  const episodes = await episodesOf(runtime, table, agent, costs, options.rewards);
   const score = scoreWanted(wanted);
   const range = agent.lambdaRange;
   const thresholds = score ? tuneThresholdDial(episodes, score, range) : bestThresholdDial(episodes, range);
@@ -78,7 +94,7 @@ export async function learnOnTable(given: LearnOptions): Promise<LearnedPolicy> 
     seed: splitSeed,
   });
   const dial = await chosenDial({ runtime, agent, thresholds, table, costs, lambdas, outOfFold, wanted, splitSeed });
-  return { agent, thresholds, costs, costUnit, seed: options.seed, ...dial, validation: table };
+  return { agent, costs, costUnit, seed: options.seed, ...dial, validation: table };
 }
 
 interface Learned {
@@ -93,48 +109,80 @@ interface Learned {
   readonly splitSeed: number;
 }
 
-/** Who decides, calibrated, and the recommended lambda: where the agent keeps its promise nowhere, thresholds may. */
+/**
+ * Who decides, calibrated, and the recommended lambda: the largest that surely gives up little, else the smallest that is at least no
+ * worse than the best fixed exit, else that exit: the dial of the thresholds begins with it. Where "auto" is wanted, thresholds may do
+ * what the agent cannot.
+ */
 async function chosenDial(learned: Learned) {
   const { thresholds, costs, lambdas, outOfFold, wanted, splitSeed } = learned;
   const threshold: Decider = `threshold:${thresholds.score}`;
   const kind = wanted === "auto" || wanted === "dqn" ? wanted : "threshold";
   const { decider, choice } = chooseDecider(outOfFold, costs, lambdas, { threshold, wanted: kind, seed: splitSeed });
-  const dial = await dialOfDecider(learned, decider);
-  if (dial.found !== null || decider !== "dqn" || wanted === "dqn") return finished(dial, decider, choice.warnings);
-  const other = await dialOfDecider(learned, threshold);
-  const reason =
-    "at no lambda does the agent keep what the best fixed exit gives on validation; tuned thresholds decide";
-  return { ...finished(other, threshold, choice.warnings), choice: { ...choice, reason } };
+  const own = await dialOfDecider(learned, decider);
+  if (own.found !== null || wanted !== "auto") return finished(own, decider, choice.reason);
+  const other = decider === "dqn" ? await dialOfDecider(learned, threshold) : own;
+  if (other.found !== null) return finished(other, threshold, `${AT_NO_LAMBDA}; tuned thresholds decide`);
+  if (own.careful !== null) return finished(own, decider, choice.reason);
+  if (other.careful !== null) return finished(other, threshold, `${AT_NO_LAMBDA}; tuned thresholds decide`);
+  const before = decider === "dqn" ? "" : `${choice.reason}; `;
+  const fixed = leavingAt(learned, own.bestFixed);
+  const reason = `${before}${AT_NO_LAMBDA}; exit ${own.bestFixed + 1} is taken at the smallest lambda, tuned thresholds decide beyond`;
+  return {
+    ...finished(await dialOfDecider({ ...learned, ...fixed }, threshold), threshold, reason),
+    thresholds: fixed.thresholds,
+  };
 
-  function finished({ calibration, found, careful }: Dial, by: Decider, before: readonly string[]) {
-    const lambda = found ?? careful;
+  function finished({ calibration, found, careful }: Dial, by: Decider, reason: string) {
+    const lambda = found ?? careful ?? lambdas[0]!;
     const point = calibration.find((one) => one.lambda === lambda)!;
-    const warnings = [...before, ...warningsOf(point, choice.images, found !== null)];
-    return { decider: by, choice: { ...choice, warnings }, calibration, lambda };
+    const warnings = [...choice.warnings, ...warningsOf(point, choice.images, found !== null)];
+    return { thresholds, decider: by, choice: { ...choice, reason, warnings }, calibration, lambda };
   }
+}
+
+const AT_NO_LAMBDA = "at no lambda is what the best fixed exit gives surely kept on validation";
+
+/** Thresholds whose dial begins with a fixed exit, and what they decide out of fold. */
+function leavingAt({ thresholds, outOfFold }: Learned, exit: number): Pick<Learned, "thresholds" | "outOfFold"> {
+  const [first, ...others] = outOfFold.thresholds;
+  return {
+    thresholds: beginsAtExit(thresholds, exit),
+    outOfFold: { ...outOfFold, thresholds: [new Uint8Array(first!.length).fill(exit), ...others] },
+  };
 }
 
 interface Dial {
   /** by what had not seen the images */
   readonly calibration: readonly LambdaPoint[];
-  /** The largest lambda that keeps its promise, out of fold and for what is deployed; null if none does. */
+  /** The largest lambda that keeps its promise, out of fold and for what is deployed, and surely gives up little; null if none does. */
   readonly found: number | null;
-  /** What is recommended in its place: the largest that keeps it for what is deployed, else the smallest. */
-  readonly careful: number;
+  /** The smallest that is no worse than the best fixed exit in either, and likely gives up little; null if none is. */
+  readonly careful: number | null;
+  /** 0..E-1, the most accurate exit with the rule for answers that is deployed; of equals the cheapest. */
+  readonly bestFixed: number;
 }
 
 async function dialOfDecider(learned: Learned, decider: Decider): Promise<Dial> {
   const { runtime, table, costs, lambdas, outOfFold } = learned;
   const exits = decider === "dqn" ? outOfFold.agent : outOfFold.thresholds;
   const calibration = lambdas.map((lambda, l) => lambdaPoint(lambda, exits[l]!, outOfFold.correct, costs));
-  const keeps = keepsPromise(calibration, costs, accuracies(outOfFold.correct, table.exits));
+  const fixed = accuracies(outOfFold.correct, table.exits);
+  const keeps = keepsPromise(calibration, costs, fixed);
   const deployed = decidingAgent({ ...learned, decider });
   const answers = answersOf(table, deployed);
   const inUse = await sweepLambda(runtime, deployed, answers, costs);
-  const keepsInUse = keepsPromise(inUse, costs, accuracies(correctAnswers(answers), table.exits));
-  const found = lambdas.findLast((_, l) => keeps[l] && keepsInUse[l]) ?? null;
-  // a dial that was only seen to keep its promise by what it learned from is turned no further than its first step
-  return { calibration, found, careful: lambdas[Math.max(0, keepsInUse.indexOf(true))]! };
+  const fixedInUse = accuracies(correctAnswers(answers), table.exits);
+  const keepsInUse = keepsPromise(inUse, costs, fixedInUse);
+  const lost = exits.map((chosen) => expectedLoss(chosen, outOfFold.expected));
+  const isCareful = (l: number): boolean =>
+    keepsAccuracy(calibration[l]!, fixed) && keepsAccuracy(inUse[l]!, fixedInUse) && isLikelySmall(lost[l]!);
+  return {
+    calibration,
+    found: lambdas.findLast((_, l) => keeps[l] && keepsInUse[l] && isSurelySmall(lost[l]!)) ?? null,
+    careful: lambdas.find((_, l) => isCareful(l)) ?? null,
+    bestFixed: fixedInUse.indexOf(Math.max(...fixedInUse)),
+  };
 }
 
 function warningsOf({ accuracy }: LambdaPoint, images: number, keeps: boolean): string[] {
@@ -148,7 +196,7 @@ function warningsOf({ accuracy }: LambdaPoint, images: number, keeps: boolean): 
     ...(keeps
       ? []
       : [
-          "at no lambda was the best fixed exit's accuracy kept on images not learned from; the most careful one is recommended",
+          "at no lambda is it sure that what the best exit gets right is kept on images not learned from; the most careful one is recommended",
         ]),
   ];
 }

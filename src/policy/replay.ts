@@ -16,7 +16,7 @@ export interface Replay {
   readonly image: Uint32Array;
   readonly exit: Uint8Array;
   readonly action: Uint8Array;
-  readonly correctness: Uint8Array;
+  readonly correctness: Float32Array;
   readonly costShare: Float32Array;
   readonly terminal: Uint8Array;
 }
@@ -32,7 +32,7 @@ export function createReplay(capacity: number): Replay {
     image: new Uint32Array(capacity),
     exit: new Uint8Array(capacity),
     action: new Uint8Array(capacity),
-    correctness: new Uint8Array(capacity),
+    correctness: new Float32Array(capacity),
     costShare: new Float32Array(capacity),
     terminal: new Uint8Array(capacity),
   };

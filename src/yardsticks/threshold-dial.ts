@@ -50,6 +50,14 @@ export function bestThresholdDial(episodes: Episodes, range: LambdaRange): Thres
   return dials[worth.indexOf(Math.max(...worth))]!;
 }
 
+/** The dial, but at its smallest lambda every image leaves at `exit`, 0..E-1. */
+export function beginsAtExit(dial: ThresholdDial, exit: number): ThresholdDial {
+  const [low, high] = LIMITS[dial.score];
+  const [always, never] = dial.score === "entropy" ? [high, low] : [low, high];
+  const first = dial.thresholds[0]!.map((_, k) => (k === exit ? always : never));
+  return { ...dial, thresholds: [first, ...dial.thresholds.slice(1)] };
+}
+
 /** The thresholds at one lambda; outside the lambdas tuned, those of the nearest. */
 export function thresholdsAt({ score, lambdas, thresholds }: ThresholdDial, lambda: number): ThresholdRule {
   const above = lambdas.findIndex((one) => one >= lambda);
