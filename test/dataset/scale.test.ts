@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { ImageShape } from "../../src/dataset/dataset.ts";
-import { type ImageDataLike, imageDataPixels } from "../../src/dataset/scale.ts";
+import { type ImageDataLike, imageDataPixels, rgbPixels } from "../../src/dataset/scale.ts";
 import { integer, seededRandom } from "../../src/random.ts";
 
 function noise(width: number, height: number, seed: number, isOpaque: boolean): ImageDataLike {
@@ -99,4 +99,27 @@ test("bytes that do not lie on a multiple of four", () => {
   expect(imageDataPixels({ ...picture, data: shifted.subarray(1) }, [3, 4, 4])).toEqual(
     imageDataPixels(picture, [3, 4, 4]),
   );
+});
+
+test("opaque pixels give the same bytes with their opacity and without it", () => {
+  for (const [width, height] of [
+    [1, 1],
+    [3, 2],
+    [5, 9],
+    [64, 48],
+    [601, 7],
+    [1500, 40],
+  ] as const)
+    for (const shape of [
+      [3, 8, 8],
+      [1, 5, 9],
+      [3, 64, 48],
+    ] as const) {
+      const picture = noise(width, height, width + height, true);
+      const rgb = Uint8Array.from(
+        { length: 3 * width * height },
+        (_, i) => picture.data[4 * Math.floor(i / 3) + (i % 3)]!,
+      );
+      expect(rgbPixels(rgb, width, height, shape)).toEqual(imageDataPixels(picture, shape));
+    }
 });
