@@ -2,9 +2,9 @@
  * Reading pictures beside what `sharp` alone decodes in full and resizes, on all cores, in turns; and a training from a file of
  * pixels beside one from memory, with the memory that each takes.
  *
- *   npm run bench:pictures -- [--count 200000]
+ *   npm run bench:pictures -- [--only reading|batches|start] [--count 200000] [--short]
  */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
@@ -25,7 +25,13 @@ const IMAGE_BYTES = 3 * SIDE * SIDE;
 const ROUNDS = 3;
 
 const { values: flags } = parseArgs({
-  options: { count: { type: "string", default: "200000" }, part: { type: "string" }, source: { type: "string" } },
+  options: {
+    only: { type: "string" },
+    count: { type: "string", default: "200000" },
+    short: { type: "boolean", default: false },
+    part: { type: "string" },
+    source: { type: "string" },
+  },
 });
 
 /** Photograph-like JPEGs: smooth colours with grain. */
@@ -75,11 +81,12 @@ async function ours(paths: readonly string[], store: string): Promise<void> {
 }
 
 async function reading(folder: string): Promise<void> {
-  for (const [count, width, height] of [
-    [24, 3000, 2000],
-    [150, 800, 600],
-    [1500, 160, 120],
+  for (const [full, width, height] of [
+    [80, 3000, 2000],
+    [600, 800, 600],
+    [4000, 160, 120],
   ] as const) {
+    const count = flags.short ? full / 20 : full;
     const paths = await writeJpegs(join(folder, `${width}`), count, width, height);
     const rates = { sharp: 0, ours: 0 };
     for (let round = 0; round < ROUNDS; round++)
@@ -147,12 +154,44 @@ async function inTurns(folder: string, count: number): Promise<void> {
       );
 }
 
+/** From `run --data` on untouched large photographs, defaults throughout, to the first training step. */
+async function firstStep(folder: string, count: number): Promise<void> {
+  const photos = join(folder, "photos");
+  const paths = await writeJpegs(photos, count, 3000, 2000);
+  for (const [i, path] of paths.entries()) {
+    const to = join(photos, i % 2 === 0 ? "even" : "odd");
+    await mkdir(to, { recursive: true });
+    const bytes = await readFile(path);
+    await writeFile(join(to, `${i}.jpg`), Buffer.concat([bytes, Buffer.from([i & 255, i >> 8])])); // no two are alike
+    rmSync(path);
+  }
+  const command = ["dist/cli/main.js", "train", "--data", photos, "--out", join(folder, "run"), "--validation", "0.2"];
+  const started = performance.now();
+  const child = spawn(process.execPath, command, {
+    cwd: new URL("..", import.meta.url),
+    env: { ...process.env, XDG_CACHE_HOME: join(folder, "cache") },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let [said, seconds] = ["", 0];
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said += text;
+    if (seconds > 0 || !/step 1\/|step 1 of/.test(said)) return;
+    seconds = (performance.now() - started) / 1000;
+    child.kill("SIGTERM");
+  });
+  await new Promise((resolve) => child.once("close", resolve));
+  if (seconds === 0) throw new Error(`bench: a first step expected, found:\n${said}`);
+  console.log(`${count} photographs of 3000x2000: first training step after ${seconds.toFixed(1)} s`);
+}
+
 if (flags.part) await batches(flags.part, Number(flags.count), flags.source!);
 else {
   const folder = mkdtempSync(join(tmpdir(), "earlyexit-bench-"));
   try {
-    await reading(folder);
-    await inTurns(folder, Number(flags.count));
+    const isAsked = (name: string): boolean => flags.only === undefined || flags.only === name;
+    if (isAsked("reading")) await reading(folder);
+    if (isAsked("batches")) await inTurns(folder, Number(flags.count));
+    if (isAsked("start")) await firstStep(folder, flags.short ? 20 : 500);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -159,10 +159,11 @@ try {
   process.stdout.write(`earlyexit ${VERSION}, in ${folder}\n`);
   installPackages();
   await makeMaterial();
-  await runCommand("", "npx earlyexit run --dataset shapes --epochs 1 --out runs/shapes-tiny"); // what npm start makes, and longer
   const guides = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
   const chosen =
     process.argv.length > 2 ? process.argv.slice(2) : ["README.md", ...guides.map((name) => `docs/${name}`)];
+  if (chosen.some((file) => commandsOf(file).some((command) => command.includes("runs/shapes-tiny"))))
+    await runCommand("", "npx earlyexit run --dataset shapes --epochs 1 --out runs/shapes-tiny"); // what npm start makes, and longer
   for (const file of chosen) {
     process.stdout.write(`${file}\n`);
     for (const command of commandsOf(file)) await runCommand(file, command);

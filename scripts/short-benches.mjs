@@ -8,9 +8,9 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const MODEL = ["--model", "models/shapes"];
 const SHORT = {
   "bench:train": ["--short"],
-  "bench:blueprints": ["--size", "32", "--turns", "1"],
+  "bench:blueprints": ["--size", "32", "--turns", "1", "--steps", "2"],
   "bench:page": ["--short"],
-  "bench:pictures": ["--count", "2000"],
+  "bench:pictures": ["--short", "--count", "2000"],
   "bench:policy": ["--short", ...MODEL],
   "bench:policy-shift": ["--short", ...MODEL],
   "bench:feedback": ["--short", ...MODEL],

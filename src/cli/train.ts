@@ -9,6 +9,7 @@ import type { StagedNetwork } from "../network/staged-network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { trainNetwork } from "../story/node.ts";
 import { namedRecipes } from "../training/choice.ts";
+import { fallenApart } from "../training/early-end.ts";
 import { VERSION } from "../version.ts";
 import { abortOnInterrupt, RESUME_HINT } from "./interrupt.ts";
 import {
@@ -131,6 +132,7 @@ async function trainFrom(
   progress.note(
     `training ${config.blueprint.name} on ${runtime.device}${checkpoint ? ` from step ${checkpoint.step}` : ""}; run folder ${folder.path}; watch it: npx earlyexit ui --run ${folder.path}`,
   );
+  const looks: { epoch: number; accuracy: number }[] = [];
   const network = await trainNetwork({
     data,
     blueprint: config.blueprint,
@@ -143,11 +145,15 @@ async function trainFrom(
     saveCheckpoint: folder.saveCheckpoint,
     onProgress: (one) => {
       progress.training(one);
+      const { epoch, validationAccuracy: exits } = one;
+      if (exits) looks.push({ epoch, accuracy: exits.reduce((sum, right) => sum + right, 0) / exits.length });
       if (one.isEarlyEnd)
         progress.note(`ended early after epoch ${one.epoch.toFixed(1)}: validation has not got better for a while`);
       if (one.step % 10 === 0 || one.validationAccuracy || one.step === one.steps) folder.log(one);
     },
   });
+  const warning = fallenApart(looks);
+  if (warning) progress.note(warning);
   await writeModel(folder.files, { network, policy: null });
   return network;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../src/errors.ts";
 import { chooseShape, recipeByName, trainingMinutes, validationShare } from "../../src/training/choice.ts";
-import { hasStalled } from "../../src/training/early-end.ts";
+import { fallenApart, hasStalled } from "../../src/training/early-end.ts";
 import { photosRecipe } from "../../src/training/photos.ts";
 import { parseRecipe } from "../../src/training/recipe.ts";
 
@@ -90,4 +90,14 @@ describe("an early end", () => {
   test("never where the recipe does not ask for it", () => {
     expect(hasStalled(parseRecipe({}), [1, 0, 0, 0, 0, 0], 1)).toBe(false);
   });
+});
+
+test("a training that ended far below its best look says so", () => {
+  const looks = (...accuracies: number[]) => accuracies.map((accuracy, i) => ({ epoch: i + 1, accuracy }));
+  expect(fallenApart(looks())).toBeNull();
+  expect(fallenApart(looks(0.5, 0.84, 0.8))).toBeNull();
+  expect(fallenApart(looks(0.5, 0.84, 0.24))).toBe(
+    "warning: the training fell apart: on validation the exits were right for 84.0% after epoch 2.0, at the end for 24.0%; " +
+      "lower the learning rate, or give fewer --epochs",
+  );
 });
