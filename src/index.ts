@@ -74,5 +74,5 @@ export {
 export { type OpenNetworkOptions, openNetwork } from "./story/open-network.ts";
 export { openDataset } from "./story/own-pictures.ts";
 export { builtInRecipe, parseRecipe, type Recipe, type RecipeInput, recipeNames } from "./training/recipe.ts";
-export type { TrainingProgress } from "./training/train.ts";
+export type { TrainingProgress } from "./training/training-loop.ts";
 export { VERSION } from "./version.ts";

@@ -32,5 +32,5 @@ export { evaluate, evaluateInDetail, learnPolicy, trainNetwork } from "./story/a
 export { ownSamples, type Taught, type TeachOptions, type TeachProgress, teach } from "./story/teach.ts";
 export { AdaptiveClassifier, type ClassifierOptions, type Drawable, readImage, type WebImage } from "./story/web.ts";
 export { builtInRecipe, type Recipe, type RecipeInput, recipeNames } from "./training/recipe.ts";
-export type { TrainingProgress } from "./training/train.ts";
+export type { TrainingProgress } from "./training/training-loop.ts";
 export { VERSION } from "./version.ts";

@@ -1,8 +1,11 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import type { Dataset, Samples } from "../dataset/dataset.ts";
+import { workerBatches } from "../dataset/worker-batches.ts";
 import { UserError } from "../errors.ts";
 import { computeExitTable } from "../exits/exit-logits.ts";
+import { readJsonFile } from "../files/reader.ts";
 import { holds, saveModel } from "../model/model-folder.ts";
+import { checkpointsIn } from "../model/run-folder.ts";
 import type { ImportedNetwork, OpenedNetwork } from "../network/imported-network.ts";
 import { DQN_DEFAULTS } from "../policy/dqn.ts";
 import { exitCosts } from "../policy/exit-costs.ts";
@@ -15,6 +18,8 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { type AttachFindings, attachExits } from "../story/attach-exits.ts";
 import { evaluateInDetail, learnFromTable } from "../story/node.ts";
 import { openNetwork } from "../story/open-network.ts";
+import { tunings } from "../story/tune-network.ts";
+import type { RecipeInput } from "../training/recipe.ts";
 import { abortOnInterrupt } from "./interrupt.ts";
 import {
   deviceOption,
@@ -35,6 +40,7 @@ export function attachCommand() {
     const started = performance.now();
     const runtime = runtimeOf(flags);
     checkTogether(flags);
+    const tuning = await tuningOf(flags);
     if (await holds(flags.out, "model.json"))
       throw new UserError(`out: a new folder expected, found a model in ${flags.out}; give another --out`);
     const network = await opened(flags, runtime);
@@ -50,6 +56,8 @@ export function attachCommand() {
         seed: flags.seed ?? 1,
         signal,
         onProgress: (what, done, total) => progress.counting(what, done, total),
+        ...tuning,
+        onTraining: progress.training,
       }),
     );
     progress.stop();
@@ -102,6 +110,21 @@ function attachOptions() {
       "--labels <file>",
       "names of what it tells apart, one per line (default: what config.json beside the file says)",
     )
+    .addOption(
+      new Option(
+        "--tune <what>",
+        "what learns: the heads alone, the last stage of the network with them, or all of it with all exits",
+      )
+        .choices(tunings)
+        .default("heads" as const),
+    )
+    .addOption(
+      new Option("--epochs <n>", "of --tune: times that each picture is seen (default: by their number)").argParser(
+        number("epochs", 0.01, 1e5),
+      ),
+    )
+    .option("--recipe <file>", "of --tune: changes to its recipe, as JSON (see schemas/recipe.json)")
+    .option("--resume", "of --tune: go on from the checkpoint in --out, with the options that it was begun with")
     .addOption(skipBrokenOption())
     .addOption(
       new Option(
@@ -117,7 +140,25 @@ function attachOptions() {
 
 type AttachFlags = ReturnType<ReturnType<typeof attachOptions>["opts"]>;
 
-function checkTogether({ exits, at }: AttachFlags): void {
+/** @throws {UserError} if the recipe is not JSON, or there is a checkpoint that nobody spoke of */
+async function tuningOf({ tune, epochs, recipe, out, resume }: AttachFlags) {
+  if (tune === "heads") return {};
+  const changes = recipe === undefined ? {} : ((await readJsonFile(recipe)) as RecipeInput); // checked where it is used
+  const { saveCheckpoint, loadCheckpoint } = checkpointsIn(out);
+  const resumeFrom = await loadCheckpoint();
+  if (resumeFrom && !resume)
+    throw new UserError(
+      `out: a new folder expected, found a tuning that was begun in ${out}; give another --out, or --resume`,
+    );
+  const training = { batches: workerBatches, saveCheckpoint, resumeFrom };
+  return { tune, recipe: { ...changes, ...(epochs ? { epochs } : {}) }, training };
+}
+
+function checkTogether({ exits, at, tune, epochs, recipe, resume }: AttachFlags): void {
+  if (tune === "heads" && (epochs !== undefined || recipe !== undefined || resume))
+    throw new UserError(
+      "attach: --epochs, --recipe and --resume with --tune last or all expected, found --tune heads; say what is to be tuned",
+    );
   if (exits !== undefined && at !== undefined)
     throw new UserError(`attach: --exits or --at expected, found both; the names of --at are the exits`);
 }

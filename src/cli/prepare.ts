@@ -83,6 +83,7 @@ export async function prepareTraining(
     labels: asked.labels,
     skipBroken: asked.skipBroken,
     from: isUsual ? PRETRAINED : given && asked.from!,
+    ...(asked.teacher ? { teacher: asked.teacher } : {}),
     validation,
     sha256: splitHashes(data),
   };
@@ -131,6 +132,9 @@ function shapeFor({ size }: Asked, fixed: Blueprint | null, chosen: Chosen<Image
   return { value: [chosen.value[0], size, size], why: `size: ${size}x${size}, as asked for` };
 }
 
+/** How a teacher is learned from where the recipe does not say. */
+const TAUGHT = { weight: 0.7, temperature: 2 };
+
 async function recipeFor(asked: Asked, usual: string, data: Dataset, isLearned: boolean): Promise<Recipe> {
   const wanted = asked.recipe ?? usual;
   const set = { count: data.train?.count ?? 0, shape: data.imageShape, isLearned };
@@ -139,6 +143,7 @@ async function recipeFor(asked: Asked, usual: string, data: Dataset, isLearned: 
     ...recipe,
     ...(asked.epochs === undefined ? {} : { epochs: asked.epochs }),
     ...(asked.balance ? { balance: true } : {}),
+    ...(asked.teacher && !recipe.teacher ? { teacher: TAUGHT } : {}),
   };
 }
 

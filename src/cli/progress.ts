@@ -1,7 +1,7 @@
 import { SingleBar } from "cli-progress";
 import type { DqnProgress } from "../policy/dqn.ts";
 import { formatCount } from "../report/format.ts";
-import type { TrainingProgress } from "../training/train.ts";
+import type { TrainingProgress } from "../training/training-loop.ts";
 import { printable } from "./output.ts";
 
 /** Seconds between lines where there is no terminal to draw a bar on. */

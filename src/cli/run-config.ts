@@ -28,6 +28,8 @@ export const configSchema = z.strictObject({
   seed: z.int().min(0).optional(),
   /** What `--from` takes. */
   from: z.string().nullable().optional(),
+  /** What `--teacher` takes. */
+  teacher: z.string().nullable().optional(),
   /** Share of the training pictures that is kept for validation. */
   validation: z.number().gt(0).lt(1).optional(),
   /** Each class weighs alike in the loss. */
@@ -49,6 +51,8 @@ export interface Asked {
   readonly skipBroken: boolean;
   /** A model folder, "none", or absent: to be chosen. */
   readonly from?: string | null | undefined;
+  /** A model folder or an ONNX file that is learned from; null or absent: none. */
+  readonly teacher?: string | null | undefined;
   /** Absent: to be chosen. */
   readonly validation?: number | undefined;
   readonly balance: boolean;
@@ -71,6 +75,8 @@ export interface RunConfig {
   readonly skipBroken: boolean;
   /** The model folder that the training started from; null: none. */
   readonly from: string | null;
+  /** The model folder or ONNX file whose answers were learned from; absent: none. */
+  readonly teacher?: string | undefined;
   readonly validation: number;
   /** Of each split: what a run is known by, wherever the data lies. */
   readonly sha256: Readonly<Record<string, string>>;
@@ -87,6 +93,7 @@ export interface RunFlags {
   readonly labels?: string | undefined;
   readonly skipBroken?: boolean | undefined;
   readonly from?: string | undefined;
+  readonly teacher?: string | undefined;
   readonly validation?: number | undefined;
   readonly balance?: boolean | undefined;
   readonly out?: string | undefined;
@@ -112,6 +119,7 @@ export async function resolveRunConfig(flags: RunFlags): Promise<Asked> {
     labels: flags.labels ?? file.labels ?? null,
     skipBroken: flags.skipBroken ?? file.skipBroken ?? false,
     from: flags.from ?? (begun && file.from === null ? "none" : file.from),
+    teacher: flags.teacher ?? file.teacher ?? null,
     validation: flags.validation ?? file.validation,
     balance: flags.balance ?? file.balance ?? false,
     file: path ?? flags.config,

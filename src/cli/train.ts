@@ -8,6 +8,7 @@ import { networkCost } from "../network/cost.ts";
 import type { StagedNetwork } from "../network/staged-network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { trainNetwork } from "../story/node.ts";
+import { loadTeacher } from "../story/teachers.ts";
 import { namedRecipes } from "../training/choice.ts";
 import { fallenApart } from "../training/early-end.ts";
 import { VERSION } from "../version.ts";
@@ -49,6 +50,10 @@ export function trainingOptions(command: Command) {
     .option(
       "--from <model>",
       "start from its weights: a model folder, cifar10 (comes along; default for pictures) or none",
+    )
+    .option(
+      "--teacher <model>",
+      "learn from its answers too, on the same view of each picture: a model folder, or a FILE.onnx with the names of its classes beside it",
     )
     .addOption(
       new Option(
@@ -139,6 +144,7 @@ async function trainFrom(
     recipe: config.recipe,
     seed: config.seed,
     from,
+    ...(config.teacher ? { teacher: await loadTeacher(config.teacher, runtime) } : {}),
     runtime,
     signal,
     resumeFrom: checkpoint,

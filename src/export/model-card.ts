@@ -60,7 +60,10 @@ function measured(figures: unknown): string {
     return "## Figures\n\nNone are stored in this model: `earlyexit evaluate --save` makes them and stores them.";
   const { samples, accuracy, costMacs, savings, policy, dataset, exits, original, adapted, notes = [] } = data;
   const came =
-    original && (original.accuracy === null ? "tells other classes apart" : formatPercent(original.accuracy, 2));
+    original &&
+    (original.accuracy === null
+      ? "not known here (it tells other classes apart, or was tuned)"
+      : formatPercent(original.accuracy, 2));
   const rows = exits.map(({ exit, share, accuracyIfAlways }) => [
     String(exit),
     formatPercent(share),

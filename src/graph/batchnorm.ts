@@ -35,9 +35,16 @@ export interface BatchNormResult {
  * @param gamma [C]
  * @param beta [C]
  * @param bias [C] of the convolution before it, not added to x: y does not depend on it, only the mean that is returned does
+ * @param epsilon added to the variance
  * @see Ioffe and Szegedy (2015). Variance as E[x^2] - E[x]^2: one pass, exact enough where the mean is not much larger than the deviation
  */
-export function batchNorm(x: Tensor, gamma: Tensor, beta: Tensor, bias?: Tensor): BatchNormResult {
+export function batchNorm(
+  x: Tensor,
+  gamma: Tensor,
+  beta: Tensor,
+  bias?: Tensor,
+  epsilon = BATCH_NORM_EPSILON,
+): BatchNormResult {
   const channelAxis = x.shape.length === 4 ? 2 : 1;
   checkBatchNorm(x.shape[channelAxis]!, x, gamma, beta);
   const axes = x.shape.flatMap((_, i) => (i === channelAxis ? [] : [i]));
@@ -45,7 +52,7 @@ export function batchNorm(x: Tensor, gamma: Tensor, beta: Tensor, bias?: Tensor)
   const mean = reduceMean(x, axes); // [C]
   const meanSquare = scale(reduceSumSquare(x, axes), 1 / count);
   const variance = maximum(subtract(meanSquare, multiply(mean, mean)), scalar(0)); // rounding may leave less than zero
-  const deviation = sqrt(add(variance, scalar(BATCH_NORM_EPSILON)));
+  const deviation = sqrt(add(variance, scalar(epsilon)));
   const slope = divide(gamma, deviation); // [C]
   const value = affine(x, slope, subtract(beta, multiply(mean, slope)));
   const nothing = constant(new Float32Array(sizeOf(gamma.shape))); // [C], the gradient to the bias

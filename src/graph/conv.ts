@@ -1,10 +1,10 @@
 import { reshape } from "./broadcast.ts";
-import { depthwiseConv } from "./depthwise.ts";
+import { depthwiseConv, isDepthwiseWindow } from "./depthwise.ts";
 import { add } from "./elementwise.ts";
 import { transpose } from "./layout.ts";
 import { matMul } from "./linear.ts";
-import { type Matrix, mapPlane } from "./plane.ts";
 import { sameShape, show, type Tensor } from "./tensor.ts";
+import { isPlain, neighbourhoods, sameAlong, type Window } from "./window.ts";
 import { winogradConv } from "./winograd.ts";
 
 export interface ConvOptions {
@@ -29,14 +29,9 @@ const CHANNELS_FOR_WINOGRAD = 16;
 export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions = {}): Tensor {
   const { stride = 1, groups = 1, bias } = options;
   checkConv(x.shape.length === 4 ? x.shape[2]! : 0, x, weight, options);
-  const isDepthwise = weight.shape[2] === 3 && groups === x.shape[2] && groups === weight.shape[0];
-  const isWinograd = weight.shape[2] === 3 && stride === 1 && groups === 1 && x.shape[2]! >= CHANNELS_FOR_WINOGRAD;
-  const y = isDepthwise
-    ? depthwiseConv(x, weight, stride)
-    : isWinograd
-      ? winogradConv(x, weight)
-      : directConv(x, weight, stride, groups);
-  return bias ? add(y, reshape(bias, [bias.shape[0]!, 1])) : y;
+  const side = weight.shape[2]!;
+  const along = sameAlong(side, stride);
+  return windowConv(x, weight, { down: along, right: along }, groups, bias);
 }
 
 /**
@@ -58,11 +53,42 @@ export function checkConv(channels: number, x: Tensor, weight: Tensor, { groups 
     throw new RangeError(`conv2d: bias [${out}] expected, found ${show(bias.shape)}`);
 }
 
+/**
+ * Cross-correlation with any window: y[i, j, o, b] = bias[o] + sum over c, u, v of weight[o, c, u, v] x[p, q, c, b], where
+ * p = stride i + dilation u - pad and q likewise; x is zero outside. What is usual goes the way that is fastest.
+ *
+ * @param x [H, W, C, B]
+ * @param weight [O, C / groups, kernel, kernel]
+ * @returns [H', W', O, B], see `windowsAlong`
+ * @throws {RangeError} if a shape does not fit
+ */
+export function windowConv(x: Tensor, weight: Tensor, window: Window, groups = 1, bias?: Tensor): Tensor {
+  const [out, perGroup, ...kernel] = weight.shape as [number, number, number, number];
+  const channels = x.shape[2]!;
+  if (x.shape.length !== 4 || weight.shape.length !== 4 || channels !== perGroup * groups || out % groups !== 0)
+    throw new RangeError(
+      `windowConv: x [H, W, ${perGroup * groups}, B] and weight [O, C / ${groups}, k, k] expected, ` +
+        `found ${show(x.shape)} and ${show(weight.shape)}`,
+    );
+  if (window.down.kernel !== kernel[0] || window.right.kernel !== kernel[1])
+    throw new RangeError(
+      `windowConv: a window of ${window.down.kernel} x ${window.right.kernel} expected, found weight ${show(weight.shape)}`,
+    );
+  const isWinograd = isPlain(window, 3) && groups === 1 && channels >= CHANNELS_FOR_WINOGRAD;
+  const y =
+    groups === channels && out === groups && isDepthwiseWindow(window)
+      ? depthwiseConv(x, weight, window)
+      : isWinograd
+        ? winogradConv(x, weight)
+        : directConv(x, weight, window, groups);
+  return bias ? add(y, reshape(bias, [out, 1])) : y;
+}
+
 /** One product per pixel of the weights and the pixel's neighbourhood, [O, k k C] x [k k C, B], group by group. */
-function directConv(x: Tensor, weight: Tensor, stride: number, groups: number): Tensor {
-  const [out, perGroup, kernel] = weight.shape as [number, number, number];
+function directConv(x: Tensor, weight: Tensor, window: Window, groups: number): Tensor {
+  const [out, perGroup] = weight.shape as [number, number];
   const batch = x.shape[3]!;
-  const columns = neighbourhoods(x, kernel, stride); // [H', W', k k, C, B]
+  const columns = neighbourhoods(x, window); // [H', W', k k, C, B]
   const [height, width, taps] = columns.shape as [number, number, number];
   const pixels = height * width;
   const apart = reshape(columns, [pixels, taps, groups, perGroup, batch]);
@@ -73,23 +99,4 @@ function directConv(x: Tensor, weight: Tensor, stride: number, groups: number): 
     reshape(grouped, [pixels, groups, taps * perGroup, batch]),
   ); // [H' W', G, O / G, B]
   return reshape(products, [height, width, out, batch]);
-}
-
-/** Each pixel's k x k neighbourhood, [H', W', k k, C, B]: picked by matrices of zeros and ones. */
-function neighbourhoods(x: Tensor, kernel: number, stride: number): Tensor {
-  const [height, width, channels, batch] = x.shape as [number, number, number, number];
-  if (kernel === 1 && stride === 1) return reshape(x, [height, width, 1, channels, batch]);
-  const [rows, columns] = [pickMatrix(height, kernel, stride), pickMatrix(width, kernel, stride)];
-  const [down, right] = [rows.length / kernel, columns.length / kernel];
-  const picked = reshape(mapPlane(x, rows, columns), [down, kernel, right, kernel, channels, batch]);
-  return reshape(transpose(picked, [0, 2, 1, 3, 4, 5]), [down, right, kernel * kernel, channels, batch]);
-}
-
-/** [size' k, size]: row k i + u has a one at pixel stride i + u - pad; a row whose pixel lies outside is zero. */
-function pickMatrix(size: number, kernel: number, stride: number): Matrix {
-  const pad = (kernel - 1) / 2;
-  return Array.from({ length: Math.ceil(size / stride) * kernel }, (_, row) => {
-    const from = stride * Math.floor(row / kernel) + (row % kernel) - pad;
-    return Array.from({ length: size }, (_, pixel) => Number(pixel === from));
-  });
 }

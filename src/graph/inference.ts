@@ -41,9 +41,10 @@ export function batchNorm(
   mean: Tensor,
   variance: Tensor,
   channelAxis = 1,
+  epsilon = BATCH_NORM_EPSILON,
 ): Tensor {
   checkBatchNorm(x.shape[channelAxis]!, x, gamma, beta);
-  const slope = divide(gamma, sqrt(add(variance, scalar(BATCH_NORM_EPSILON))));
+  const slope = divide(gamma, sqrt(add(variance, scalar(epsilon))));
   const stretched: Shape = [x.shape[channelAxis]!, ...x.shape.slice(channelAxis + 1).map(() => 1)];
   const offset = subtract(beta, multiply(mean, slope));
   return add(multiply(x, reshape(slope, stretched)), reshape(offset, stretched));

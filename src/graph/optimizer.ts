@@ -81,12 +81,19 @@ export function adamW(
   return [{ variable: count, next: t }, ...updates];
 }
 
-/** All gradients times min(1, limit / norm), norm being the root of the sum of all their squares. Pascanu et al. (2013). */
-export function clipByGlobalNorm(gradients: readonly Tensor[], limit: number): { clipped: Tensor[]; norm: Tensor } {
+/**
+ * All gradients times min(1, limit / norm), norm being the root of the sum of all their squares. Pascanu et al. (2013).
+ *
+ * @returns also `squares`, the sum of the squares of each gradient
+ */
+export function clipByGlobalNorm(
+  gradients: readonly Tensor[],
+  limit: number,
+): { clipped: Tensor[]; norm: Tensor; squares: Tensor[] } {
   const squares = gradients.map((gradient) => reduceSumSquare(reshape(gradient, [sizeOf(gradient.shape)])));
   const norm = sqrt(squares.reduce((sum, square) => add(sum, square)));
   const factor = minimum(scalar(1), divide(scalar(limit), add(norm, scalar(1e-6))));
-  return { clipped: gradients.map((gradient) => multiply(gradient, factor)), norm };
+  return { clipped: gradients.map((gradient) => multiply(gradient, factor)), norm, squares };
 }
 
 /**

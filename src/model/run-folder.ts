@@ -47,6 +47,7 @@ export async function openRunFolder(path: string, config: object, resume: boolea
   const text = `${JSON.stringify(config, null, 2)}\n`;
   if (resume && !existsSync(path)) throw nothingBegun(path); // and none is made
   const files = await openFolder(path);
+  const checkpoints = checkpointsIn(path);
   let isEmpty = !resume;
   try {
     const begun = await checkRunFolder(path, resume);
@@ -74,11 +75,20 @@ export async function openRunFolder(path: string, config: object, resume: boolea
     keepMetrics: (wanted) => keepMetrics(path, wanted),
     async saveCheckpoint(checkpoint) {
       isEmpty = false;
-      await withFolder(join(path, CHECKPOINT), (folder) => folder.replace(checkpointFiles(checkpoint)));
+      await checkpoints.saveCheckpoint(checkpoint);
     },
-    loadCheckpoint: () => readCheckpoint((name) => readInFolder(join(path, CHECKPOINT), name), join(path, CHECKPOINT)),
+    loadCheckpoint: checkpoints.loadCheckpoint,
     close: () => files.close(),
     giveUp: () => (isEmpty ? files.discard([METRICS, CONFIG]) : files.close()),
+  };
+}
+
+/** The checkpoint of a training whose folder holds nothing else yet. */
+export function checkpointsIn(path: string): Pick<RunFolder, "saveCheckpoint" | "loadCheckpoint"> {
+  const folder = join(path, CHECKPOINT);
+  return {
+    saveCheckpoint: (checkpoint) => withFolder(folder, (files) => files.replace(checkpointFiles(checkpoint))),
+    loadCheckpoint: () => readCheckpoint((name) => readInFolder(folder, name), folder),
   };
 }
 

@@ -8,6 +8,7 @@ import { cast, relu } from "../graph/elementwise.ts";
 import { globalMaxPool } from "../graph/inference.ts";
 import { concat, transpose } from "../graph/layout.ts";
 import { linear } from "../graph/linear.ts";
+import type { Matrix } from "../graph/plane.ts";
 import { reduceMean } from "../graph/reduce.ts";
 import { constant, integers, node, type Shape, sizeOf, type Tensor } from "../graph/tensor.ts";
 import type { Weights } from "./weights.ts";
@@ -30,7 +31,7 @@ export function gridFor(given: Shape, most: number): number {
 }
 
 /** A square map whose last two axes differ has its channels last. */
-function isChannelsLast([, a, b, c]: Shape): boolean {
+export function isChannelsLast([, a, b, c]: Shape): boolean {
   return a === b && b !== c;
 }
 
@@ -71,12 +72,26 @@ export function featureCount(shape: Shape, grid: number): number {
   return shape.length === 4 ? channelsFirst(shape)[1]! * (grid * grid + 1) : 2 * shape[1]!;
 }
 
+/** [G, size] the means of those fields along one side, as a matrix. */
+export function fieldMeans(size: number, grid: number): Matrix {
+  const [stride, kernel] = fieldsAlong(size, grid);
+  return Array.from({ length: grid }, (_, i) =>
+    Array.from({ length: size }, (_, pixel) => (pixel >= i * stride && pixel < i * stride + kernel ? 1 / kernel : 0)),
+  );
+}
+
+/** How far apart fields begin, and how large they are. */
+function fieldsAlong(size: number, grid: number): [stride: number, kernel: number] {
+  const stride = Math.floor(size / grid);
+  return [stride, size - (grid - 1) * stride];
+}
+
 /** Fields of equal size that cover the map; they overlap where it is no multiple of the grid. */
 function averages(x: Tensor, grid: number): Tensor {
   const [batch, channels, height, width] = x.shape as [number, number, number, number];
-  const strides = [Math.floor(height / grid), Math.floor(width / grid)] as const;
-  const kernel = [height - (grid - 1) * strides[0], width - (grid - 1) * strides[1]];
-  const pooled = node("AveragePool", [x], { kernel_shape: kernel, strides }, [batch, channels, grid, grid]);
+  const sides = [fieldsAlong(height, grid), fieldsAlong(width, grid)];
+  const attributes = { kernel_shape: sides.map(([, kernel]) => kernel), strides: sides.map(([stride]) => stride) };
+  const pooled = node("AveragePool", [x], attributes, [batch, channels, grid, grid]);
   return reshape(pooled, [batch, channels * grid * grid]);
 }
 

@@ -26,6 +26,7 @@ const importedSchema = z.object({
   labels: z.array(z.string()).nullable(),
   answerClasses: z.array(z.int().min(0)).nullable(),
   external: z.array(z.string()),
+  isTuned: z.boolean().optional(),
 });
 
 /**

@@ -85,8 +85,8 @@ export function buildPart(
   return named;
 }
 
-/** Sizes are linear in the batch. */
-function shapeFor({ tensors, seen: [two, three] }: Prepared, name: string, batch: number): Shape {
+/** Of a tensor for a batch of that size: sizes are linear in it. */
+export function shapeFor({ tensors, seen: [two, three] }: Prepared, name: string, batch: number): Shape {
   const more = (axis: number): number => (three.get(name)?.[axis] ?? 0) - (two.get(name)?.[axis] ?? 0);
   return (tensors.get(name)?.shape ?? []).map((size, axis) => size + (batch - 1) * more(axis));
 }

@@ -49,6 +49,8 @@ export interface ImportedNetworkParts extends OpenedNetwork {
   readonly classes: readonly string[];
   /** [K] which of the network's own classes each of `classes` is; null where they are others. */
   readonly answerClasses: readonly number[] | null;
+  /** Its weights are others than those that it came with: see `imported-trainable.ts`. */
+  readonly isTuned?: boolean | undefined;
   readonly provenance: Provenance;
 }
 
@@ -77,6 +79,7 @@ export function importedNetwork(parts: ImportedNetworkParts): ImportedNetwork {
     labels: parts.labels,
     answerClasses,
     external: [...parts.external.keys()],
+    ...(parts.isTuned ? { isTuned: true } : {}),
   };
   return {
     ...parts,
@@ -99,7 +102,7 @@ export function importedNetwork(parts: ImportedNetworkParts): ImportedNetwork {
 }
 
 /** What a stage begins with, ends with, and what is in between. */
-interface StageEnd {
+export interface StageEnd {
   readonly from: readonly string[];
   /** What its head reads, or the answer itself. */
   readonly reads: string;
@@ -108,7 +111,11 @@ interface StageEnd {
   readonly part: Part;
 }
 
-function stageEnds({ prepared, cuts, heads }: ImportedNetworkParts): StageEnd[] {
+export function stageEnds({
+  prepared,
+  cuts,
+  heads,
+}: Pick<ImportedNetworkParts, "prepared" | "cuts" | "heads">): StageEnd[] {
   const known = new Map(findCuts(prepared).map((cut) => [cut.name, [cut.name, ...cut.beside]]));
   const own = heads.at(-1) === null ? prepared.answer : lastFeatures(prepared);
   if (own === null)
@@ -159,7 +166,7 @@ function buildStage(
   stage: number,
   from: readonly Tensor[],
 ): BuiltStageTensors {
-  const { prepared, heads, weights, answerClasses } = parts;
+  const { prepared, heads, weights, answerClasses, isTuned } = parts;
   const { reads, to, from: names } = ends[stage]!;
   const isLast = stage === ends.length - 1;
   // only what is asked for of it is written into a graph
@@ -173,7 +180,7 @@ function buildStage(
   const head = heads[stage];
   const own = isLast && answerClasses ? answerLogits(tensor(prepared.answer), answerClasses) : null;
   const logits = head ? buildHead(tensor(reads), head, weights, `heads.${stage}.`) : own!;
-  return { handsOn: isLast ? [] : to.map(tensor), logits, ...(own ? { original: own } : {}) };
+  return { handsOn: isLast ? [] : to.map(tensor), logits, ...(own && !isTuned ? { original: own } : {}) };
 }
 
 /** Pictures [B, C, H, W] as the file takes them. */

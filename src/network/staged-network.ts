@@ -82,7 +82,7 @@ export interface Provenance {
 }
 
 /** What can be trained of a network. */
-export interface Trainable {
+export interface Trainable<Network extends StagedNetwork = StagedNetwork> {
   readonly exits: number;
   /** [K] */
   readonly classes: readonly string[];
@@ -91,7 +91,7 @@ export interface Trainable {
   /** The graph of a training step's forward part. @param images [B, C, H, W] */
   graph(images: Tensor, options?: TrainingGraphOptions): TrainingGraph;
   /** The network with these weights. */
-  withWeights(weights: Weights, provenance: Provenance): StagedNetwork;
+  withWeights(weights: Weights, provenance: Provenance): Network;
 }
 
 export interface StagedNetwork {

@@ -30,6 +30,8 @@ export interface TrainingGraph {
   readonly fixed: readonly Variable[];
   /** running <- 0.9 running + 0.1 batch, for the mean and the unbiased variance of every batch norm. */
   readonly statistics: readonly Update[];
+  /** Times the learning rate, for some parameters by name. */
+  readonly rateFactors?: ReadonlyMap<string, number>;
 }
 
 /**

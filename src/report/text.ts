@@ -60,7 +60,10 @@ export function reportText(figures: EvaluationFigures, { all = false }: TextOpti
 /** Somebody else's network as it came and refitted, and what is to be known; nothing for a network of ours. */
 function withoutExitsBlock({ original, adapted, notes = [] }: EvaluationFigures): string[] {
   if (!original || !adapted) return [];
-  const own = original.accuracy === null ? "tells other classes apart" : formatPercent(original.accuracy, 2);
+  const own =
+    original.accuracy === null
+      ? "not known here (it tells other classes apart, or was tuned)"
+      : formatPercent(original.accuracy, 2);
   return [
     [
       `as it came:      ${own}, ${formatMacs(original.costMacs)}`,

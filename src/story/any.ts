@@ -32,7 +32,7 @@ interface WebOptions {
 }
 
 type TrainHooks = Partial<
-  Pick<TrainOptions, "batches" | "from" | "onProgress" | "saveCheckpoint" | "resumeFrom" | "signal">
+  Pick<TrainOptions, "batches" | "from" | "teacher" | "onProgress" | "saveCheckpoint" | "resumeFrom" | "signal">
 >;
 
 export interface TrainNetworkOptions extends WebOptions, TrainHooks {

@@ -10,6 +10,7 @@ import { VERSION } from "../version.ts";
 import type { AttachOptions } from "./attach-options.ts";
 import { learnHeads } from "./learn-heads.ts";
 import { probeCuts } from "./probe-cuts.ts";
+import { type TuneFindings, type TuneOptions, tuneNetwork } from "./tune-network.ts";
 
 /** What was found on the way: kept with the network, shown in the report. */
 export interface AttachFindings {
@@ -22,6 +23,8 @@ export interface AttachFindings {
   readonly headAccuracy: number;
   readonly lastExit: "own answer" | "new head";
   readonly calibrated: boolean;
+  /** Where the network learned with its heads. */
+  readonly tuned?: TuneFindings;
   /** What the user should know. */
   readonly notes: readonly string[];
 }
@@ -66,7 +69,36 @@ export async function attachExits(given: AttachOptions): Promise<Attached> {
     answerClasses,
     provenance,
   });
-  return { network: attached, findings: all };
+  return tuned(given, { network: attached, findings: all }, { train, judged, mirrors: probed.mirrors });
+}
+
+/** The heads have learned; now the network learns with them, if that is wanted. */
+async function tuned(
+  { runtime, seed = 1, tune = "heads", recipe, training, onTraining, signal }: AttachOptions,
+  { network, findings }: Attached,
+  set: Pick<TuneOptions, "train" | "judged" | "mirrors">,
+): Promise<Attached> {
+  if (tune === "heads") return { network, findings };
+  const hooks: TuneOptions["hooks"] = {
+    ...training,
+    ...(onTraining ? { onProgress: onTraining } : {}),
+    ...(signal ? { signal } : {}),
+  };
+  const result = await tuneNetwork({ ...set, hooks, network, depth: tune, recipe, runtime, seed });
+  const { kept, before, after, frozen } = result.findings;
+  const percent = (values: readonly number[]): string => values.map((one) => (100 * one).toFixed(1)).join(" / ");
+  const notes = [
+    ...findings.notes,
+    ...frozen.map(({ node, reason }) => `not tuned: ${node} and all before it stay as they came: ${reason}`),
+    `tuned: exits are right for ${percent(after)}%, before for ${percent(before)}%` +
+      (kept === "frozen" ? "; the last one got worse, so that the network as it came is kept" : ""),
+  ];
+  const all = { ...findings, notes, tuned: result.findings };
+  const provenance = {
+    ...result.network.provenance,
+    recipe: { ...result.network.provenance.recipe, attached: { ...all } },
+  };
+  return { network: importedNetwork({ ...result.network, provenance }), findings: all };
 }
 
 function checkedData({ network, data, calibrate }: AttachOptions): { train: Samples; judged: Samples } {

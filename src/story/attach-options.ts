@@ -1,6 +1,9 @@
 import type { Dataset, Samples } from "../dataset/dataset.ts";
 import type { OpenedNetwork } from "../network/imported-network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { RecipeInput } from "../training/recipe.ts";
+import type { TrainingHooks, TrainingProgress } from "../training/training-loop.ts";
+import type { Tuning } from "./tune-network.ts";
 
 export interface AttachOptions {
   readonly network: OpenedNetwork;
@@ -12,6 +15,13 @@ export interface AttachOptions {
   readonly exits?: number;
   /** Names of the tensors to cut at, in place of the best ones. */
   readonly at?: readonly string[];
+  /** How much of the network learns with the heads: nothing (default), its last stage, or all of it. */
+  readonly tune?: Tuning;
+  /** Of the tuning: changes to `tuningRecipe`. */
+  readonly recipe?: RecipeInput;
+  /** Of the tuning, as `trainNetwork` takes them. */
+  readonly training?: Pick<TrainingHooks, "batches" | "saveCheckpoint" | "resumeFrom">;
+  readonly onTraining?: (progress: TrainingProgress) => void;
   readonly runtime: Runtime;
   readonly seed?: number;
   readonly onProgress?: (what: string, done: number, total: number) => void;

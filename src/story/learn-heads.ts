@@ -87,12 +87,16 @@ export async function learnHeads(
   return { heads, weights, findings, answerClasses };
 }
 
+/** Pictures that heads begin with before the network learns with them. */
+const WARM_UP = 10_000;
+
 /** Features of the pictures, and of the mirrored ones behind them; fewer pictures where they would not fit into memory. */
 async function trainingFeatures(given: AttachOptions, train: Samples, wanted: readonly Wanted[], mirrors: boolean) {
   const { network, runtime, onProgress } = given;
   const bytes = bytesOf(network, wanted);
-  const mirrored = mirrors && 2 * bytes * train.count <= MOST_BYTES;
-  const some = spread(train, Math.floor(MOST_BYTES / bytes));
+  const goesOn = (given.tune ?? "heads") !== "heads"; // then heads only begin here
+  const mirrored = mirrors && !goesOn && 2 * bytes * train.count <= MOST_BYTES;
+  const some = spread(train, Math.min(goesOn ? WARM_UP : train.count, Math.floor(MOST_BYTES / bytes)));
   const passes = mirrored ? [false, true] : [false];
   const parts: FrozenFeatures[] = [];
   for (const [n, flipped] of passes.entries())

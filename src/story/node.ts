@@ -53,7 +53,7 @@ import {
 } from "./any.ts";
 import { chosenTraining } from "./own-pictures.ts";
 
-type TrainHooks = Partial<Pick<TrainOptions, "onProgress" | "saveCheckpoint" | "resumeFrom" | "signal">>;
+type TrainHooks = Partial<Pick<TrainOptions, "teacher" | "onProgress" | "saveCheckpoint" | "resumeFrom" | "signal">>;
 
 export interface TrainNetworkOptions extends TrainHooks {
   readonly data: Dataset;

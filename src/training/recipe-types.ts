@@ -83,6 +83,15 @@ export type RecipeInput = {
     /** By which both exits' logits are divided. Default: 2. */
     temperature?: number | undefined;
   } | undefined;
+  /**
+   * Of the network that --teacher names: every exit learns from its answers on the same view of each picture.
+   */
+  teacher?: {
+    /** Of learning from the teacher, 0..1; the rest is learned from the labels. Default: 0.7. */
+    weight?: number | undefined;
+    /** By which its logits and the exits' are divided. Default: 2. */
+    temperature?: number | undefined;
+  } | undefined;
   /** Share of each label that is spread over all classes, 0..1. Default: 0. */
   labelSmoothing?: number | undefined;
   /** Gradients are scaled down to this global norm; null leaves them as they are. Default: null. */
@@ -217,6 +226,15 @@ export type Recipe = {
     /** Of learning from the last exit, 0..1. */
     weight: number;
     /** By which both exits' logits are divided. Default: 2. */
+    temperature: number;
+  } | undefined;
+  /**
+   * Of the network that --teacher names: every exit learns from its answers on the same view of each picture.
+   */
+  teacher?: {
+    /** Of learning from the teacher, 0..1; the rest is learned from the labels. Default: 0.7. */
+    weight: number;
+    /** By which its logits and the exits' are divided. Default: 2. */
     temperature: number;
   } | undefined;
   /** Share of each label that is spread over all classes, 0..1. Default: 0. */

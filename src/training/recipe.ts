@@ -94,6 +94,11 @@ const distillationSchema = z.strictObject({
   temperature: positive.default(2).describe("By which both exits' logits are divided."),
 });
 
+const teacherSchema = z.strictObject({
+  weight: share.default(0.7).describe("Of learning from the teacher, 0..1; the rest is learned from the labels."),
+  temperature: positive.default(2).describe("By which its logits and the exits' are divided."),
+});
+
 const earlyEndSchema = z.strictObject({
   after: share.describe("Share of the training, 0..1."),
   looks: z.int().min(1).describe("Looks at validation in a row."),
@@ -134,6 +139,11 @@ const wholeRecipe = z.strictObject({
     .optional()
     .describe(
       "Every exit but the last also learns from the last one: (1 - weight) cross entropy + weight KL to it at this temperature.",
+    ),
+  teacher: teacherSchema
+    .optional()
+    .describe(
+      "Of the network that --teacher names: every exit learns from its answers on the same view of each picture.",
     ),
   labelSmoothing: share.default(0).describe("Share of each label that is spread over all classes, 0..1."),
   gradientNorm: positive

@@ -57,6 +57,19 @@ async function logitRows(): Promise<number[][][]> {
 
 const average = (values: readonly number[]): number => values.reduce((a, b) => a + b) / values.length;
 
+test("the sum of squares of each gradient comes out, in the order of the parameters", async () => {
+  const program = await compile({ optimizer: { name: "sgd", momentum: 0, weightDecay: 0 }, learningRate: 1 });
+  const names = trainableOf(blueprint, 4)
+    .graph(input("images", [1, ...blueprint.input]))
+    .parameters.map(({ source }) => source.name);
+  const before = await Promise.all(names.map(async (name) => (await program.read(name)).slice()));
+  const { gradientSquares, gradientNorm } = await run(program, [0.5, 0.5], 1);
+  const after = await Promise.all(names.map((name) => program.read(name)));
+  const moved = after.map((values, i) => values.reduce((sum, value, at) => sum + (value - before[i]![at]!) ** 2, 0));
+  for (const [i, square] of moved.entries()) expect(gradientSquares![i]).toBeCloseTo(square, 4);
+  expect(Math.sqrt(gradientSquares!.reduce((a, b) => a + b))).toBeCloseTo(gradientNorm![0]!, 4);
+});
+
 describe("the loss", () => {
   /** float32 sums of 8 images: 1e-6 each. */
   const DIGITS = 5;

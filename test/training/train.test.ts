@@ -12,7 +12,8 @@ import type { Weights } from "../../src/network/weights.ts";
 import type { Checkpoint } from "../../src/training/checkpoint.ts";
 import type { RecipeInput } from "../../src/training/recipe.ts";
 import { averageDecayAt } from "../../src/training/schedule.ts";
-import type { TrainingProgress, TrainOptions } from "../../src/training/train.ts";
+import type { TrainOptions } from "../../src/training/train.ts";
+import type { TrainingProgress } from "../../src/training/training-loop.ts";
 import { whiteningFilters } from "../../src/training/whitening.ts";
 import { weightsOf } from "../network/small.ts";
 import { CLASSES, dataset, recorder, runtime, smallBlueprint, smallRecipe, train } from "./small.ts";
@@ -387,7 +388,9 @@ describe("the user's mistakes", () => {
       ...options,
     });
     // the rate of step 1 is 0, so step 2 spoils the weights, and step 3 is the first to see them
-    expect(message).toMatch(/^train: a finite loss expected, found (NaN|Infinity) at step 3; lower the learning rate/);
+    expect(message).toMatch(
+      /^train: a finite loss expected, found (NaN|Infinity) at step 3, after the gradient of stages\.\S+ was largest \(norm \S+\); lower the learning rate/,
+    );
     expect(steps).toEqual([1, 2]);
     expect(checkpoints.map(({ step }) => step)).toEqual([1, 2]);
   });
