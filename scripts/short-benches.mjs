@@ -15,6 +15,7 @@ const SHORT = {
   "bench:policy": ["--short", ...MODEL],
   "bench:policy-shift": ["--short", ...MODEL],
   "bench:feedback": ["--short", ...MODEL],
+  "bench:memory": ["--minutes", "0.2", ...MODEL],
   "bench:serve": ["--short", ...MODEL],
 };
 

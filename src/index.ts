@@ -48,6 +48,7 @@ export {
   type ClassifyOptions,
   type RawImage,
 } from "./story/classifier.ts";
+export { type ComparePoliciesOptions, comparePolicies, type PolicyComparison } from "./story/compare-policies.ts";
 export { type ExpectedAnswers, expectedAnswers } from "./story/expected-answers.ts";
 export type { HandOut, HandOutHooks, Job, JobQueue, JobState, Work, WorkHooks, WorkOptions } from "./story/jobs.ts";
 export {

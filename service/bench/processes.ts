@@ -11,7 +11,10 @@ export interface Started {
 }
 
 /** `earlyexit serve` as it is installed, on this computer alone. */
-export async function startService(model: string, options: readonly string[]): Promise<Started> {
+export async function startService(
+  model: string,
+  options: readonly string[],
+): Promise<Started & { readonly pid: number }> {
   const command = new URL("dist/cli/main.js", root).pathname;
   const args = [command, "serve", "--model", model, "--port", "0", "--quiet", ...options];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
@@ -21,7 +24,7 @@ export async function startService(model: string, options: readonly string[]): P
       Promise.reject(new Error(`the service: an address expected, found exit ${code}`)),
     ),
   ]);
-  return { url: String(text).trim(), end: () => ended(child, () => child.kill("SIGTERM")) };
+  return { url: String(text).trim(), pid: child.pid!, end: () => ended(child, () => child.kill("SIGTERM")) };
 }
 
 export async function startPeer(args: readonly string[]): Promise<Started> {

@@ -1,5 +1,13 @@
 /** A model at work: its folder, workers and queue; replaced by a newer version without a lost request. */
-import { createNodeRuntime, expectedAnswers, loadModel, type Model, pictureOf, UserError } from "earlyexit";
+import {
+  createNodeRuntime,
+  expectedAnswers,
+  type LearnedPolicy,
+  loadModel,
+  type Model,
+  pictureOf,
+  UserError,
+} from "earlyexit";
 import { createDriftMeter, type Drift } from "./drift.ts";
 import { createLiveMeter, type LiveMeter } from "./live.ts";
 import type { Picture } from "./messages.ts";
@@ -41,6 +49,8 @@ export interface Deployment {
   readonly live: LiveMeter;
   /** Against what the version does on validation; null while there are too few answers. */
   readonly drift: Drift | null;
+  /** The policy of a version that is in the store. */
+  policyOf(id: string): Promise<LearnedPolicy>;
   /** Counts an answer, and keeps it where answers are kept. */
   record(row: AnswerRow, picture: Picture): void;
   /** Takes another version if there is one; the old workers answer what they have. @returns whether there was one */
@@ -95,6 +105,9 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
     },
     get drift() {
       return now.drift.read();
+    },
+    async policyOf(id) {
+      return id === now.id ? now.model.policy! : (await loadModel(await source.folderOf(id))).policy!;
     },
     record(row, picture) {
       now.live.answered(row.exit, row.price, row.latencyMs);

@@ -1,6 +1,6 @@
 /**
  * A process that learns on: the labels since the last time, what every exit said to their pictures, and the policy that answers now.
- * Half of the labels is learned from, a quarter selects, a quarter judges (`continueLearning`); a label that an earlier version has
+ * Half of the labels judges, the others are learned from or select (`continueLearning`); a label that an earlier version has
  * seen is in none of them. What comes out is kept in the store either way; whether it is promoted is not decided here.
  */
 import { createHash } from "node:crypto";
@@ -23,6 +23,8 @@ export interface LearnJob {
   /** Labels up to this one have been learned from. */
   readonly after: number;
   readonly seed: number;
+  /** Gradient steps; null: the default. */
+  readonly steps: number | null;
 }
 
 export type LearnMessage =
@@ -39,7 +41,8 @@ async function learn(job: LearnJob, store: Store): Promise<LearnMessage> {
   const lessons = await store.lessons(job.model, network.sha256, job.after, null);
   const feedback = tableOf(lessons, network.stages.length, network.classes.length);
   const runtime = createNodeRuntime({ threads: 1 });
-  const learned = await continueLearning({ policy: policy!, feedback, runtime, options: { seed: job.seed } });
+  const options = { seed: job.seed, ...(job.steps === null ? {} : { steps: job.steps }) };
+  const learned = await continueLearning({ policy: policy!, feedback, runtime, options });
   const { judgement } = learned;
   const { id, files } = judgement.better
     ? await asFiles({ network, policy: learned.policy })

@@ -15,6 +15,8 @@ export interface LearnerOptions {
   readonly deployment: Deployment;
   /** Labels since the last time that start it; null: only when told. */
   readonly learnAfter: number | null;
+  /** Gradient steps; null: the default. */
+  readonly steps: number | null;
   readonly onLearned: (entry: VersionEntry) => void;
 }
 
@@ -30,7 +32,7 @@ export interface Learner {
   close(): void;
 }
 
-export function createLearner({ store, place, deployment, learnAfter, onLearned }: LearnerOptions): Learner {
+export function createLearner({ store, place, deployment, learnAfter, steps, onLearned }: LearnerOptions): Learner {
   let child: ReturnType<typeof fork> | null = null;
   let isLearning = false;
 
@@ -68,7 +70,15 @@ export function createLearner({ store, place, deployment, learnAfter, onLearned 
             `found ${lessons}; give more, or wait until it is computed`,
           409,
         );
-      const message = await inProcess({ store: place, model: name, folder, parent: version, after, seed: after });
+      const message = await inProcess({
+        store: place,
+        model: name,
+        folder,
+        parent: version,
+        after,
+        seed: after,
+        steps,
+      });
       if (message.kind === "mistake") throw new RequestMistake(message.message, 409);
       if (message.judgement.better) {
         await store.promote(name, message.version, Date.now());

@@ -1,19 +1,22 @@
 import { parseArgs } from "node:util";
 import { UserError } from "earlyexit";
 import { z } from "zod";
+import { comparisonSchema } from "./schemas.ts";
 
-const HELP = `Usage: earlyexit models <list|learn|promote ID|rollback> [options]
+const HELP = `Usage: earlyexit models <list|learn|compare ID|promote ID|rollback> [options]
 
 Versions of the policy of a model that a service with --store answers by.
 
   list                 all versions, the newest first, and how each was judged against the one before
   learn                learns on from the labels that have come; a better version answers from then on
+  compare ID           what this version and the live one would have said to the answers kept last
   promote ID           this version answers from now on
   rollback             the one that the live version learned on from answers again
 
   --url ADDRESS        the service (default http://127.0.0.1:8080)
   --model NAME         default: its first one
   --key KEY            if it asks for keys; or EARLYEXIT_KEY in the environment
+  --with ID            another version to compare with
   --json               one JSON object on stdout
   --help               this text
 `;
@@ -22,6 +25,7 @@ const OPTIONS = {
   url: { type: "string", default: "http://127.0.0.1:8080" },
   model: { type: "string" },
   key: { type: "string" },
+  with: { type: "string" },
   json: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
@@ -64,11 +68,19 @@ export async function modelsCommand(args: readonly string[]): Promise<void> {
   const path = `/v1/models/${values.model ?? models[0]!.name}`;
   const list = async (): Promise<Version[]> =>
     z.object({ versions: z.array(versionSchema) }).parse(await ask("GET", `${path}/versions`)).versions;
+  if (verb === "compare") {
+    const beside = values.with === undefined ? "" : `?with=${encodeURIComponent(values.with)}`;
+    const found = comparisonSchema.parse(await ask("GET", `${path}/versions/${wanted(verb, id)}/compare${beside}`));
+    process.stdout.write(values.json ? `${JSON.stringify(found, null, 2)}\n` : `${comparisonText(found)}\n`);
+    return;
+  }
   if (verb === "learn") await ask("POST", `${path}/learn`);
   else if (verb === "promote" || verb === "rollback")
-    await ask("POST", `${path}/versions/${verb === "rollback" ? parentOf(await list()) : wanted(id)}/promote`);
+    await ask("POST", `${path}/versions/${verb === "rollback" ? parentOf(await list()) : wanted(verb, id)}/promote`);
   else if (verb !== "list")
-    throw new UserError(`models: list, learn, promote or rollback expected, found ${verb}; earlyexit models --help`);
+    throw new UserError(
+      `models: list, learn, compare, promote or rollback expected, found ${verb}; earlyexit models --help`,
+    );
   const versions = await list();
   process.stdout.write(values.json ? `${JSON.stringify({ versions }, null, 2)}\n` : `${text(versions)}\n`);
 }
@@ -81,9 +93,9 @@ function parse(args: readonly string[]) {
   }
 }
 
-function wanted(id: string | undefined): string {
+function wanted(verb: string, id: string | undefined): string {
   if (id) return id;
-  throw new UserError("models: the id of a version behind promote expected, found none; earlyexit models list");
+  throw new UserError(`models: the id of a version behind ${verb} expected, found none; earlyexit models list`);
 }
 
 function parentOf(versions: readonly Version[]): string {
@@ -118,4 +130,25 @@ function text(versions: readonly Version[]): string {
       return `${head}  return ${before.toFixed(4)} -> ${after.toFixed(4)} (${low} to ${high}) on ${images.judge} labels: ${verdict}`;
     })
     .join("\n");
+}
+
+function comparisonText({
+  versions,
+  lambda,
+  images,
+  policies,
+  same,
+  labelled,
+}: z.output<typeof comparisonSchema>): string {
+  const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
+  const rows = versions.map((id, i) => {
+    const { exits, cost } = policies[i]!;
+    const right = labelled ? `, ${percent(labelled.accuracy[i]!)} right, return ${labelled.return[i]!.toFixed(4)}` : "";
+    return `${id}  exits ${exits.map(percent).join(" ")}, cost ${percent(cost)}${right}`;
+  });
+  const [low, high] = labelled?.interval.map((one) => one.toFixed(4)) ?? [];
+  const verdict = labelled
+    ? `difference of the returns ${low} to ${high} (95%) on ${labelled.images} labels that came after both`
+    : "no label came after both: which is better cannot be told";
+  return [...rows, `${images} answers at lambda ${lambda}: ${percent(same)} called the same; ${verdict}`].join("\n");
 }

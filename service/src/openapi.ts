@@ -5,6 +5,8 @@ import {
   answerSchema,
   answersSchema,
   classifyQuery,
+  compareQuery,
+  comparisonSchema,
   errorSchema,
   feedbackSchema,
   inferSchema,
@@ -105,6 +107,17 @@ export function openApi() {
           summary: "Reads the model folder again if it has changed, without a lost request",
           parameters: NAME,
           responses: gives("Whether it had.", z.object({ reloaded: z.boolean(), version: z.string() })),
+        },
+      },
+      "/v1/models/{name}/versions/{id}/compare": {
+        get: {
+          summary: "What this version and another one would have said to the answers kept last; needs --store",
+          parameters: [
+            ...NAME,
+            { name: "id", in: "path", required: true, schema: { type: "string" } },
+            ...parameters(compareQuery),
+          ],
+          responses: gives("Both, side by side.", comparisonSchema),
         },
       },
       "/v2/models/{name}/infer": {

@@ -10,6 +10,33 @@ export const classifyQuery = z.strictObject({
   model: z.string().optional().describe("Name of the model; default: the first one."),
 });
 
+export const compareQuery = z.strictObject({
+  with: z.string().optional().describe("Id of the version that it is compared with; default: the live one."),
+  lambda: query("Price at which both answer; default: the recommended one."),
+});
+
+export const comparisonSchema = z.object({
+  versions: z
+    .array(z.string())
+    .length(2)
+    .describe("First the one that is compared with, then the one asked for; so all below."),
+  lambda: z.number(),
+  images: z.int().describe("Answers kept last."),
+  policies: z
+    .array(z.object({ exits: z.array(z.number()), cost: z.number() }))
+    .describe("Exit shares, mean cost / full."),
+  same: z.number().describe("Share of the answers that both call the same."),
+  labelled: z
+    .object({
+      images: z.int(),
+      accuracy: z.tuple([z.number(), z.number()]),
+      return: z.tuple([z.number(), z.number()]),
+      interval: z.tuple([z.number(), z.number()]).describe("95% of the difference of the returns."),
+    })
+    .nullable()
+    .describe("On labels that came after both; null while there are none."),
+});
+
 export const picturesJson = z.strictObject({
   pictures: z.array(z.base64()).min(1).max(256).describe("The pictures' files, in base64."),
 });

@@ -38,6 +38,8 @@ export interface ServeOptions {
   readonly keepPictures?: number;
   /** Labels since the last time that start the learning; default: none do, it learns when told. Needs a store. */
   readonly learnAfter?: number;
+  /** Gradient steps of a learning; default: as many as were measured to be enough, some ten seconds of a core. */
+  readonly learnSteps?: number;
   /** Default: none. */
   readonly logger?: AppOptions["logger"];
   /** How often the model folders are looked at for a newer version, in milliseconds; default 2000, 0: never. */
@@ -94,7 +96,8 @@ export async function serve(options: ServeOptions): Promise<RunningService> {
       if (store) {
         const onLearned = (entry: VersionEntry): void => app?.log.info(entry, "learned");
         const learnAfter = options.learnAfter ?? null;
-        learners.set(name, createLearner({ store, place: options.store!, deployment, learnAfter, onLearned }));
+        const steps = options.learnSteps ?? null;
+        learners.set(name, createLearner({ store, place: options.store!, deployment, learnAfter, steps, onLearned }));
       }
     }
     const running = await createApp(

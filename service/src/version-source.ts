@@ -16,6 +16,8 @@ export interface Version {
 
 export interface VersionSource {
   current(): Promise<Version>;
+  /** A version that is in the store, as a model folder. */
+  folderOf(id: string): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -23,13 +25,25 @@ export interface VersionSource {
 export const POLICY_FILES = ["model.json", "policy.safetensors", "validation.safetensors"];
 
 export function folderSource(folder: string): VersionSource {
-  return { current: async () => ({ id: await versionOf(folder), folder }), close: async () => undefined };
+  return {
+    current: async () => ({ id: await versionOf(folder), folder }),
+    folderOf: async () => folder, // there are no others without a store
+    close: async () => undefined,
+  };
 }
 
 export async function storeSource(store: Store, name: string, folder: string): Promise<VersionSource> {
   const work = await mkdtemp(join(tmpdir(), "earlyexit-versions-"));
   const written = new Set<string>();
   let known: { readonly id: string; readonly network: string } | null = null;
+
+  async function folderOf(id: string): Promise<string> {
+    const path = join(work, id);
+    if (!written.has(id)) await copyModel(folder, path, (await store.version(name, id))!.files);
+    written.add(id);
+    return path;
+  }
+
   return {
     async current() {
       const id = await versionOf(folder);
@@ -38,11 +52,9 @@ export async function storeSource(store: Store, name: string, folder: string): P
       const entries = await store.versions(name, network);
       const live = entries.reduce((best, one) => ((one.promotedAt ?? 0) > (best.promotedAt ?? 0) ? one : best));
       if (live.id === id) return { id, folder };
-      const path = join(work, live.id);
-      if (!written.has(live.id)) await copyModel(folder, path, (await store.version(name, live.id))!.files);
-      written.add(live.id);
-      return { id: live.id, folder: path };
+      return { id: live.id, folder: await folderOf(live.id) };
     },
+    folderOf,
     close: () => rm(work, { recursive: true, force: true }),
   };
 }

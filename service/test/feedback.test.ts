@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { type RunningService, serve } from "@earlyexit/server";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { answerSchema, answersSchema } from "../src/schemas.ts";
+import { answerSchema, answersSchema, comparisonSchema } from "../src/schemas.ts";
 import { openStore } from "../src/store/open-store.ts";
 import { MODEL, picture } from "./pictures.ts";
 import { hasPostgres, type Postgres, startPostgres } from "./postgres.ts";
@@ -78,7 +78,7 @@ const versionsSchema = z.object({
 });
 
 test("it learns when told, promotes only what is better, and goes back when told", async () => {
-  service = await start(join(folder, "learns"));
+  service = await start(join(folder, "learns"), { learnSteps: 3000 });
   const { url } = service;
   const early = await post(url, "/v1/models/shapes/learn", {});
   expect([early.status, await early.text()]).toEqual([
@@ -88,7 +88,7 @@ test("it learns when told, promotes only what is better, and goes back when told
   // whatever the network says, the label is another: leaving at once is all that there is to learn
   const { classes } = service.deployments.get("shapes")!.model.network;
   const files = await Promise.all([0, 1, 2, 3, 4, 5, 6, 7].map((kind) => picture(kind)));
-  for (let round = 0; round < 40; round++) {
+  const label = async (): Promise<void> => {
     const pictures = files.map((file) => file.toString("base64"));
     const { answers } = answersSchema.parse(await (await post(url, "/v1/classify", { pictures })).json());
     const labels = answers.map((one, kind) => ({
@@ -96,13 +96,16 @@ test("it learns when told, promotes only what is better, and goes back when told
       label: classes[(kind + 1) % classes.length],
     }));
     expect((await post(url, "/v1/feedback", { labels })).status).toBe(200);
-  }
-  const first = service.deployments.get("shapes")!.version;
-  const learn = async (): Promise<string> => {
-    const answer = await post(url, "/v1/models/shapes/learn", {});
-    return answer.ok ? "learned" : answer.text(); // until what every exit says is there, too
   };
-  await expect.poll(learn, { timeout: 240_000, interval: 250 }).toBe("learned");
+  for (let round = 0; round < 40; round++) await label();
+  const first = service.deployments.get("shapes")!.version;
+  const compare = async (id: string) => {
+    const answer = await fetch(`${url}/v1/models/shapes/versions/${id}/compare?with=${first}`);
+    return answer.ok ? comparisonSchema.parse(await answer.json()) : null;
+  };
+  // until what every exit says is there, too
+  await expect.poll(async () => (await compare(first))?.images, { timeout: 120_000 }).toBe(40 * files.length);
+  expect((await post(url, "/v1/models/shapes/learn", {})).status).toBe(200);
   const { versions } = versionsSchema.parse(await (await fetch(`${url}/v1/models/shapes/versions`)).json());
   expect(versions).toHaveLength(2);
   const [learned, base] = [versions[0]!, versions[1]!];
@@ -111,10 +114,20 @@ test("it learns when told, promotes only what is better, and goes back when told
   expect(base).toMatchObject({ id: first, live: false, judgement: null });
   const answer = answerSchema.parse(await (await post(url, "/v1/classify", files[0]!)).json());
   expect(answer).toMatchObject({ version: learned.id, exit: 1 });
+  expect(await compare(learned.id)).toMatchObject({ versions: [first, learned.id], labelled: null }); // all labels are known to it
+  await label();
+  await expect.poll(async () => (await compare(learned.id))?.labelled?.images, { timeout: 60_000 }).toBe(files.length);
+  const { policies, labelled, lambda } = (await compare(learned.id))!;
+  expect(policies[1]!.exits[0]).toBe(1);
+  expect(policies[1]!.cost).toBeLessThan(policies[0]!.cost);
+  expect(labelled!.return[1]).toBeCloseTo(labelled!.accuracy[1] - lambda * policies[1]!.cost, 9);
   const models = (...args: string[]) =>
     promisify(execFile)(process.execPath, [COMMAND, "models", ...args, "--url", url]);
   const lines = (await models("list")).stdout.split("\n");
   expect(lines[0]).toMatch(new RegExp(`^\\* ${learned.id} .* return -?0\\.\\d+ -> -?0\\.\\d+ .* labels: better$`));
+  const told = (await models("compare", first)).stdout.split("\n");
+  expect(told[0]).toMatch(new RegExp(`^${learned.id}  exits 100.0% 0.0% .*, \\d+\\.\\d% right, return -?0\\.\\d+$`));
+  expect(told[2]).toMatch(/^\d+ answers at lambda .* on 8 labels that came after both$/);
   expect(lines[1]).toMatch(new RegExp(`^ {2}${first} .* as its folder held it$`));
   expect((await models("rollback")).stdout).toContain(`* ${first}`);
   expect(answerSchema.parse(await (await post(url, "/v1/classify", files[0]!)).json()).version).toBe(first);

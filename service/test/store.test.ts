@@ -55,6 +55,11 @@ describe.each(STORES)("$kind", ({ place, isHere }) => {
     expect(await store.lessons("m", "n", all[0]!.seq, 1)).toMatchObject([{ id: "a" }]);
     expect(await store.countLessons("m", "n", all[0]!.seq)).toBe(2);
     expect(await store.countLessons("m", "another network", 0)).toBe(0);
+    const kept = await store.keptAnswers("m", "n", 10);
+    expect(kept.map(({ label }) => label?.classIndex).sort()).toEqual([0, 1, 2]); // d has no logits
+    expect(kept[0]!.logits).toEqual(LOGITS);
+    expect(await store.keptAnswers("m", "n", 2)).toHaveLength(2);
+    expect(await store.keptAnswers("m", "another network", 10)).toEqual([]);
     expect(await store.counts()).toEqual({ answers: 4, labels: 5, pictures: 0 });
     await store.close();
   });

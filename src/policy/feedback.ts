@@ -15,8 +15,12 @@ import { hasExitUnits } from "./exit-units.ts";
 import { checkLearnable, finiteAgent } from "./learnable.ts";
 import { besideOptimal } from "./optimal-return.ts";
 
-/** Half is learned from, a quarter selects, a quarter judges. */
-const LEARN_SHARE = 0.5;
+/**
+ * Half judges: what feedback is short of is not what the agent learns from but what tells its gain from chance. Of the other half four
+ * fifths are learned from, the rest selects.
+ */
+const JUDGE_SHARE = 0.5;
+const SELECT_SHARE = 0.2;
 /**
  * What differs from `DQN_DEFAULTS`. The images are few and the start is good: small steps, more of them, and both actions' outcomes,
  * which frozen logits tell, learned from at every state. Measured in docs/history/exit-policy.md, "It learns on".
@@ -57,14 +61,14 @@ export interface FeedbackResult {
 
 /** Stratified, depends on labels and seed alone. @param labels [N] */
 export function splitFeedback(labels: Uint16Array, seed: number): FeedbackSplit {
-  const { kept, taken: learn } = stratifiedSplit(labels, LEARN_SHARE, seed);
-  const { kept: atJudge, taken: atSelect } = stratifiedSplit(
+  const { kept, taken: judge } = stratifiedSplit(labels, JUDGE_SHARE, seed);
+  const { kept: atLearn, taken: atSelect } = stratifiedSplit(
     Uint16Array.from(kept, (i) => labels[i]!),
-    0.5,
+    SELECT_SHARE,
     seed,
   );
   const of = (positions: Uint32Array): Uint32Array => positions.map((at) => kept[at]!);
-  return { learn, select: of(atSelect), judge: of(atJudge) };
+  return { learn: of(atLearn), select: of(atSelect), judge };
 }
 
 /**

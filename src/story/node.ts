@@ -188,7 +188,7 @@ export interface ContinueLearningOptions extends LearnHooks {
 
 /**
  * Learns on from new images. The old policy stays unless the new one is better on images that it neither learned from nor was
- * selected on. A new policy's dial is calibrated on the selecting part; its validation table holds both parts that it knows.
+ * selected on. A new policy's dial is calibrated on these; its validation table holds both parts that it knows.
  *
  * @throws {UserError} if there are too few images, or they are of another network
  */
@@ -200,7 +200,7 @@ export async function continueLearning(
   const hooks = { ...(onProgress ? { onProgress } : {}), ...(signal ? { signal } : {}) };
   const { agent, judgement, split } = await learnOn(runtime, policy.agent, feedback, costs, { ...options, ...hooks });
   if (!judgement.better) return { policy, judgement };
-  const dial = await calibrated(runtime, agent, tableSubset(feedback, split.select), costs);
+  const dial = await calibrated(runtime, agent, tableSubset(feedback, split.judge), costs);
   const known = Uint32Array.from([...split.learn, ...split.select]).sort();
   const { thresholds: _, choice: __, decider: ___, ...kept } = policy; // they were tuned on other images
   return { policy: { ...kept, agent, ...dial, validation: tableSubset(feedback, known) }, judgement };

@@ -39,6 +39,14 @@ export interface Lesson {
   readonly logits: Float32Array;
 }
 
+/** An answer that is kept with what every exit said, labelled or not. */
+export interface KeptAnswer {
+  /** [E, K] */
+  readonly logits: Float32Array;
+  /** null: no label has come. */
+  readonly label: { readonly seq: number; readonly classIndex: number } | null;
+}
+
 export interface StoredVersion {
   /** The first 12 hexadecimal digits of the SHA-256 of its model.json. */
   readonly id: string;
@@ -70,6 +78,8 @@ export interface Store {
   countLessons(model: string, network: string, after: number): Promise<number>;
   /** In the order of their labels. @param most null: all */
   lessons(model: string, network: string, after: number, most: number | null): Promise<Lesson[]>;
+  /** The newest first, labelled or not. */
+  keptAnswers(model: string, network: string, most: number): Promise<KeptAnswer[]>;
   /** Nothing happens if it is there. */
   addVersion(version: StoredVersion): Promise<void>;
   /** From now on this one answers. @throws {Error} if there is none */

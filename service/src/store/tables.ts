@@ -62,6 +62,19 @@ export function tableStore(db: Database, tables: Tables, close: () => Promise<vo
       const rows = await (most === null ? query : query.limit(most));
       return rows.map((row) => ({ ...row, logits: floatsOf(row.logits!) }));
     },
+    async keptAnswers(model, network, most) {
+      const rows = await db
+        .select({ seq: labels.seq, classIndex: labels.classIndex, logits: answers.logits })
+        .from(answers)
+        .leftJoin(labels, eq(labels.id, answers.id))
+        .where(and(eq(answers.model, model), eq(answers.network, network), isNotNull(answers.logits)))
+        .orderBy(desc(answers.at))
+        .limit(most);
+      return rows.map(({ logits, seq, classIndex }) => ({
+        logits: floatsOf(logits!),
+        label: seq === null || classIndex === null ? null : { seq, classIndex },
+      }));
+    },
     ...versionStore(db, tables),
     async addPictures(rows) {
       for (const { bytes, ...row } of rows)
