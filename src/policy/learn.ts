@@ -58,7 +58,10 @@ export interface LearnOptions extends LearnHooks {
 
 /** What `prepareYardsticks` needs. */
 const LEAST_IMAGES = 50;
-/** Below, what is learned from is the chance that an answer is right, and a dial is known too roughly not to say so. */
+/**
+ * Below, what is learned from is the chance that an answer is right, a recommended lambda has to be sure of what it gives up, and a dial is
+ * known too roughly not to say so.
+ */
 const FEW_IMAGES = 2000;
 
 /**
@@ -174,12 +177,16 @@ async function dialOfDecider(learned: Learned, decider: Decider): Promise<Dial> 
   const inUse = await sweepLambda(runtime, deployed, answers, costs);
   const fixedInUse = accuracies(correctAnswers(answers), table.exits);
   const keepsInUse = keepsPromise(inUse, costs, fixedInUse);
-  const lost = exits.map((chosen) => expectedLoss(chosen, outOfFold.expected));
+  // Of many images the answers themselves tell what is given up. The expected loss trusts one exit's opinion of the others, and is too careful.
+  const lost = table.count < FEW_IMAGES ? exits.map((chosen) => expectedLoss(chosen, outOfFold.expected)) : null;
+  const isSure = (l: number): boolean => lost === null || isSurelySmall(lost[l]!);
   const isCareful = (l: number): boolean =>
-    keepsAccuracy(calibration[l]!, fixed) && keepsAccuracy(inUse[l]!, fixedInUse) && isLikelySmall(lost[l]!);
+    keepsAccuracy(calibration[l]!, fixed) &&
+    keepsAccuracy(inUse[l]!, fixedInUse) &&
+    (lost === null || isLikelySmall(lost[l]!));
   return {
     calibration,
-    found: lambdas.findLast((_, l) => keeps[l] && keepsInUse[l] && isSurelySmall(lost[l]!)) ?? null,
+    found: lambdas.findLast((_, l) => keeps[l] && keepsInUse[l] && isSure(l)) ?? null,
     careful: lambdas.find((_, l) => isCareful(l)) ?? null,
     bestFixed: fixedInUse.indexOf(Math.max(...fixedInUse)),
   };
