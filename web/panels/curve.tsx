@@ -1,4 +1,4 @@
-import { dot, initializer, lineY, type Markish, ruleX, text } from "@observablehq/plot";
+import { dot, lineY, type Markish, type RenderFunction, ruleX, text } from "@observablehq/plot";
 import type { Curve, CurvePoint } from "./data.ts";
 import { PlotFigure } from "./figure.tsx";
 import type { LegendItem } from "./legend.tsx";
@@ -21,10 +21,9 @@ interface AccuracyCostCurveProps {
 export function AccuracyCostCurve(props: AccuracyCostCurveProps) {
   const { curves, costUnit = "MACs", marker, title = "Accuracy and cost", wide = false } = props;
   const agent = curves.find(({ name }) => name === "dqn")?.points ?? [];
-  const scale = costScale(costUnit, [
-    ...curves.flatMap(({ points }) => points.map(({ costMacs }) => costMacs)),
-    props.fullCost ?? 0,
-  ]);
+  const costs = curves.flatMap(({ points }) => points.map(({ costMacs }) => costMacs));
+  const scale = costScale(costUnit, [...costs, props.fullCost ?? 0]);
+  const isWide = Math.max(...costs, props.fullCost ?? 0) > LOGARITHMIC_FROM * Math.min(...costs);
   const marked = marker === undefined ? null : pointAt(agent, marker);
   const label = marked
     ? `At lambda ${number(marked.lambda)} the agent reaches ${percent(marked.accuracy)} at ${cost(marked.costMacs, costUnit)} per image.`
@@ -53,12 +52,12 @@ export function AccuracyCostCurve(props: AccuracyCostCurveProps) {
       }}
       options={(width) => ({
         height: Math.max(280, Math.min(480, width * 0.6)),
-        ...(width >= ROOM_FOR_NAMES ? { marginRight: 150 } : {}),
+        ...(width >= ROOM_FOR_NAMES ? { marginRight: NAMES_WIDTH } : {}),
         x: {
           label: `mean cost per image (${scale.heading})`,
           labelAnchor: "right",
           grid: true,
-          zero: true,
+          ...(isWide ? { type: "log" as const } : { zero: true }),
           tickFormat: (value: number) => scale.short(value),
           ticks: Math.max(3, Math.floor(width / 90)),
         },
@@ -73,6 +72,9 @@ export function AccuracyCostCurve(props: AccuracyCostCurveProps) {
     />
   );
 }
+
+/** With costs so many times apart the cheap exits would lie on top of each other; equal ratios are then equally far apart. */
+const LOGARITHMIC_FROM = 25;
 
 interface CurveStyle {
   readonly colour: string;
@@ -115,27 +117,60 @@ function curveMarks({ name, points }: Curve): Markish[] {
 
 /** Narrower plots leave the names to the legend. */
 const ROOM_FOR_NAMES = 560;
-/** Pixels from one name to the next. */
-const NAME_HEIGHT = 14;
+/** Pixels from one name to the next, and at the right of the plot for them. */
+const NAME_HEIGHT = 15;
+const NAMES_WIDTH = 225;
+/** A line that ends farther from the right edge has its name at its end. */
+const LONGEST_LEADER = 420;
 
-/** The name of each line at its dear end; where ends lie close, names are moved apart. */
+/** The name of each line: beside the plot, with a leader to its dear end, or at that end; where names lie close, they are moved apart. */
 function nameMarks(curves: readonly Curve[]): Markish[] {
   const lines = curves.filter(({ name, points }) => points.length > 1 && !isFixedExit(name));
-  const ends = lines.map(({ name, points }) => {
-    const dearest = points.reduce((one, other) => (other.costMacs > one.costMacs ? other : one));
-    return { ...dearest, name: policyName(name), colour: (STYLES[name] ?? OTHER).colour };
-  });
-  const options = { x: "costMacs", y: "accuracy", text: "name", fill: { value: "colour", scale: null }, dx: 9 };
-  const style = { textAnchor: "start", stroke: "var(--ee-card)", strokeWidth: 4, fontWeight: 600 } as const;
-  return [
-    text(
-      ends,
-      initializer({ ...options, ...style }, (data, facets, { y }, scales) => {
-        const places = Float64Array.from(y!.value as Iterable<number>, (value) => Number(scales.y!(value)));
-        return { data, facets, channels: { y: { value: movedApart(places) } } };
-      }),
-    ),
-  ];
+  const draw: RenderFunction = (_, { x, y }, __, { width, marginRight }, { document }) => {
+    const edge = width - marginRight;
+    const ends = lines.map(({ name, points }) => {
+      const dearest = points.reduce((one, other) => (other.costMacs > one.costMacs ? other : one));
+      const at = { x: Number(x!(dearest.costMacs)), y: Number(y!(100 * dearest.accuracy)) };
+      return { at, name: policyName(name), colour: (STYLES[name] ?? OTHER).colour };
+    });
+    const group = document.createElementNS(SVG, "g");
+    for (const isBeside of [true, false]) {
+      const some = ends.filter(({ at }) => edge - at.x <= LONGEST_LEADER === isBeside);
+      const heights = movedApart(Float64Array.from(some, ({ at }) => at.y));
+      for (const [i, { at, name, colour }] of some.entries()) {
+        const from = isBeside ? edge + 30 : at.x + 9;
+        if (isBeside) {
+          const leader = element(document, "line", { x1: at.x, y1: at.y, x2: edge + 26, y2: heights[i]! });
+          leader.setAttribute("stroke", colour);
+          leader.setAttribute("stroke-opacity", "0.5");
+          group.append(leader);
+        }
+        const text = element(document, "text", {
+          x: from,
+          y: heights[i]!,
+          dy: "0.32em",
+          "text-anchor": "start",
+          "font-weight": 600,
+        });
+        for (const [key, value] of Object.entries(HALO)) text.setAttribute(key, value);
+        text.setAttribute("fill", colour);
+        text.textContent = name;
+        group.append(text);
+      }
+    }
+    return group;
+  };
+  return [draw];
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+/** So that a name is read over lines. */
+const HALO = { stroke: "var(--ee-card)", "stroke-width": "4", "paint-order": "stroke" };
+
+function element(document: Document, name: string, attributes: Readonly<Record<string, string | number>>): SVGElement {
+  const made = document.createElementNS(SVG, name) as SVGElement;
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
+  return made;
 }
 
 /** The same places, none closer to another than the height of a name; the order stays. */

@@ -51,9 +51,9 @@ const BLUEPRINT = "tiny";
 /** More and smaller steps than in Node, where there are more images and epochs. */
 const FEW_IMAGES = { batchSize: 32, averageDecay: 0.98 };
 /** At the validation pictures, while the network learns. */
-const LOOKS = 8;
+const LOOKS = 5;
 /** Drawn beside those to learn from: they cost nothing, and an agent needs some hundreds. */
-const VALIDATION = 1000;
+const VALIDATION = 500;
 const TEST = 1000;
 /** Drawings that are shown meanwhile. */
 const SHOWN = 20;
