@@ -55,8 +55,8 @@ export function TaughtModel({ taught, base, onTry, tell, onRemove }: TaughtModel
       <p>In Node, with the folder unpacked; in a page, import from "earlyexit/web" and give the folder's address:</p>
       <pre>{CODE}</pre>
       <p class="note">
-        model.onnx runs wherever ONNX Runtime does: image [1, {base.shape.join(", ")}], values 0 to 255, and lambda ( a
-        number) in; class, probabilities, exit and cost out.
+        model.onnx runs wherever ONNX Runtime does. In: image [1, {base.shape.join(", ")}] with values from 0 to 255,
+        and the number lambda. Out: class, probabilities, exit, cost.
       </p>
     </div>
   );

@@ -48,7 +48,7 @@ export function TeachPage({ onTry }: TeachPageProps) {
     <section aria-labelledby="teach-title">
       <h2 id="teach-title">Teach it your own classes</h2>
       <p class="lead">
-        Give each class twenty pictures or more: files, a folder, or the camera. The page learns in under a minute, on
+        Give each class twenty pictures or more: files, a folder, or the camera. The page learns in about a minute, on
         this device; no picture is sent anywhere.
       </p>
       <MessageList {...messages} />
