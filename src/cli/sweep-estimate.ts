@@ -2,6 +2,7 @@
 import { UserError } from "../errors.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
 import { trainNetwork } from "../story/node.ts";
+import { loadTeacher } from "../story/teachers.ts";
 import { prepareTraining } from "./prepare.ts";
 import type { Progress } from "./progress.ts";
 import type { PlannedRun } from "./sweep-plan.ts";
@@ -29,6 +30,8 @@ export async function trainingSeconds(
   } = input.config;
   const asked = { ...others, data: data ?? dataset ?? "shapes", size, labels, skipBroken, balance, seed };
   const prepared = await prepareTraining(asked, { cores: threads, isLearning: true, progress, signal });
+  const runtime = createNodeRuntime(threads ? { threads } : {});
+  const { teacher } = prepared.config;
   const stopped = new AbortController();
   const started = performance.now();
   let first: { at: number; step: number } | null = null;
@@ -40,7 +43,8 @@ export async function trainingSeconds(
       recipe: prepared.config.recipe,
       seed,
       ...(prepared.from ? { from: prepared.from } : {}),
-      runtime: createNodeRuntime(threads ? { threads } : {}),
+      ...(teacher ? { teacher: await loadTeacher(teacher, runtime) } : {}),
+      runtime,
       signal: AbortSignal.any([signal, stopped.signal]),
       onProgress({ step, steps }) {
         const now = performance.now();
