@@ -228,6 +228,12 @@ describe("what is refused, in one line", () => {
       ["--normalise", "imagnet"],
       /--normalise: imagenet, cifar, unit or MEAN\/STD .* expected, found imagnet/,
     ],
+    [
+      "a recipe without anything to tune",
+      onnxFile(smallParts({ side: 32 })),
+      ["--epochs", "3"],
+      /--epochs, --recipe and --resume with --tune last or all expected, found --tune heads/,
+    ],
     ["both of --exits and --at", onnxFile(smallParts({ side: 32 })), ["--exits", "3", "--at", "a"], /found both/],
   ])("%s", async (_, bytes, options, message) => {
     writeFileSync(at("file.onnx"), bytes);
@@ -261,4 +267,28 @@ test("a network that knows nothing of them: a new last head, and the message say
   expect(original.accuracy).toBeNull();
   expect(attached.lastExit).toBe("new head");
   expect(adapted.accuracy).toBeGreaterThan(0.2); // chance is 0.1
+});
+
+test("--tune all: a checkpoint is left, its model folder is one like any other, and nobody says how it was as it came", {
+  timeout: 300_000,
+}, async () => {
+  const tuning = ["--tune", "all", "--epochs", "1", "--at", "relu3", "--json"];
+  const { code, stdout, stderr } = await attach("plain.onnx", "model-tuned", ...tuning);
+  expect(stderr).toMatch(/tuned: exits are right for /);
+  expect(code).toBe(0);
+  const { original, attached } = JSON.parse(stdout);
+  expect(attached.tuned).toMatchObject({ depth: "all", epochs: 1, frozen: [] });
+  if (attached.tuned.kept === "tuned") expect(original.accuracy).toBeNull();
+  expect(readFileSync(join(at("model-tuned"), "checkpoint", "checkpoint.json"), "utf8")).toMatch(/"step":/);
+  const { network } = await loadModel(at("model-tuned"));
+  expect(network.provenance.recipe.tuned ?? attached.tuned.kept).toBeTruthy();
+  const { code: again, stdout: answer } = await earlyexit(
+    "classify",
+    at("shape.png"),
+    "--model",
+    at("model-tuned"),
+    "--json",
+  );
+  expect(again).toBe(0);
+  expect(JSON.parse(answer)).toBeTruthy();
 });
