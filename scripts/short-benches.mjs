@@ -1,4 +1,4 @@
-// Every `bench:*` script in its short form: whether it runs to the end, not how fast things are.
+// Every `bench:*` script in its short form: whether it runs to the end, not how fast things are. After a build: they do not build again.
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -23,13 +23,13 @@ const { scripts } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
 for (const name of Object.keys(scripts).filter((one) => one.startsWith("bench:"))) {
   const short = SHORT[name];
   if (!short) throw new Error(`${name}: options that make it short expected here, found none`);
-  const args = ["run", "--silent", name, "--", ...short];
-  process.stdout.write(`\n$ npm ${args.join(" ")}\n`);
+  const program = /^(?:npm run --silent build && )?tsx (\S+)$/.exec(scripts[name])?.[1];
+  if (!program) throw new Error(`${name}: 'npm run --silent build && tsx FILE' expected, found '${scripts[name]}'`);
+  process.stdout.write(`\n$ npm run --silent ${name} -- ${short.join(" ")}\n`);
   const started = performance.now();
-  const { status } = spawnSync("npm", args, {
+  const { status } = spawnSync(process.execPath, ["--import", "tsx", program, ...short], {
     cwd: root,
     stdio: ["ignore", "ignore", "inherit"],
-    shell: process.platform === "win32",
   });
   process.stdout.write(`(${((performance.now() - started) / 1000).toFixed(0)} s)\n`);
   if (status !== 0) throw new Error(`${name}: exit code 0 expected, found ${status}`);
