@@ -187,7 +187,7 @@ async function firstStep(folder: string, count: number): Promise<void> {
   let [said, seconds] = ["", 0];
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     said += text;
-    if (seconds > 0 || !/step 1\/|step 1 of/.test(said)) return;
+    if (seconds > 0 || !/^train \d+% .*step \d+\//m.test(said)) return; // told at once, then every few seconds
     seconds = (performance.now() - started) / 1000;
     child.kill("SIGTERM");
   });
