@@ -26,6 +26,7 @@ const SKIPPED = [
 /** Trainings see each picture once, small. */
 const SHORT = [
   [/^npx earlyexit run --dataset shapes/, []],
+  [/^npx earlyexit attach .*--tune/, ["--epochs 1"]],
   [/^npx earlyexit run (?!.*--resume)/, ["--epochs 1", "--size 32", "--blueprint tiny", "--from none"]],
 ];
 const SERVERS = /^npx earlyexit (ui|serve)\b/;
