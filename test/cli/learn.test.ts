@@ -173,7 +173,7 @@ describe("from an exit table that was made elsewhere", () => {
     const before = json(join(out, "policy.json"));
     const further = ["learn", "--model", out, "--continue", "--steps", "800", "--feedback"];
     const outcome = await earlyexit(...further, at("shifted.safetensors"));
-    expect(outcome.stdout).toMatch(/images: 1,000 learned from, 500 selected on, 500 to judge/);
+    expect(outcome.stdout).toMatch(/images: 800 learned from, 200 selected on, 1,000 to judge/);
     expect(outcome.stdout).toMatch(
       /95% interval \+[\d.]+ to \+[\d.]+ \(paired bootstrap over images\)\nthe new policy is better/,
     );
@@ -191,7 +191,7 @@ describe("from an exit table that was made elsewhere", () => {
     const further = ["learn", "--model", at("priced"), "--continue", "--steps", "1", "--json", "--feedback"];
     const outcome = await earlyexit(...further, at("same.safetensors"));
     const judgement = JSON.parse(outcome.stdout);
-    expect(judgement).toMatchObject({ better: false, images: { learn: 200, select: 100, judge: 100 } });
+    expect(judgement).toMatchObject({ better: false, images: { learn: 160, select: 40, judge: 200 } });
     expect(judgement.interval[0]).toBeLessThanOrEqual(0);
     expect(files.map((file) => readFileSync(file))).toEqual(bytes);
   });
@@ -237,7 +237,7 @@ describe("for a network", () => {
     const further = ["learn", "--model", run, "--continue", ...SHORT, "--json", "--feedback"];
     writeImages(at("new"), 300, 50);
     const outcome = await earlyexit(...further, at("new"));
-    expect(JSON.parse(outcome.stdout).images).toEqual({ learn: 150, select: 75, judge: 75 });
+    expect(JSON.parse(outcome.stdout).images).toEqual({ learn: 120, select: 30, judge: 150 });
     const refused = await earlyexit(...further, data);
     expect(refused.code).toBe(2);
     expect(refused.stderr).toContain("feedback: new images expected, found those of");
