@@ -15,7 +15,7 @@ import {
 } from "../yardsticks/threshold-dial.ts";
 import type { Score } from "../yardsticks/thresholds.ts";
 import type { Agent } from "./agent.ts";
-import { chooseDecider } from "./choice.ts";
+import { chooseDecider, LEAST_TO_LEARN } from "./choice.ts";
 import { crossFit, episodesOf, FOLDS, type OutOfFold } from "./cross-fit.ts";
 import { type Decider, decidingAgent } from "./decider.ts";
 import { type DqnOptions, type DqnProgress, trainAgent } from "./dqn.ts";
@@ -178,7 +178,9 @@ async function dialOfDecider(learned: Learned, decider: Decider): Promise<Dial> 
   const fixedInUse = accuracies(correctAnswers(answers), table.exits);
   const keepsInUse = keepsPromise(inUse, costs, fixedInUse);
   // Of many images the answers themselves tell what is given up. The expected loss trusts one exit's opinion of the others, and is too careful.
-  const lost = table.count < FEW_IMAGES ? exits.map((chosen) => expectedLoss(chosen, outOfFold.expected)) : null;
+  // Of fewer than an agent takes nothing is ever that sure: then a tuned threshold is deployed, and a warning says how little is known.
+  const isKnown = table.count >= LEAST_TO_LEARN && table.count < FEW_IMAGES;
+  const lost = isKnown ? exits.map((chosen) => expectedLoss(chosen, outOfFold.expected)) : null;
   const isSure = (l: number): boolean => lost === null || isSurelySmall(lost[l]!);
   const isCareful = (l: number): boolean =>
     keepsAccuracy(calibration[l]!, fixed) &&

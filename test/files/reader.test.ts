@@ -52,8 +52,9 @@ describe("a short text", () => {
   test.skipIf(process.platform === "win32")("from a pipe, to its end, and from a device, to the limit", async () => {
     execFileSync("mkfifo", [at("keys")]);
     const writer = spawn("sh", ["-c", `(echo one; sleep 0.1; echo two) > '${at("keys")}'`]);
+    const ended = once(writer, "exit");
     expect(await readShortText(at("keys"))).toBe("one\ntwo\n");
-    await once(writer, "exit");
+    await ended;
     await expect(readShortText("/dev/zero")).rejects.toThrow("a text of at most 65536 bytes expected, found more");
   });
 });

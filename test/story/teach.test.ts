@@ -53,7 +53,7 @@ test("24 pictures of two classes are enough for others of them; nothing of the n
   const right = answers.filter(({ classIndex }, i) => classIndex === unseen[i]!.k).length;
   expect(unseen).toHaveLength(40);
   expect(right).toBeGreaterThanOrEqual(34);
-  expect(new Set(answers.map(({ exit }) => exit)).size).toBeGreaterThan(1);
+  expect(taught.policy.choice!.warnings.join()).toMatch(/few validation images \(24\)/);
 });
 
 test("the same pictures and seed give the same bytes", async () => {

@@ -22,5 +22,6 @@ export function Pixels({ pixels, shape, label }: PixelsProps) {
     }
     canvas.current!.getContext("2d")!.putImageData(image, 0, 0);
   }, [pixels, channels, width, height]);
-  return <canvas class="pixels" ref={canvas} width={width} height={height} role="img" aria-label={label} />;
+  const said = label === "" ? { "aria-hidden": true } : { role: "img" as const, "aria-label": label };
+  return <canvas class="pixels" ref={canvas} width={width} height={height} {...said} />;
 }
