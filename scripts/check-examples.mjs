@@ -43,11 +43,12 @@ const run = (name, command, args, env = {}) =>
 
 /** A command that stays, once it has said its address. */
 async function serving(name, command, args, look) {
-  const env = { ...process.env, PORT: "0" };
+  const env = { ...process.env, PORT: "0", NO_COLOR: "1" }; // an address in colours is not found
   const child = spawn(command, args, { cwd: join(folder, name), env, stdio: ["ignore", "pipe", "inherit"] });
   try {
     const url = await new Promise((found, failed) => {
       let said = "";
+      setTimeout(() => failed(new Error(`examples: an address of ${name} expected, found "${said}"`)), 60_000).unref();
       child.stdout.setEncoding("utf8").on("data", (text) => {
         said += text;
         const [address] = /http:\/\/[\w.]+:\d+/.exec(said) ?? [];
