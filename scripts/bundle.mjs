@@ -34,7 +34,7 @@ function packBinary() {
   mkdirSync(`${root}dist/onnxruntime`, { recursive: true });
   const bytes = readFileSync(`${root}${ORT}/${BINARY}`);
   const { BROTLI_PARAM_QUALITY, BROTLI_PARAM_LGWIN, BROTLI_PARAM_SIZE_HINT } = constants;
-  const params = { [BROTLI_PARAM_QUALITY]: 10, [BROTLI_PARAM_LGWIN]: 24, [BROTLI_PARAM_SIZE_HINT]: bytes.length };
+  const params = { [BROTLI_PARAM_QUALITY]: 11, [BROTLI_PARAM_LGWIN]: 24, [BROTLI_PARAM_SIZE_HINT]: bytes.length };
   writeFileSync(root + packed, brotliCompressSync(bytes, { params }));
 }
 
