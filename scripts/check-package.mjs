@@ -76,7 +76,11 @@ function checkCore() {
   );
   const used = run("node", ["use.mjs"]).trim();
   expect("the import works", used, used === "true 2000 cpu");
-  const shipped = ["dist/page/index.html", "models/cifar10/model.json", "models/shapes/model.json"];
+  const models = ["cifar10", "shapes"].flatMap((name) => [
+    `models/${name}/model.json`,
+    `models/${name}/validation.safetensors`, // evaluate, serve and --precise need it
+  ]);
+  const shipped = ["dist/page/index.html", ...models];
   const missing = shipped.filter((file) => !existsSync(join(folder, "node_modules/earlyexit", file)));
   expect("the page and its models come along", `none of ${missing}`, missing.length === 0);
   writeFileSync(
