@@ -61,6 +61,8 @@ export interface DatasetParts {
   readonly test: Images | null;
   /** Makes samples of some of them, where their SHA-256 may be known; default: `createSamples`. */
   readonly toSamples?: (images: Images) => Samples;
+  /** Keeps what `toSamples` found out, for the next time. */
+  readonly remember?: () => Promise<void>;
   /** Pictures that could not be read and were left out; default none. */
   readonly leftOut?: readonly BrokenPicture[];
 }

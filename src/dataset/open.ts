@@ -49,7 +49,10 @@ export async function openDataset(source: string, options: OpenOptions = {}): Pr
   if (!(validationFraction > 0 && validationFraction < 1)) {
     throw new RangeError(`openDataset: expected a validationFraction between 0 and 1, found ${validationFraction}`);
   }
-  return splitParts(await readParts(source, testOnly, options), validationFraction, seed);
+  const parts = await readParts(source, testOnly, options);
+  const dataset = splitParts(parts, validationFraction, seed);
+  await parts.remember?.();
+  return dataset;
 }
 
 async function readParts(source: string, testOnly: boolean, options: OpenOptions): Promise<DatasetParts> {

@@ -90,6 +90,7 @@ async function partsOf(
   if (broken.length > 0 && !options.skipBroken) throw brokenError(index, path);
   await markUsed(folder);
   const known = await knownHashes(join(folder, HASHES));
+  const before = known.size;
   const classes = options.classes && found.every((name) => options.classes!.includes(name)) ? options.classes : found;
   const label = found.map((name) => classes.indexOf(name));
   const lost = new Set(broken.map(({ row }) => row));
@@ -111,21 +112,23 @@ async function partsOf(
     training: part("train", null),
     validation: part("validation"),
     test: part("test"),
-    toSamples: (images) => rememberedSamples(folder, known, images),
+    toSamples: (images) => rememberedSamples(known, images),
+    // it only saves time: a cache that cannot be written does no harm
+    async remember() {
+      if (known.size === before) return;
+      await replaceFile(join(folder, HASHES), JSON.stringify(Object.fromEntries(known))).catch(() => {});
+    },
     leftOut: broken.map(({ row, reason }) => ({ name: names[row]!, reason })),
   };
 }
 
 /** The SHA-256 of many gigabytes is computed once. */
-function rememberedSamples(folder: string, known: Map<string, string>, { pixels, labels, names }: Images): Samples {
+function rememberedSamples(known: Map<string, string>, { pixels, labels, names }: Images): Samples {
   const { place } = pixels;
   const rows = place.kind === "file" ? place.rows : new Uint32Array();
   const key = createHash("sha256").update(rows).update(labels).digest("hex");
   const samples = createSamples(pixels, labels, known.get(key));
-  if (!known.has(key)) {
-    known.set(key, samples.sha256);
-    void replaceFile(join(folder, HASHES), JSON.stringify(Object.fromEntries(known))).catch(() => {});
-  }
+  known.set(key, samples.sha256);
   return { ...samples, ...(names ? { names } : {}) };
 }
 
