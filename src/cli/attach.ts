@@ -175,7 +175,7 @@ function opened(flags: AttachFlags, runtime: Runtime): Promise<OpenedNetwork> {
   });
 }
 
-/** Pictures of the network's size; of those to calibrate with, all that there are of the first part that is not empty. */
+/** Pictures of the network's size; those to calibrate with are a test part or, where there is none, all pictures that do not validate. */
 async function openedData(
   flags: AttachFlags,
   { picture }: OpenedNetwork,
@@ -184,7 +184,7 @@ async function openedData(
   const options = { seed: flags.seed ?? 1, size: picture.shape, skipBroken: flags.skipBroken ?? false };
   const data = await openData(flags.data, progress, options);
   if (!flags.calibrate) return { data, calibrate: undefined };
-  const others = await openData(flags.calibrate, progress, { ...options, classes: data.classes, testOnly: true });
+  const others = await openData(flags.calibrate, progress, { ...options, classes: data.classes, whole: true });
   if (others.classes.join() !== data.classes.join())
     throw new UserError(
       `calibrate: pictures of the classes ${data.classes.join(", ")} expected, found ${others.classes.join(", ")}; give pictures of the same classes`,

@@ -1,6 +1,6 @@
 import { basename, extname, join } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
-import type { Samples } from "../dataset/dataset.ts";
+import type { Dataset, Samples } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
 import { computeExitTable } from "../exits/exit-logits.ts";
 import type { ExitTable } from "../exits/exit-table.ts";
@@ -145,12 +145,27 @@ function isFile(cost: string | undefined): cost is string {
 
 // ---- For a trained network ---------------------------------------------------------------------------------------------
 
+/** The parts as for its training; for somebody else's network that was calibrated with a whole folder (`attach --calibrate`), that. */
+async function openHeldOut(
+  network: StagedNetwork,
+  source: string,
+  progress: Progress,
+  asked: ReturnType<typeof askedOf>,
+): Promise<Dataset> {
+  const options = { ...asTrained(network), ...asked };
+  const data = await openData(source, progress, options);
+  const isKnown = [data.validation, data.test, data.train].some(
+    (part) => part?.sha256 === network.provenance.dataset.sha256.validation,
+  );
+  return isKnown || !network.original ? data : openData(source, progress, { ...options, whole: true });
+}
+
 async function learnNetwork(flags: LearnFlags, progress: Progress): Promise<void> {
   const folder = ownFolder(flags.model!);
   const { network } = await loadModel(folder);
   const cost = await costChoice(flags, network.stages.length);
   const source = sourceFor(flags, network);
-  const data = await openData(source, progress, { ...asTrained(network), ...askedOf(flags) });
+  const data = await openHeldOut(network, source, progress, askedOf(flags));
   const policy = await withFolder(folder, async (files) => {
     await keepMetrics(folder, ({ kind }) => kind === "train"); // the curve is that of the policy that is learned now
     const learned = await abortOnInterrupt(progress, (signal) =>

@@ -27,6 +27,8 @@ export interface OpenOptions {
   readonly seed?: number;
   /** Reads the test part alone: `train` and `validation` are null. */
   readonly testOnly?: boolean;
+  /** Takes nothing from the training part: where there is no test part all pictures are one, `test`; `train` and `validation` are null. */
+  readonly whole?: boolean;
   /** Where `cifar10` is downloaded to and decoded pictures are kept; default `defaultCacheFolder()`. */
   readonly cacheFolder?: string;
   readonly onProgress?: (progress: DownloadProgress) => void;
@@ -45,11 +47,12 @@ export interface OpenOptions {
  * @throws {UserError} if there is nothing at the path, its layout is unknown, or a file is damaged
  */
 export async function openDataset(source: string, options: OpenOptions = {}): Promise<Dataset> {
-  const { validationFraction = 0.1, seed = 1, testOnly = false } = options;
+  const { validationFraction = 0.1, seed = 1, testOnly = false, whole = false } = options;
   if (!(validationFraction > 0 && validationFraction < 1)) {
     throw new RangeError(`openDataset: expected a validationFraction between 0 and 1, found ${validationFraction}`);
   }
-  const parts = await readParts(source, testOnly, options);
+  const found = await readParts(source, testOnly, options);
+  const parts = whole ? onePart(found) : found;
   const dataset = splitParts(parts, validationFraction, seed);
   await parts.remember?.();
   return dataset;
@@ -60,6 +63,10 @@ async function readParts(source: string, testOnly: boolean, options: OpenOptions
   if (source !== "cifar10") return readPath(source, testOnly, options);
   const { cacheFolder = defaultCacheFolder(), onProgress = () => {} } = options;
   return readPath(await downloadCifar10({ cacheFolder, onProgress }), testOnly, options);
+}
+
+function onePart(parts: DatasetParts): DatasetParts {
+  return { ...parts, training: null, validation: null, test: parts.test ?? parts.training };
 }
 
 /** Pictures of any kind, or a set of pixels. */

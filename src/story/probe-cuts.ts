@@ -1,6 +1,7 @@
 /** A quick look at every cut: how right a linear probe is there, and where exits are worth most. */
 import { type Samples, subset } from "../dataset/dataset.ts";
 import { type ProbedCut, placeExits } from "../exits/placement.ts";
+import { sizeOf } from "../graph/tensor.ts";
 import { type Cut, lastFeatures, totalMacs } from "../onnx/cuts.ts";
 import { DQN_DEFAULTS } from "../policy/dqn.ts";
 import { computeFeatures, type FrozenFeatures, spread } from "../training/frozen-features.ts";
@@ -12,10 +13,12 @@ const MOST_EXITS = 8;
 const PROBE_FEATURES = 1100;
 const PROBE_IMAGES = 3000;
 /**
- * What deciding takes beside a head, in MACs: about 20 microseconds on a core that does 75 MACs in a nanosecond (ResNet-56 and MobileNetV2
- * at batch 1). Small networks therefore get fewer exits.
+ * What an exit takes beside its head, in MACs of a core that does 75 in a nanosecond (ResNet-56 and MobileNetV2 at batch 1): 20
+ * microseconds for deciding, and for each number of the map 3.5 nanoseconds, since ONNX Runtime's blocked layout ends there and begins
+ * again behind it. Small networks and large maps therefore get fewer exits.
  */
 const DECIDING_MACS = 1.5e6;
+const BORDER_MACS_PER_NUMBER = 260;
 /** Fewer pictures than these tell too little: then a third of the training pictures judges. */
 const LEAST_JUDGES = 300;
 /** Mirrored pictures are learned from where a probe finds them no harder than this. */
@@ -67,7 +70,7 @@ export async function probeCuts(
   const probed = cuts.map(
     (cut, i): ProbedCut => ({
       macs: cut.macsBefore,
-      headMacs: headMacs(network, cut.name, classes) + DECIDING_MACS,
+      headMacs: headMacs(network, cut.name, classes) + DECIDING_MACS + BORDER_MACS_PER_NUMBER * sizeOf(cut.shape),
       ...results[i]!,
     }),
   );

@@ -33,6 +33,24 @@ function writeData(name: string, training: number, test: number, key: number): v
   writeFileSync(join(at(name), "batches.meta.txt"), `${SHAPE_CLASSES.join("\n")}\n`);
 }
 
+/** Drawn pictures as PNG files, a folder for each class and no parts. */
+async function writePhotos(name: string, count: number, key: number): Promise<void> {
+  for (const label of SHAPE_CLASSES) mkdirSync(join(at(name), label), { recursive: true });
+  for (let i = 0; i < count; i++)
+    await writePicture(
+      join(at(name), SHAPE_CLASSES[i % 10]!, `${i}.png`),
+      drawShape(i % 10, 0.25, seededRandom(key, i)),
+    );
+}
+
+async function writePicture(path: string, pixels: Uint8Array): Promise<void> {
+  const interleaved = Uint8Array.from(
+    { length: pixels.length },
+    (_, i) => pixels[(i % 3) * SIDE * SIDE + Math.floor(i / 3)]!,
+  );
+  await sharp(interleaved, { raw: { width: SIDE, height: SIDE, channels: 3 } }).toFile(path);
+}
+
 let normalise: string;
 const attach = (network: string, out: string, ...others: string[]) =>
   earlyexit(
@@ -42,19 +60,14 @@ const attach = (network: string, out: string, ...others: string[]) =>
 
 beforeAll(async () => {
   writeData("data", 500, 200, 1);
-  writeData("calibrate", 0, 300, 5);
+  await writePhotos("calibrate", 300, 6);
   // somebody's network that knows such pictures: ours without its exits, as a plain file with a softmax at its end
   const { network } = await loadModel("shapes");
   writeFileSync(at("shapes.onnx"), serialize(fullNetworkGraph(network)).bytes);
   const { mean, std } = pictureOf(network).normalisation;
   normalise = `${mean}/${std}`;
   writeFileSync(at("plain.onnx"), onnxFile(smallParts({ side: 32 })));
-  const pixels = drawShape(3, 0.1, seededRandom(9));
-  const interleaved = Uint8Array.from(
-    { length: pixels.length },
-    (_, i) => pixels[(i % 3) * SIDE * SIDE + Math.floor(i / 3)]!,
-  );
-  await sharp(interleaved, { raw: { width: SIDE, height: SIDE, channels: 3 } }).toFile(at("shape.png"));
+  await writePicture(at("shape.png"), drawShape(3, 0.1, seededRandom(9)));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -70,6 +83,7 @@ describe("a network that knows these pictures", () => {
     );
     expect(stderr.split("\n").filter((line) => /expected, found|Error/.test(line))).toEqual([]);
     expect(code).toBe(0);
+    expect(stderr).toContain("images: 300 to test"); // of a folder without parts all are used
     figures = JSON.parse(stdout);
   }, 600_000);
 
