@@ -1,7 +1,7 @@
 import type { DatasetParts } from "./dataset.ts";
 import type { SourceFiles } from "./source-files.ts";
 
-/** A way to lay a dataset out in files. A new one is a file of its own and a line in `open.ts`. */
+/** A way to lay a dataset out in files. A new one is a file of its own and a line in `LAYOUTS`. */
 export interface Layout {
   /** The files that make it, for the message when a source fits no layout. */
   readonly expects: string;

@@ -10,7 +10,7 @@ import { replaceFile } from "../files/writer.ts";
 import { makeRoom } from "./cache.ts";
 import { contentDigest, type DiskFile, knownDigest } from "./content.ts";
 import { createSamples, type DatasetParts, type ImageShape, type Images, type Samples } from "./dataset.ts";
-import type { PictureSource } from "./picture-source.ts";
+import { type PictureSource, READING_VERSION } from "./picture-source.ts";
 import { filePixels } from "./pixel-file.ts";
 import { buildStore, PIXELS_FILE, readIndex, type StoreIndex } from "./pixel-store.ts";
 import { SCALE_VERSION } from "./scale.ts";
@@ -76,7 +76,8 @@ export async function openKnownPictures(
 
 /** By content, size, and what the pixels are made with. */
 function storeFolder(cacheFolder: string, digest: string, shape: ImageShape): string {
-  const made = [digest, shape.join("x"), `scale ${SCALE_VERSION}`, `vips ${sharp.versions.vips}`].join("\n");
+  const versions = [`reading ${READING_VERSION}`, `scale ${SCALE_VERSION}`, `vips ${sharp.versions.vips}`];
+  const made = [digest, shape.join("x"), ...versions].join("\n");
   return join(cacheFolder, STORES, createHash("sha256").update(made).digest("hex").slice(0, 32));
 }
 
