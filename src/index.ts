@@ -36,6 +36,7 @@ export { DQN_DEFAULTS, type DqnOptions, type DqnProgress } from "./policy/dqn.ts
 export type { Judgement } from "./policy/feedback.ts";
 export type { LambdaPoint } from "./policy/lambda-calibration.ts";
 export type { LearnedPolicy } from "./policy/learned-policy.ts";
+export type { PreciseAnswers, SureAnswers } from "./policy/unsure.ts";
 export type { QuantisedNetwork } from "./quantise/quantised-network.ts";
 export { createNodeRuntime } from "./runtime/node.ts";
 export type { Device, Runtime } from "./runtime/runtime.ts";

@@ -26,6 +26,7 @@ export { type Picture, pictureOf, type StagedNetwork } from "./network/staged-ne
 export { DQN_DEFAULTS, type DqnOptions, type DqnProgress } from "./policy/dqn.ts";
 export type { LambdaPoint } from "./policy/lambda-calibration.ts";
 export type { LearnedPolicy } from "./policy/learned-policy.ts";
+export type { PreciseAnswers, SureAnswers } from "./policy/unsure.ts";
 export type { Runtime } from "./runtime/runtime.ts";
 export { createWebRuntime, type WebRuntimeOptions } from "./runtime/web.ts";
 export { evaluate, evaluateInDetail, learnPolicy, trainNetwork } from "./story/any.ts";

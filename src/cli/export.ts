@@ -4,7 +4,8 @@ import { UserError } from "../errors.ts";
 import { exportModel, exportPolicy } from "../export/export.ts";
 import { holds, loadModel, loadPolicy } from "../model/model-folder.ts";
 import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
-import { formatCount, formatLambda } from "../report/format.ts";
+import type { PreciseAnswers } from "../policy/unsure.ts";
+import { formatCount, formatLambda, formatPercent } from "../report/format.ts";
 import {
   askedOf,
   asTrained,
@@ -51,6 +52,12 @@ export function exportCommand() {
         "version of ONNX's operator set, 17 to 20 (default: the oldest that the network allows: 17 runs in ONNX Runtime 1.14 and later)",
       ).argParser(number("opset", 17, 20, true)),
     )
+    .addOption(
+      new Option(
+        "--precise <p>",
+        "the files also say where no class is to be named, so that so many percent of the others are right on validation (default: never)",
+      ).argParser(number("precise", 1, 99.99)),
+    )
     .addOption(dataOption())
     .addOption(datasetOption())
     .addOption(labelsOption())
@@ -67,6 +74,7 @@ export function exportCommand() {
         ...(flags.batch === undefined ? {} : { batch: flags.batch }),
         ...(flags.lambda === undefined ? {} : { lambda: flags.lambda }),
         ...(flags.opset === undefined ? {} : { opset: flags.opset }),
+        ...(flags.precise === undefined ? {} : { precise: flags.precise / 100 }),
         ...(given ? { pictures: given } : {}),
         onProgress: (done, total) => progress.counting("check", done, total),
       });
@@ -76,6 +84,7 @@ export function exportCommand() {
         `checked on ${pictures} pictures at ${lambdas.length} lambdas (${exits.join(", ")} answers at exits 1 to ${exits.length}): ` +
           `${different} decisions differ from the classifier's, probabilities by at most ${largestDifference.toExponential(1)}`,
       );
+      if (manifest.precise) progress.note(preciseLine(manifest.precise));
       for (const { file, bytes, sha256 } of manifest.files)
         say(`${file}: ${formatCount(bytes)} bytes, SHA-256 ${sha256}\n`);
       say(
@@ -85,11 +94,19 @@ export function exportCommand() {
     });
 }
 
+function preciseLine({ least, answered, precision, lambda }: PreciseAnswers): string {
+  return (
+    `a class is named from a confidence of ${formatPercent(least, 2)} on: ${formatPercent(answered)} of the validation pictures are answered, ` +
+    `${formatPercent(precision, 2)} of those rightly, at lambda ${formatLambda(lambda)}`
+  );
+}
+
 interface PolicyFlags {
   readonly model: string;
   readonly out: string;
   readonly batch?: number | undefined;
   readonly lambda?: number | undefined;
+  readonly precise?: number | undefined;
   readonly opset?: number | undefined;
   readonly data?: string | undefined;
   readonly dataset?: string | undefined;
@@ -97,7 +114,8 @@ interface PolicyFlags {
 
 /** @throws {UserError} if an option is for networks, or there is no policy */
 async function writePolicyFile(flags: PolicyFlags, progress: Progress): Promise<void> {
-  for (const [name, given] of Object.entries({ batch: flags.batch, data: flags.data, dataset: flags.dataset }))
+  const { batch, precise, data, dataset } = flags;
+  for (const [name, given] of Object.entries({ batch, precise, data, dataset }))
     if (given !== undefined)
       throw new UserError(`--${name}: --to onnx or stages expected with it, found policy; leave it out`);
   const isPolicy = !(await holds(flags.model, "model.json")) && (await holds(flags.model, "policy.json"));

@@ -4,6 +4,7 @@ import { serialize } from "../graph/onnx.ts";
 import type { Model } from "../model/model.ts";
 import { checkLambda } from "../policy/agent.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
+import type { PreciseAnswers } from "../policy/unsure.ts";
 import { VERSION } from "../version.ts";
 import { describeExport, type ExportTarget, type Manifest } from "./manifest.ts";
 import { modelCard } from "./model-card.ts";
@@ -21,6 +22,8 @@ export interface BuildOptions {
   readonly lambda?: number;
   /** Version of the standard operator set, 17 to 20; default: the oldest that the network's operators allow, 17 for networks from blueprints. */
   readonly opset?: number;
+  /** From which confidence on the files name a class, solved at the same lambda; absent: always. */
+  readonly precise?: PreciseAnswers;
 }
 
 interface BuiltExport {
@@ -39,7 +42,7 @@ export const EXPORTED_NAME = /^(model\.onnx|policy\.onnx|stage-\d+\.onnx|manifes
  */
 export async function buildExport(
   model: Model,
-  { to, batch, lambda, opset: given }: BuildOptions,
+  { to, batch, lambda, opset: given, precise }: BuildOptions,
 ): Promise<BuiltExport> {
   const { network, figures } = model;
   const policy = policyOf(model);
@@ -47,14 +50,14 @@ export async function buildExport(
   checkLambda(policy.agent, recommended);
   checkBatch(to, batch);
   const size = to === "onnx" ? 1 : (batch ?? null);
-  const metadata = metadataOf(model, policy, recommended);
-  const opset = opsetFor(leastOpset(serialize(oneFileGraph(network, policy)).operators), given);
+  const metadata = metadataOf(model, policy, recommended, precise);
+  const opset = opsetFor(leastOpset(serialize(oneFileGraph(network, policy, precise)).operators), given);
   const about = { metadata, opset };
   const onnxFiles =
     to === "onnx"
-      ? [await buildOneFile(network, policy, about)]
-      : await buildStageFiles(network, policy, { batch: size }, about);
-  const described = { target: to, batch: size, lambda: recommended, opset, files: onnxFiles };
+      ? [await buildOneFile(network, policy, about, precise)]
+      : await buildStageFiles(network, policy, { batch: size, precise }, about);
+  const described = { target: to, batch: size, lambda: recommended, opset, precise, files: onnxFiles };
   const manifest = describeExport(network, policy, described);
   const texts = {
     "manifest.json": `${JSON.stringify(manifest, null, 2)}\n`,
@@ -90,11 +93,17 @@ function checkBatch(to: ExportTarget, batch: number | undefined): void {
 }
 
 /** What a file says about itself when it is found without its folder. */
-function metadataOf({ network }: Model, { agent }: LearnedPolicy, lambda: number): Record<string, string> {
+function metadataOf(
+  { network }: Model,
+  { agent }: LearnedPolicy,
+  lambda: number,
+  precise: PreciseAnswers | undefined,
+): Record<string, string> {
   const { from, to } = agent.lambdaRange;
   return {
     classes: JSON.stringify(network.classes),
     lambda: JSON.stringify({ from, to, recommended: lambda }),
+    ...(precise ? { precise: JSON.stringify(precise) } : {}),
     dataset: network.provenance.dataset.name,
     ...(network.original ? {} : { license: "MIT" }),
     producer: `earlyexit ${VERSION}`,

@@ -94,7 +94,7 @@ export async function checkExport(
 export function compareAnswers(
   expected: readonly Expected[],
   found: readonly (Answer | undefined)[],
-  { costs }: Pick<Manifest, "costs">,
+  { costs, precise }: Pick<Manifest, "costs" | "precise">,
   lambda: number,
 ): CheckReport {
   const exits = costs.exitMacs.map(() => 0);
@@ -119,12 +119,21 @@ export function compareAnswers(
       throw disagreement(where, `probabilities ${probabilities}`, `${answer.probabilities}`);
     const best = answer.probabilities.indexOf(Math.max(...answer.probabilities));
     if (answer.classIndex !== best) throw disagreement(where, `class ${best}`, String(answer.classIndex));
+    checkUnsure(where, answer, precise?.least);
     largestDifference = Math.max(largestDifference, difference);
   }
   const allowed = Math.ceil(DIFFERENT_SHARE * expected.length);
   if (different > allowed)
     throw disagreement(`export: at lambda ${lambda}:`, `at most ${allowed} different decisions`, String(different));
   return { pictures: expected.length, lambdas: [lambda], exits, different, largestDifference };
+}
+
+/** @param least the least confidence that names a class, undefined where every one does */
+function checkUnsure(where: string, { probabilities, unsure }: Answer, least: number | undefined): void {
+  if (least === undefined) return;
+  const confidence = Math.max(...probabilities);
+  if (Math.abs(confidence - least) <= TOLERANCE || unsure === confidence < least) return;
+  throw disagreement(where, `unsure ${confidence < least} at a confidence of ${confidence}`, String(unsure));
 }
 
 function disagreement(where: string, expected: string, found: string): Error {

@@ -8,6 +8,7 @@ import { type FolderWriter, ownName, withFolder } from "../files/writer.ts";
 import type { Model } from "../model/model.ts";
 import { checkLambda } from "../policy/agent.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
+import { type PreciseAnswers, sureAnswers } from "../policy/unsure.ts";
 import { createNodeRuntime } from "../runtime/node.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type BuildOptions, buildExport, EXPORTED_NAME } from "./build.ts";
@@ -17,7 +18,12 @@ import type { Manifest } from "./manifest.ts";
 import { buildPolicyFiles, type PolicyFileOptions, type PolicyManifest } from "./policy-file.ts";
 import { type OpenFile, openFile } from "./run-files.ts";
 
-export interface ExportOptions extends BuildOptions {
+export interface ExportOptions extends Omit<BuildOptions, "precise"> {
+  /**
+   * Above 0, below 1: the files also say where an answer is too unsure for a class to be named, so that of those that name one this
+   * share is right; solved on the validation images at the lambda that the files recommend. Default: a class is always named.
+   */
+  readonly precise?: number;
   readonly model: Model;
   /** A folder: a new one, an empty one, or that of an earlier export, which is replaced. */
   readonly out: string;
@@ -46,14 +52,28 @@ export interface ExportResult {
  * @throws {Error} if what the files say differs from what the classifier says
  */
 export async function exportModel(options: ExportOptions): Promise<ExportResult> {
-  const { model, runtime = createNodeRuntime(), pictures, onProgress, ...build } = options;
+  const { model, runtime = createNodeRuntime(), pictures, onProgress, precise: wanted, ...build } = options;
   const out = resolve(options.out);
   await checkFolder(out);
-  const { manifest, files } = await buildExport(model, build);
+  const precise = wanted === undefined ? {} : { precise: await preciseOf(runtime, model, build.lambda, wanted) };
+  const { manifest, files } = await buildExport(model, { ...build, ...precise });
   const check = await withFolder(out, (folder) =>
     replaceChecked(folder, files, (written) => checkFiles(runtime, model, written, { pictures, onProgress })),
   );
   return { manifest, files: [...files.keys()], check };
+}
+
+async function preciseOf(
+  runtime: Runtime,
+  { policy }: Model,
+  given: number | undefined,
+  wanted: number,
+): Promise<PreciseAnswers> {
+  if (!policy)
+    throw new UserError("export: a model with a policy expected, found a network alone; run 'earlyexit learn' first");
+  const lambda = given ?? policy.lambda;
+  checkLambda(policy.agent, lambda);
+  return { wanted, lambda, ...(await sureAnswers(runtime, policy, lambda, wanted)) };
 }
 
 export interface ExportPolicyOptions extends PolicyFileOptions {

@@ -3,6 +3,7 @@ import type { GraphDefinition, SerializedGraph } from "../graph/onnx.ts";
 import type { ElementType, Tensor } from "../graph/tensor.ts";
 import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
+import type { PreciseAnswers } from "../policy/unsure.ts";
 import { VERSION } from "../version.ts";
 
 /** An ONNX file and what a user of it must know. */
@@ -60,6 +61,8 @@ export interface Manifest {
   readonly opset: number;
   /** The first ONNX Runtime that knows it. */
   readonly leastRuntime: string;
+  /** From which confidence on a class is named, and what that gave on validation; absent: a class is always named. */
+  readonly precise?: PreciseAnswers;
   /** In the order in which they run. */
   readonly files: readonly FileDescription[];
 }
@@ -105,13 +108,14 @@ export interface ManifestParts {
   /** The recommended one. */
   readonly lambda: number;
   readonly opset: number;
+  readonly precise?: PreciseAnswers | undefined;
   readonly files: readonly ExportedFile[];
 }
 
 export function describeExport(
   network: StagedNetwork,
   { agent, costs }: LearnedPolicy,
-  { target, batch, lambda, opset, files }: ManifestParts,
+  { target, batch, lambda, opset, precise, files }: ManifestParts,
 ): Manifest {
   const { from, to } = agent.lambdaRange;
   const { name, classes } = network;
@@ -132,6 +136,7 @@ export function describeExport(
     batch,
     opset,
     leastRuntime: runtimeOfOpset(opset).runtime,
+    ...(precise ? { precise } : {}),
     files: files.map(({ description }) => description),
   };
 }

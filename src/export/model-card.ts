@@ -34,7 +34,7 @@ export function modelCard(network: StagedNetwork, policy: LearnedPolicy, manifes
     trainingData(provenance),
     measured(figures),
     dial(policy, manifest),
-    limits(network),
+    limits(network, manifest),
     ...eightBits(network),
     `## Runtime\n\nONNX Runtime ${manifest.leastRuntime} and later: standard operators of opset ${manifest.opset}.`,
     `## Licence and version\n\n${licence(network)} Written by earlyexit ${VERSION}; trained by earlyexit ${provenance.version}, seed ${provenance.seed}.`,
@@ -126,10 +126,16 @@ function eightBits({ precision, description }: StagedNetwork): string[] {
   ];
 }
 
-function limits(network: StagedNetwork): string {
+function limits(network: StagedNetwork, { precise }: Manifest): string {
   const { classes, provenance } = network;
   const [channels, height, width] = pictureOf(network).shape;
   const lines = [
+    ...(precise
+      ? [
+          `An answer less sure than ${formatPercent(precise.least, 2)} is marked \`unsure\`: then no class is to be named. That a picture shows ` +
+            "none of the classes it may still not notice.",
+        ]
+      : []),
     `It answers one of its ${classes.length} classes whatever the picture shows: ${classes.join(", ")}.`,
     `It was trained on pictures of ${height}x${width} pixels and ${channels} channels. Larger ones must be scaled down to that first; what is lost then cannot be seen.`,
     `Figures hold for pictures like those of ${provenance.dataset.name}, and for no others.`,

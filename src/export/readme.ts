@@ -1,5 +1,5 @@
 /** The README of an export: what lies in the folder, and a program that uses it. */
-import { formatLambda } from "../report/format.ts";
+import { formatLambda, formatPercent } from "../report/format.ts";
 import type { FileDescription, Manifest } from "./manifest.ts";
 
 export function readme(manifest: Manifest): string {
@@ -8,6 +8,7 @@ export function readme(manifest: Manifest): string {
     `ONNX, standard operators only (opset ${manifest.opset}): runs in ONNX Runtime ${manifest.leastRuntime} and later. What \`manifest.json\` says in ` +
       "JSON is said here in words; `MODEL_CARD.md` says what the model was made from and what it cannot do.",
     photographText(manifest),
+    ...preciseText(manifest),
     manifest.target === "onnx" ? oneFileText(manifest) : stagesText(manifest),
     ...manifest.files.map(fileText),
   ];
@@ -34,7 +35,19 @@ function photographText({ image }: Manifest): string {
   ].join("\n\n");
 }
 
-function oneFileText({ lambda, image }: Manifest): string {
+/** Where a class is not always named. */
+function preciseText({ precise }: Manifest): string[] {
+  if (!precise) return [];
+  const { wanted, lambda, least, answered, precision } = precise;
+  return [
+    `\`unsure\` is 1 where the answer is less sure than ${formatPercent(least, 2)}: then no class is to be named. So ${formatPercent(wanted, 2)} of ` +
+      `the answers that name one are to be right; of the validation pictures ${formatPercent(answered)} were answered and ` +
+      `${formatPercent(precision, 2)} of those rightly, at lambda ${formatLambda(lambda)}. At another lambda pictures leave elsewhere: export ` +
+      "again with `--lambda` and `--precise`. Classes only: a picture that shows none of them may still look sure.",
+  ];
+}
+
+function oneFileText({ lambda, image, precise }: Manifest): string {
   return [
     "Stages after the exit taken are never computed: they lie inside `If` nodes. An `If` decides once per run, so a run takes one " +
       "picture; export stages for batches. Both inputs are required. In Python:",
@@ -49,8 +62,17 @@ function oneFileText({ lambda, image }: Manifest): string {
       `def classify(image, lambda_=${formatLambda(lambda.recommended)}):`,
       `    """image: array [${image.shape.join(", ")}] with values 0 to 255"""`,
       '    feeds = {"image": np.float32(image)[None], "lambda": np.array(lambda_, np.float32)}',
-      '    answer, probabilities, exit, cost = session.run(["class", "probabilities", "exit", "cost"], feeds)',
-      '    return manifest["classes"][answer[0]], probabilities[0], exit[0], cost[0]',
+      ...(precise
+        ? [
+            '    names = ["class", "probabilities", "exit", "cost", "unsure"]',
+            "    answer, probabilities, exit, cost, unsure = session.run(names, feeds)",
+            '    label = "unsure" if unsure[0] else manifest["classes"][answer[0]]',
+            "    return label, probabilities[0], exit[0], cost[0]",
+          ]
+        : [
+            '    answer, probabilities, exit, cost = session.run(["class", "probabilities", "exit", "cost"], feeds)',
+            '    return manifest["classes"][answer[0]], probabilities[0], exit[0], cost[0]',
+          ]),
     ]),
     "In JavaScript, where whole numbers come as BigInt:",
     fenced("js", [
@@ -61,11 +83,12 @@ function oneFileText({ lambda, image }: Manifest): string {
       `const lambda = new ort.Tensor("float32", Float32Array.of(${formatLambda(lambda.recommended)}), []);`,
       "const answer = await session.run({ image, lambda });",
       "const [index, exit] = [Number(answer.class.data[0]), Number(answer.exit.data[0])];",
+      ...(precise ? ["const isUnsure = Number(answer.unsure.data[0]) === 1; // name no class"] : []),
     ]),
   ].join("\n\n");
 }
 
-function stagesText({ lambda, image, batch }: Manifest): string {
+function stagesText({ lambda, image, batch, precise }: Manifest): string {
   const [channels, height, width] = image.shape;
   const isFixed = batch !== null && batch > 1;
   return [
@@ -101,7 +124,9 @@ function stagesText({ lambda, image, batch }: Manifest): string {
       '        leaves = result["exit_now"][:, 0] == 1',
       "        for row in np.flatnonzero(leaves):",
       '            probabilities = result["probabilities"][row]',
-      '            answers[rows[row]] = (manifest["classes"][probabilities.argmax()], probabilities, k + 1)',
+      '            label = manifest["classes"][probabilities.argmax()]',
+      ...(precise ? ['            label = "unsure" if result["unsure"][row, 0] == 1 else label'] : []),
+      "            answers[rows[row]] = (label, probabilities, k + 1)",
       "        if leaves.all():",
       "            return answers",
       "        rows = rows[~leaves]",

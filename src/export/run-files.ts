@@ -17,6 +17,8 @@ export interface Answer {
   readonly exit: number;
   /** Absent where the files do not say it. */
   readonly cost?: number;
+  /** No class is to be named; absent where the files do not say it. */
+  readonly unsure?: boolean;
 }
 
 /** @param bytes of the file `description.file` */
@@ -35,7 +37,8 @@ export async function runOneFile([file]: readonly OpenFile[], pixels: Uint8Array
     const results = await session.run({ image, lambda: runtime.tensor(Float32Array.of(lambda), []) });
     const whole = (name: string): number => Number((results[name]!.data as BigInt64Array)[0]);
     const probabilities = floats(results.probabilities!).slice();
-    answers.push({ classIndex: whole("class"), probabilities, exit: whole("exit"), cost: whole("cost") });
+    const unsure = results.unsure ? { unsure: whole("unsure") === 1 } : {};
+    answers.push({ classIndex: whole("class"), probabilities, exit: whole("exit"), cost: whole("cost"), ...unsure });
   }
   return answers;
 }
@@ -86,11 +89,13 @@ async function runBatch(
     );
     const leaves = floats(given.exit_now!);
     const probabilities = floats(given.probabilities!);
+    const unsure = given.unsure && floats(given.unsure);
     const classes = probabilities.length / leaves.length;
     leaves.forEach((leave, row) => {
       if (answers[row] || leave !== 1) return;
       const own = probabilities.slice(row * classes, (row + 1) * classes);
-      answers[row] = { classIndex: own.indexOf(Math.max(...own)), probabilities: own, exit: stage + 1 };
+      const answer = { classIndex: own.indexOf(Math.max(...own)), probabilities: own, exit: stage + 1 };
+      answers[row] = unsure ? { ...answer, unsure: unsure[row] === 1 } : answer;
     });
   }
   return answers;

@@ -7,8 +7,9 @@ import { input, scalar, type Tensor } from "../graph/tensor.ts";
 import { stageBuilder } from "../inference/stage-programs.ts";
 import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
+import type { PreciseAnswers } from "../policy/unsure.ts";
 import { describeFile, type ExportedFile } from "./manifest.ts";
-import { clippedLambda, normalised, perImage } from "./stage.ts";
+import { clippedLambda, normalised, perImage, unsureRows } from "./stage.ts";
 
 /** Written into the manifest beside each input and output. */
 const MEANINGS = {
@@ -20,6 +21,8 @@ const MEANINGS = {
   top_class: "class of the exit before",
   log_probabilities: "of each class at the exit before",
   probabilities: "of each class at this exit",
+  unsure:
+    "1 where no class is to be named if a picture leaves here, since the answer is less sure than `precise.least`; else 0",
   exit_now: "1 where a picture leaves here with these probabilities, else 0; always 1 at the last exit",
   q: "what the agent expects from going on and from leaving",
   next_features: "maps for the next stage",
@@ -31,6 +34,8 @@ const MEANINGS = {
 export interface StageGraphOptions {
   /** Pictures per run; null: any number. */
   readonly batch: number | null;
+  /** From which confidence on a class is named; absent: always. */
+  readonly precise?: PreciseAnswers | undefined;
 }
 
 /**
@@ -39,12 +44,12 @@ export interface StageGraphOptions {
  *     image [B, C, H, W] 0..255 at stage 1; then features [B, C', H', W'], log_probabilities [B, K]; lambda scalar; where the agent looks
  *     back history [B, A_0 + ...], top_class [B, 1]
  *     -> probabilities [B, K], exit_now [B, 1]; but for the last stage q [B, 2], next_features, next_log_probabilities and, where
- *        the next one decides too and looks back, next_history, next_top_class
+ *        the next one decides too and looks back, next_history, next_top_class; where a least confidence is given, unsure [B, 1]
  */
 export function stageFileGraphs(
   network: StagedNetwork,
   policy: LearnedPolicy,
-  { batch }: StageGraphOptions,
+  { batch, precise }: StageGraphOptions,
 ): GraphDefinition[] {
   const build = stageBuilder(network, policy);
   const dial = dialTensor(clippedLambda(input("lambda", []), policy.agent));
@@ -66,7 +71,8 @@ export function stageFileGraphs(
     });
     const { probabilities, decision } = stage;
     const always = compare(slice(probabilities, 1, 0, 1), "GreaterOrEqual", scalar(0));
-    const outputs = { probabilities, exit_now: decision?.exitNow ?? always };
+    const unsure = precise ? { unsure: unsureRows(probabilities, precise.least) } : {};
+    const outputs = { probabilities, exit_now: decision?.exitNow ?? always, ...unsure };
     if (!decision) return { outputs, anyBatch };
     const { answer, topClass: top } = decision;
     const next = top ? { history: concat([...seenBefore, ...answer], 1), topClass: top } : null;

@@ -1,5 +1,6 @@
 /** What the graphs of an export do around a stage: pictures as they are and a lambda of the user's come in. */
 import type { Normalisation } from "../dataset/augmentation.ts";
+import { reduceSum } from "../graph/broadcast.ts";
 import { add, compare, maximum, minimum } from "../graph/elementwise.ts";
 import { slice } from "../graph/layout.ts";
 import { addPerChannel, multiplyPerChannel } from "../graph/linear.ts";
@@ -18,6 +19,12 @@ const LOWEST = -3.4028234663852886e38;
 export function perImage(value: Tensor, like: Tensor): Tensor {
   const zeros = compare(slice(like, 1, 0, 1), "Less", scalar(LOWEST)); // [B, 1]
   return add(zeros, value);
+}
+
+/** 1 where no class is as sure as `least`, else 0. @param probabilities [B, K] @returns [B, 1] */
+export function unsureRows(probabilities: Tensor, least: number): Tensor {
+  const sure = compare(probabilities, "GreaterOrEqual", scalar(least)); // [B, K]
+  return compare(reduceSum(sure, [1], true), "Less", scalar(0.5));
 }
 
 /** Bytes as floats to network input, (x / 255 - mean[c]) / std[c]. @param image [B, C, H, W] from 0 to 255 */

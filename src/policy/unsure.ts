@@ -17,6 +17,14 @@ export interface SureAnswers {
   readonly precision: number;
 }
 
+/** The same with what was asked for. */
+export interface PreciseAnswers extends SureAnswers {
+  /** Share of the answers that are to be right, above 0 and below 1. */
+  readonly wanted: number;
+  /** Where it was solved; at another one images leave elsewhere, and another confidence is the least. */
+  readonly lambda: number;
+}
+
 /**
  * The least confidence so that, among all images at least as sure, a share of `precise` is answered rightly; with it as many images as
  * can be are answered. Known classes only: what shows none of them may still look sure, though less often.
@@ -43,7 +51,7 @@ export function leastConfidence(confidence: Float64Array, correct: Uint8Array, p
  * `leastConfidence` of the answers at one lambda, where the policy's decider lets images leave. The agent and two numbers per exit were fitted
  * to the same images; the network, whose confidence it is, was not.
  *
- * @throws {UserError} if that precision cannot be had
+ * @throws {UserError} if that precision cannot be had, or is none
  */
 export async function sureAnswers(
   runtime: Runtime,
@@ -51,6 +59,8 @@ export async function sureAnswers(
   lambda: number,
   precise: number,
 ): Promise<SureAnswers> {
+  if (!(precise > 0 && precise < 1))
+    throw new UserError(`precise: a share above 0 and below 1 expected, found ${precise}; 0.99 is 99%`);
   const { agent, costs } = policy;
   const answers = answersOf(validationOf(policy), agent);
   const taken = await decide(runtime, decidingAgent(policy), answers, costs, lambda);
