@@ -1,7 +1,10 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { UserError } from "../errors.ts";
 import { compareRuns, type RunOutcome } from "../evaluation/compare-runs.ts";
 import { correctAnswers } from "../exits/environment.ts";
+import { replaceFile } from "../files/writer.ts";
 import { loadModel } from "../model/model-folder.ts";
 import { compareText } from "../report/compare-text.ts";
 import { evaluateInDetail } from "../story/node.ts";
@@ -29,11 +32,13 @@ export function compareCommand() {
     .addOption(datasetOption())
     .addOption(labelsOption())
     .addOption(skipBrokenOption())
+    .option("--figures <dir>", "also draw the runs over each other, as SVG, PDF and CSV, into this folder")
     .addOption(jsonOption())
     .action(async (folders, flags) => {
       const progress = createProgress();
       const text = await compareFolders(folders, { ...askedOf(flags), source: sourceOf(flags) }, progress);
       progress.stop();
+      if (flags.figures !== undefined) await drawInto(flags.figures, text, progress);
       say(flags.json ? `${JSON.stringify(text.comparison, null, 2)}\n` : `${text.text}\n`);
     });
 }
@@ -63,7 +68,26 @@ export async function compareFolders(folders: readonly string[], asked: Asked, p
     outcomes.push(outcome);
   }
   const comparison = compareRuns(outcomes);
-  return { comparison, text: compareText(comparison, first!.costUnit) };
+  const { costUnit } = first!;
+  return { comparison, costUnit, text: compareText(comparison, costUnit) };
+}
+
+/** One plot: accuracy over cost, a line for each run. */
+async function drawInto(
+  folder: string,
+  { comparison, costUnit }: Awaited<ReturnType<typeof compareFolders>>,
+  progress: Progress,
+): Promise<void> {
+  const { curveFiles } = await import("../report/figures.ts");
+  const runs = comparison.runs.map(({ name, curve, accuracy, cost }) => ({
+    name,
+    points: curve.points,
+    chosen: { accuracy, costMacs: cost },
+  }));
+  const files = await curveFiles({ runs, costUnit });
+  await mkdir(folder, { recursive: true });
+  for (const [name, bytes] of files) await replaceFile(join(folder, name), bytes);
+  progress.note(`wrote ${[...files.keys()].join(", ")} into ${folder}`);
 }
 
 async function outcomeOf(folder: string, { source: given, ...asked }: Asked, progress: Progress) {

@@ -1,7 +1,7 @@
 /** Every plot of a report as files for a paper: SVG, PDF, and the numbers as CSV. */
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
-import type { FigureData } from "./report-data.ts";
+import type { CurvesData, FigureData } from "./report-data.ts";
 
 /** What `web/figures/draw.tsx` draws, which is built on its own. */
 interface DrawnFigure {
@@ -17,6 +17,7 @@ interface DrawnFigure {
 
 interface Drawing {
   drawFigures(data: FigureData): DrawnFigure[];
+  drawCurves(data: CurvesData): DrawnFigure[];
 }
 
 /**
@@ -25,10 +26,26 @@ interface Drawing {
  * @throws {Error} if the package was not built
  */
 export async function figureFiles(data: FigureData): Promise<ReadonlyMap<string, Uint8Array>> {
+  return filesOf((await drawing()).drawFigures(data));
+}
+
+/**
+ * The same for several runs over each other, in one plot.
+ *
+ * @throws {Error} if the package was not built
+ */
+export async function curveFiles(data: CurvesData): Promise<ReadonlyMap<string, Uint8Array>> {
+  return filesOf((await drawing()).drawCurves(data));
+}
+
+async function drawing(): Promise<Drawing> {
   const built = createRequire(import.meta.url).resolve("#figures");
-  const { drawFigures } = (await import(pathToFileURL(built).href)) as Drawing;
+  return (await import(pathToFileURL(built).href)) as Drawing;
+}
+
+async function filesOf(figures: readonly DrawnFigure[]): Promise<ReadonlyMap<string, Uint8Array>> {
   const files = new Map<string, Uint8Array>();
-  for (const figure of drawFigures(data)) {
+  for (const figure of figures) {
     files.set(`${figure.name}.svg`, new TextEncoder().encode(figure.svg));
     files.set(`${figure.name}.pdf`, await pdfOf(figure));
     files.set(`${figure.name}.csv`, new TextEncoder().encode(figure.csv));

@@ -1,3 +1,4 @@
+import type { TradeOffPoint } from "../evaluation/comparison.ts";
 import type { DetailedEvaluation } from "../evaluation/details.ts";
 import type { EvaluationFigures } from "../evaluation/figures.ts";
 
@@ -57,3 +58,16 @@ export interface ReportData {
 
 /** What of a report is drawn, as files for a paper. */
 export type FigureData = Pick<ReportData, "evaluation" | "metrics" | "probes">;
+
+/** Several runs in one plot: accuracy over cost. */
+export interface CurvesData {
+  readonly runs: readonly {
+    readonly name: string;
+    /** What decides in it, lambdas rising. */
+    readonly points: readonly Pick<TradeOffPoint, "lambda" | "accuracy" | "costMacs">[];
+    /** What it reaches at its own lambda. */
+    readonly chosen: Pick<TradeOffPoint, "accuracy" | "costMacs">;
+  }[];
+  /** What costs count, the same in all. */
+  readonly costUnit: string;
+}

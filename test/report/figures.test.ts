@@ -1,7 +1,7 @@
 /** Every plot as SVG, PDF and CSV, from what the report is made of. */
 import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { figureFiles } from "../../src/report/figures.ts";
+import { curveFiles, figureFiles } from "../../src/report/figures.ts";
 import type { FigureData } from "../../src/report/report-data.ts";
 
 const isBuilt = existsSync(new URL("../../dist/figures/figures.js", import.meta.url));
@@ -66,6 +66,20 @@ describe.skipIf(!isBuilt)("the plots of a training", () => {
     const names = ["svg", "pdf", "csv"].map((end) => `what-a-linear-probe-knows-at-each-cut.${end}`);
     expect([...files.keys()]).toEqual(names);
     expect(text(files.get(names[2]!))).toMatch(/relu2,0\.75,0\.625/);
+  });
+
+  test("several runs over each other: a line and a point for each, with its name", async () => {
+    const points = [0.1, 1].map((lambda) => ({ lambda, accuracy: 0.9 - lambda / 10, costMacs: 2e6 / (1 + lambda) }));
+    const run = (name: string, accuracy: number) => ({ name, points, chosen: { accuracy, costMacs: 1.5e6 } });
+    const files = await curveFiles({ runs: [run("seed 1", 0.875), run("seed 2", 0.8125)], costUnit: "MACs" });
+    const names = ["svg", "pdf", "csv"].map((end) => `accuracy-and-cost-of-the-runs.${end}`);
+    expect([...files.keys()]).toEqual(names);
+    const svg = text(files.get(names[0]!));
+    for (const said of [">seed 1</text>", ">seed 2</text>", "#0072b2"]) expect(svg).toContain(said);
+    expect(svg).not.toMatch(/var\(--|currentColor/);
+    const rows = text(files.get(names[2]!)).trim().split("\n").slice(1);
+    expect(rows).toHaveLength(2 * (2 + 2)); // two points of the line, one of the dot, one of the name
+    expect(rows.filter((row) => row.includes("0.8125"))).toHaveLength(2);
   });
 
   test("nothing is drawn of nothing", async () => {

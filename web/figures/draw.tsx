@@ -1,8 +1,8 @@
 /** Every plot of a report as SVG and CSV, drawn in Node. Light colours, a white ground: for papers. */
 import { type PlotOptions, plot } from "@observablehq/plot";
 import { parseHTML } from "linkedom";
-import type { FigureData } from "../../src/report/report-data.ts";
-import { AgentPanels, EvaluationPanels, ProbesPanel, readLines, TrainingPanels } from "../panels/index.ts";
+import type { CurvesData, FigureData } from "../../src/report/report-data.ts";
+import { AgentPanels, EvaluationPanels, ProbesPanel, RunCurves, readLines, TrainingPanels } from "../panels/index.ts";
 import panels from "../panels/panels.css?raw";
 import { type Collected, figuresIn } from "./collected.tsx";
 
@@ -44,6 +44,11 @@ export function drawFigures({ evaluation, metrics, probes = [] }: FigureData): D
     </>
   );
   return figuresIn(tree).flatMap(drawn);
+}
+
+/** Several runs over each other. */
+export function drawCurves({ runs, costUnit }: CurvesData): DrawnFigure[] {
+  return figuresIn(<RunCurves runs={runs} unit={costUnit} />).flatMap(drawn);
 }
 
 function drawn({ title, legend, plots }: Collected): DrawnFigure[] {

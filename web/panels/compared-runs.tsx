@@ -1,5 +1,6 @@
 /** Several runs over each other: what accuracy costs in each, and their figures side by side. */
 import { dot, lineY, type Markish, text } from "@observablehq/plot";
+import type { CurvesData } from "../../src/report/report-data.ts";
 import type { Evaluation } from "./data.ts";
 import { exitColour } from "./exits.ts";
 import { PlotFigure } from "./figure.tsx";
@@ -12,6 +13,9 @@ export interface NamedEvaluation {
   readonly evaluation: Evaluation;
 }
 
+/** What decides in a run, over all lambdas, and the point that it was evaluated at. */
+export type RunCurve = CurvesData["runs"][number];
+
 interface ComparedRunsProps {
   /** At least one. Colours repeat after eight. */
   readonly runs: readonly NamedEvaluation[];
@@ -19,9 +23,14 @@ interface ComparedRunsProps {
 
 export function ComparedRuns({ runs }: ComparedRunsProps) {
   const units = new Set(runs.map(({ evaluation }) => evaluation.costUnit ?? "MACs"));
+  const curves = runs.map(({ name, evaluation }): RunCurve => {
+    const curve = evaluation.curves?.find((one) => one.name === evaluation.policy.name);
+    const chosen = { accuracy: evaluation.accuracy, costMacs: evaluation.costMacs.mean };
+    return { name, points: curve?.points ?? [], chosen };
+  });
   return (
     <Panels>
-      {units.size === 1 && <Curves runs={runs} unit={[...units][0]!} />}
+      {units.size === 1 && <RunCurves runs={curves} unit={[...units][0]!} />}
       <div class="ee-figure ee-wide">
         <h3>Side by side</h3>
         <Table caption="The runs side by side" {...sideBySide(runs)} />
@@ -32,12 +41,16 @@ export function ComparedRuns({ runs }: ComparedRunsProps) {
 
 const DASHES = ["none", "7 3", "2 3", "9 3 2 3"];
 
-function Curves({ runs, unit }: ComparedRunsProps & { readonly unit: string }) {
-  const drawn = runs.map(({ name, evaluation }, i) => {
-    const curve = evaluation.curves?.find((one) => one.name === evaluation.policy.name);
-    const chosen = { accuracy: evaluation.accuracy, costMacs: evaluation.costMacs.mean };
-    return { name, colour: exitColour(i), dash: DASHES[i % DASHES.length]!, points: curve?.points ?? [], chosen };
-  });
+interface RunCurvesProps {
+  /** At least one. Colours repeat after eight. */
+  readonly runs: readonly RunCurve[];
+  /** What costs count. */
+  readonly unit: string;
+}
+
+/** Accuracy over cost of several runs, over each other. */
+export function RunCurves({ runs, unit }: RunCurvesProps) {
+  const drawn = runs.map((run, i) => ({ ...run, colour: exitColour(i), dash: DASHES[i % DASHES.length]! }));
   const scale = costScale(
     unit,
     drawn.flatMap(({ points, chosen }) => [...points, chosen].map(({ costMacs }) => costMacs)),

@@ -1,7 +1,7 @@
 /** The panels of page and report: plain JSON in, plots and tables out. Load `panels.css` with them. */
 
 export { AgentPanels } from "./agent.tsx";
-export { ComparedRuns } from "./compared-runs.tsx";
+export { ComparedRuns, RunCurves } from "./compared-runs.tsx";
 export { AccuracyCostCurve } from "./curve.tsx";
 export { calibrationCurve, type Evaluation, type RunLine, readEvaluation, readLines, type Suspects } from "./data.ts";
 export { EvaluationPanels } from "./evaluation.tsx";
