@@ -12,8 +12,10 @@ import { drawShapesParts } from "../../src/dataset/shapes.ts";
 import { computeExitTable } from "../../src/exits/exit-logits.ts";
 import { decodeTableFile } from "../../src/exits/table-file.ts";
 import { loadModel } from "../../src/model/model-folder.ts";
+import { integer, seededRandom } from "../../src/random.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { type RunningServer, serve } from "../../src/server/serve.ts";
+import { AdaptiveClassifier } from "../../src/story/classifier.ts";
 import { CHROMIUM, launchChromium } from "./chromium.ts";
 
 const SHAPES = new URL("../../models/shapes", import.meta.url).pathname;
@@ -102,6 +104,31 @@ describe.skipIf(!CHROMIUM)("parts of the page", { timeout: 2 * PATIENCE }, () =>
     await page.close();
   });
 
+  test("a class is named where the answer is sure enough, as in Node, and always unless that is asked for", async () => {
+    const random = seededRandom(5);
+    const rgb = Uint8Array.from({ length: 3 * 32 * 32 }, () => integer(random, 0, 255));
+    const noise = join(folder, "noise.png");
+    await sharp(rgb, { raw: { width: 32, height: 32, channels: 3 } })
+      .png()
+      .toFile(noise);
+    const classifier = await AdaptiveClassifier.load(SHAPES, { precise: 0.999 });
+    const [{ least }, expected] = [(await classifier.sureAnswers())!, await classifier.classify(noise)];
+    await classifier.close();
+    expect(expected.unsure).toBe(true);
+    const page = await openWith(noise);
+    const said = page.locator(".answer");
+    expect(await said.textContent()).not.toContain("unsure");
+    const choice = page.getByLabel("Name a class");
+    await choice.selectOption({ label: "where 99.9% of such answers are right" });
+    await expect.poll(() => said.textContent(), { timeout: PATIENCE }).toMatch(/^unsure, maybe /);
+    const status = (await page.locator(".precise [role=status]").textContent())!;
+    const shown = /From a confidence of ([\d.]+)% on/.exec(status)![1]!;
+    expect(Number(shown)).toBeCloseTo(100 * least, 0); // another lambda on the dial's steps, other leaves
+    await choice.selectOption({ label: "always" });
+    await expect.poll(() => said.textContent()).not.toContain("unsure");
+    await page.close();
+  });
+
   test("what the network sees: the picture as it is, what is cut off, where the answer comes from", async () => {
     const page = await openWith(wide);
     await page.getByText("What the network sees").click();
@@ -125,9 +152,12 @@ describe.skipIf(!CHROMIUM)("parts of the page", { timeout: 2 * PATIENCE }, () =>
   test("runs that lie together are listed, and laid over each other; their figure can be saved", async () => {
     const page = await open("watch");
     const choice = (name: RegExp) => page.getByRole("checkbox", { name });
-    for (const name of [/^first/, /^second/]) await choice(name).check();
+    for (const name of [/^first/, /^second/]) {
+      await choice(name).click(); // it is fetched, and chosen then
+      await expect.poll(() => choice(name).isChecked(), { timeout: PATIENCE }).toBe(true);
+    }
     const table = page.getByRole("table", { name: "The runs side by side" });
-    await expect.poll(() => table.locator("tr").first().textContent()).toBe("firstsecond");
+    await expect.poll(() => table.locator("tr").first().textContent(), { timeout: PATIENCE }).toBe("firstsecond");
     expect(await table.locator("tr").nth(1).textContent()).toBe("accuracy81.00%92.00%");
 
     const title = "Accuracy and cost of the runs";

@@ -50,6 +50,11 @@ export class WorkerClient {
     return this.#ask({ kind: "classify", images, lambda });
   }
 
+  /** @param precise share of the named classes that are to be right, above 0 and below 1 */
+  sure(precise: number, lambda: number): Promise<Replies["sure"]> {
+    return this.#ask({ kind: "sure", precise, lambda });
+  }
+
   /** What every exit says of each image, computed to the end. */
   explore(images: readonly Uint8Array[], lambda: number): Promise<Replies["explore"]> {
     return this.#ask({ kind: "explore", images, lambda });

@@ -1,5 +1,13 @@
 /** What the page and its worker say to each other: plain data. */
-import type { Classification, ExitCosts, ExitTrace, ImageShape, LambdaPoint, Occlusion } from "earlyexit/web";
+import type {
+  Classification,
+  ExitCosts,
+  ExitTrace,
+  ImageShape,
+  LambdaPoint,
+  Occlusion,
+  SureAnswers,
+} from "earlyexit/web";
 import type { TeachingChoice, TeachingNews, TeachingResult } from "./teach/teaching.ts";
 import type { TrainingChoice, TrainingNews, TrainingResult } from "./train/training.ts";
 
@@ -38,6 +46,7 @@ export type Request =
   | { readonly kind: "load"; readonly source: ModelSource }
   | { readonly kind: "read"; readonly image: Blob; readonly shape: ImageShape }
   | { readonly kind: "classify"; readonly images: readonly Uint8Array[]; readonly lambda: number }
+  | { readonly kind: "sure"; readonly precise: number; readonly lambda: number }
   | { readonly kind: "explore"; readonly images: readonly Uint8Array[]; readonly lambda: number }
   | { readonly kind: "occlude"; readonly image: Uint8Array; readonly lambda: number }
   | { readonly kind: "time"; readonly images: readonly Uint8Array[]; readonly lambda: number }
@@ -51,6 +60,8 @@ export interface Replies {
   /** [C, H, W] bytes 0..255, as the network sees the picture */
   readonly read: Uint8Array;
   readonly classify: readonly Classification[];
+  /** From which confidence on a class may be named, so that a share `precise` of them is right on validation. */
+  readonly sure: SureAnswers;
   /** [N] of [E] what every exit says, those behind the exit taken too */
   readonly explore: readonly (readonly ExitTrace[])[];
   readonly occlude: Occlusion;

@@ -1,6 +1,7 @@
 /** Computes beside the page, so that the page answers meanwhile: holds one model, or trains one. */
 import {
   AdaptiveClassifier,
+  type ClassifierOptions,
   computeExitTable,
   createSamples,
   createWebRuntime,
@@ -12,6 +13,7 @@ import {
   readImage,
   readModel,
   type StagedNetwork,
+  type SureAnswers,
   UserError,
   type WholeWay,
 } from "earlyexit/web";
@@ -25,7 +27,10 @@ import { trainHere } from "./train/training.ts";
 const MOST_PIXELS = 100e6;
 
 /** The model, and the way that its pictures did not go. */
-let model: { readonly classifier: AdaptiveClassifier; readonly whole: WholeWay } | null = null;
+let model: { readonly source: ModelSource; readonly classifier: AdaptiveClassifier; readonly whole: WholeWay } | null =
+  null;
+/** By `precise`: the model with its validation part, which is fetched for this alone and computes no picture. */
+const judges = new Map<number, Promise<AdaptiveClassifier>>();
 /** One request at a time, in their order: what is timed is not disturbed by what is asked meanwhile. */
 let last: Promise<void> = Promise.resolve();
 
@@ -53,6 +58,7 @@ async function answer(request: Request, tell: (news: News) => void): Promise<Rep
   if (request.kind === "feedback") return feedbackFile(classifier.network, request.images, request.labels);
   if (request.kind === "occlude")
     return occlusion(whole, request.image, pictureOf(classifier.network).shape, request.lambda);
+  if (request.kind === "sure") return sureAt(model.source, request.precise, request.lambda);
   const { images, lambda } = request;
   if (request.kind === "explore") {
     const all = [];
@@ -76,19 +82,29 @@ async function feedbackFile(
   return encodeTableFile(await computeExitTable(await createWebRuntime({ threads: THREADS }), network, samples));
 }
 
+async function open(source: ModelSource, options: ClassifierOptions): Promise<AdaptiveClassifier> {
+  if ("address" in source) return AdaptiveClassifier.load(source.address, options);
+  const found = await readModel(async (name) => source.files.get(name) ?? null, "trained here");
+  return AdaptiveClassifier.create(found, options);
+}
+
+async function sureAt(source: ModelSource, precise: number, lambda: number): Promise<SureAnswers> {
+  const known = judges.get(precise) ?? open(source, { threads: THREADS, lazy: true, precise });
+  judges.set(precise, known);
+  const judge = await known;
+  judge.lambda = lambda;
+  return (await judge.sureAnswers())!; // asked for precise answers
+}
+
 async function load(source: ModelSource): Promise<ModelFacts> {
   const asked = performance.now();
   const options = { threads: THREADS };
-  const next = await ("address" in source
-    ? AdaptiveClassifier.load(source.address, options)
-    : AdaptiveClassifier.create(
-        await readModel(async (name) => source.files.get(name) ?? null, "trained here"),
-        options,
-      ));
+  const next = await open(source, options);
   const startMs = performance.now() - asked;
   await Promise.all([model?.classifier.close(), model?.whole.close()]);
+  judges.clear();
   const whole = openWholeWay(await createWebRuntime(options), next.network, next.policy);
-  model = { classifier: next, whole };
+  model = { source, classifier: next, whole };
   const { network, policy, costs } = next;
   return {
     name: network.name,

@@ -10,10 +10,12 @@ interface ResultLineProps {
   /** null also while the picture is on its way */
   readonly answer: Answer | null;
   readonly times: Times | null;
+  /** A class is named only where the answer is sure enough. */
+  readonly isPrecise: boolean;
 }
 
 /** The answer, where it was found, why there, and what it cost. */
-export function ResultLine({ facts, image, answer, times }: ResultLineProps) {
+export function ResultLine({ facts, image, answer, times, isPrecise }: ResultLineProps) {
   const { costs, classes } = facts;
   return (
     <div class="result">
@@ -29,7 +31,10 @@ export function ResultLine({ facts, image, answer, times }: ResultLineProps) {
       {image && answer && <p class="why">{sentence(answer.reason)}</p>}
       {image && answer && <p class="note times">{times ? timesText(times) : "Measuring the full network beside..."}</p>}
       <details class="note">
-        <summary>The answer is always one of the model's {classes.length} classes, whatever the picture shows.</summary>
+        <summary>
+          The answer is {isPrecise ? '"unsure" or' : "always"} one of the model's {classes.length} classes, whatever the
+          picture shows.
+        </summary>
         {classes.join(", ")}
       </details>
     </div>
@@ -48,15 +53,20 @@ interface SaidProps {
 }
 
 function Said({ image, answer, fullMacs, exits }: SaidProps) {
-  const { label, confidence, exit, costMacs } = answer;
+  const { label, confidence, exit, costMacs, unsure } = answer;
   const saved = 1 - costMacs / fullMacs;
   const compared =
     saved >= 0 ? `${percent(saved)} of the full network saved` : `${percent(-saved)} more than the full network`;
   return (
     <>
+      {unsure && (
+        <>
+          <strong>unsure</strong>, maybe{" "}
+        </>
+      )}
       <strong>{label}</strong> ({percent(confidence)}), exit <strong>{exit}</strong> of {exits},{" "}
       {cost(costMacs, "MACs")}: {compared}.
-      {image.truth !== null && ` It is a ${image.truth}${image.truth === label ? "" : ": wrong"}.`}
+      {image.truth !== null && ` It is a ${image.truth}${unsure || image.truth === label ? "" : ": wrong"}.`}
     </>
   );
 }

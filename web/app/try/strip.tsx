@@ -67,11 +67,11 @@ export function Strip(props: StripProps) {
                       <button
                         type="button"
                         aria-pressed={image.id === selectedId}
-                        class={image.truth !== null && image.truth !== answer.label ? "wrong" : undefined}
+                        class={isWrong(image, answer) ? "wrong" : undefined}
                         onClick={() => onSelect(image.id)}
                       >
                         <Pixels pixels={image.pixels} shape={facts.imageShape} label={image.name} />
-                        <span>{answer.label}</span>
+                        <span>{answer.unsure ? "unsure" : answer.label}</span>
                         {later !== null && <em>later: {later}</em>}
                       </button>
                     </li>
@@ -83,6 +83,11 @@ export function Strip(props: StripProps) {
       </div>
     </section>
   );
+}
+
+/** A class was named, and it is another one. */
+function isWrong({ truth }: TriedImage, { label, unsure }: Answer): boolean {
+  return truth !== null && !unsure && truth !== label;
 }
 
 function laterOf({ classes }: ModelFacts, answer: Answer, rest: readonly ExitTrace[] | undefined): string | null {
@@ -105,9 +110,11 @@ function summaryOf(answered: readonly Answered[], { costs }: ModelFacts): string
   if (answered.length === 0) return "";
   const mean = answered.reduce((sum, { answer }) => sum + answer.costMacs, 0) / answered.length;
   const saved = `Together they save ${percent(1 - mean / costs.fullMacs)} of the full network.`;
-  const known = answered.filter(({ image }) => image.truth !== null);
-  if (known.length === 0) return saved;
-  const right = known.filter(({ image, answer }) => image.truth === answer.label).length;
-  if (right === known.length) return `${saved} All answers that can be checked are right.`;
-  return `${saved} ${right} of ${known.length} are right; the others have a dashed frame.`;
+  const unsure = answered.filter(({ answer }) => answer.unsure).length;
+  const said = unsure === 0 ? saved : `${saved} ${unsure} of ${answered.length} are unsure.`;
+  const known = answered.filter(({ image, answer }) => image.truth !== null && !answer.unsure);
+  if (known.length === 0) return said;
+  const wrong = known.filter(({ image, answer }) => isWrong(image, answer)).length;
+  if (wrong === 0) return `${said} All answers that can be checked are right.`;
+  return `${said} ${known.length - wrong} of ${known.length} are right; the others have a dashed frame.`;
 }

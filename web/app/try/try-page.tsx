@@ -8,6 +8,7 @@ import { Feedback, useFeedback } from "./feedback.tsx";
 import type { TriedImage } from "./images.ts";
 import { ModelChoice, type Offer, TRAINED } from "./model-choice.tsx";
 import { Picker } from "./picker.tsx";
+import { PreciseChoice } from "./precise-choice.tsx";
 import { RestLine } from "./rest-line.tsx";
 import { ResultLine } from "./result-line.tsx";
 import { Road } from "./road.tsx";
@@ -17,6 +18,7 @@ import { useImages } from "./use-images.ts";
 import { useJourney } from "./use-journey.ts";
 import { useOffers } from "./use-offers.ts";
 import { useRest } from "./use-rest.ts";
+import { useNamed, useSure } from "./use-sure.ts";
 import { useTimes } from "./use-times.ts";
 import { Views } from "./views.tsx";
 import { Way } from "./way.tsx";
@@ -82,7 +84,9 @@ function Trial({ model, kept, messages }: TrialProps) {
   const { images, selected } = tried;
   const [lambda, setLambda] = useState(facts.lambda);
   const road = useRef<HTMLDivElement>(null);
-  const answers = useAnswers({ client, images, selected, lambda }, tell);
+  const [precise, setPrecise] = useState<number | null>(null);
+  const sure = useSure(client, precise, lambda, tell);
+  const answers = useNamed(useAnswers({ client, images, selected, lambda }, tell), sure);
   const select = (id: number): void => {
     tried.select(id);
     road.current?.scrollIntoView({ block: "nearest" });
@@ -104,7 +108,7 @@ function Trial({ model, kept, messages }: TrialProps) {
       <Picker onFiles={tried.addFiles} onDraw={tried.draw} onClear={images.length > 0 ? tried.clear : null} />
       <div ref={road}>
         <Way facts={facts} image={selected} answer={answer} shown={shown} />
-        <ResultLine facts={facts} image={selected} answer={arrived} times={times} />
+        <ResultLine facts={facts} image={selected} answer={arrived} times={times} isPrecise={precise !== null} />
         {selected && arrived && (
           <RestLine
             facts={facts}
@@ -124,6 +128,7 @@ function Trial({ model, kept, messages }: TrialProps) {
       <div class="side-by-side">
         <div>
           <Dial facts={facts} lambda={lambda} onTurn={setLambda} />
+          <PreciseChoice precise={precise} onChoose={setPrecise} sure={sure} />
           <AccuracyCostCurve
             curves={curves}
             costUnit={facts.costUnit}
