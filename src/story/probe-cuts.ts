@@ -13,12 +13,14 @@ const MOST_EXITS = 8;
 const PROBE_FEATURES = 1100;
 const PROBE_IMAGES = 3000;
 /**
- * What an exit takes beside its head, in MACs of a core that does 75 in a nanosecond (ResNet-56 and MobileNetV2 at batch 1): 20
- * microseconds for deciding, and for each number of the map 3.5 nanoseconds, since ONNX Runtime's blocked layout ends there and begins
- * again behind it. Small networks and large maps therefore get fewer exits.
+ * What an exit takes, in MACs of a core that does 75 in a nanosecond (convolutions of ResNet-56 and MobileNetV2 at batch 1): 20
+ * microseconds for deciding; for each number of the map 0.8 nanoseconds, since ONNX Runtime's blocked layout ends there and begins again
+ * behind it; and a head's matrix, which is read once for one picture, does 5 MACs in a nanosecond. Small networks, large maps and wide
+ * heads therefore get fewer exits.
  */
 const DECIDING_MACS = 1.5e6;
-const BORDER_MACS_PER_NUMBER = 260;
+const BORDER_MACS_PER_NUMBER = 60;
+const MATRIX_SLOWNESS = 15;
 /** Fewer pictures than these tell too little: then a third of the training pictures judges. */
 const LEAST_JUDGES = 300;
 /** Mirrored pictures are learned from where a probe finds them no harder than this. */
@@ -70,7 +72,7 @@ export async function probeCuts(
   const probed = cuts.map(
     (cut, i): ProbedCut => ({
       macs: cut.macsBefore,
-      headMacs: headMacs(network, cut.name, classes) + DECIDING_MACS + BORDER_MACS_PER_NUMBER * sizeOf(cut.shape),
+      headMacs: exitPrice(headMacs(network, cut.name, classes), sizeOf(cut.shape)),
       ...results[i]!,
     }),
   );
@@ -95,6 +97,10 @@ export async function probeCuts(
     accuracies: results.slice(0, -1).map(({ correct }) => accuracyOf(correct)),
     mirrors: accuracyOf(inMirror.correct) >= atEnd - MIRROR_LOSS,
   };
+}
+
+function exitPrice(headMacs: number, numbers: number): number {
+  return MATRIX_SLOWNESS * headMacs + DECIDING_MACS + BORDER_MACS_PER_NUMBER * numbers;
 }
 
 /** Pictures that probes learn from, and others that judge them. @param most pictures whose features fit into memory */

@@ -5,7 +5,14 @@
 import { returnOf } from "../exits/environment.ts";
 import type { Episodes } from "../exits/episodes.ts";
 import { type LambdaRange, lambdaGrid } from "../exits/lambda-grid.ts";
-import { SCORES, type Score, type ThresholdRule, thresholdExits, tuneThresholds } from "./thresholds.ts";
+import {
+  SCORES,
+  type Score,
+  type ThresholdRule,
+  thresholdExits,
+  tuneSharedThreshold,
+  tuneThresholds,
+} from "./thresholds.ts";
 
 export interface ThresholdDial {
   readonly score: Score;
@@ -26,21 +33,55 @@ const LIMITS: Readonly<Record<Score, readonly [low: number, high: number]>> = {
   entropy: [-0.01, 12],
 };
 
+/**
+ * A threshold for each exit; or, for few images, one for all of them (`tuneSharedThreshold`) on a dial that begins carefully: at its
+ * smallest lambda every image leaves at the exit that is right most often, and the tuned rule is reached half way.
+ */
+export type Tuning = "each" | "shared";
+
 /** Thresholds on one score, tuned over the range of lambda. */
-export function tuneThresholdDial(episodes: Episodes, score: Score, range: LambdaRange): ThresholdDial {
+export function tuneThresholdDial(
+  episodes: Episodes,
+  score: Score,
+  range: LambdaRange,
+  tuning: Tuning = "each",
+): ThresholdDial {
   const lambdas = lambdaGrid(range, TUNED_LAMBDAS);
   const [low, high] = LIMITS[score];
-  const thresholds = lambdas.map((lambda) =>
-    tuneThresholds(episodes, score, lambda, { starts: STARTS }).thresholds.map((one) =>
-      Math.min(high, Math.max(low, one)),
-    ),
-  );
-  return { score, lambdas, thresholds };
+  const tuned = (lambda: number): ThresholdRule =>
+    tuning === "shared"
+      ? tuneSharedThreshold(episodes, score, lambda)
+      : tuneThresholds(episodes, score, lambda, { starts: STARTS });
+  const thresholds = lambdas.map((lambda) => tuned(lambda).thresholds.map((one) => Math.min(high, Math.max(low, one))));
+  if (tuning === "each") return { score, lambdas, thresholds };
+  const careful = leavingAt(score, thresholds[0]!.length, mostAccurate(episodes));
+  const half = lambdas.length >> 1;
+  return { score, lambdas, thresholds: thresholds.map((one, l) => between(careful, one, Math.min(1, l / half))) };
+}
+
+/** 0..E-1, of equals the cheapest. */
+function mostAccurate({ correct, exits }: Episodes): number {
+  const right = new Array<number>(exits).fill(0);
+  correct.forEach((one, at) => {
+    right[at % exits]! += one;
+  });
+  return right.indexOf(Math.max(...right));
+}
+
+/** [E - 1] thresholds with which every image leaves at `exit`. */
+function leavingAt(score: Score, count: number, exit: number): number[] {
+  const [low, high] = LIMITS[score];
+  const [always, never] = score === "entropy" ? [high, low] : [low, high];
+  return Array.from({ length: count }, (_, k) => (k === exit ? always : never));
+}
+
+function between(from: readonly number[], to: readonly number[], share: number): number[] {
+  return to.map((one, k) => one * share + from[k]! * (1 - share));
 }
 
 /** The dial whose mean return over its lambdas, on the images that it was tuned on, is highest; the first one at a tie. */
-export function bestThresholdDial(episodes: Episodes, range: LambdaRange): ThresholdDial {
-  const dials = SCORES.map((score) => tuneThresholdDial(episodes, score, range));
+export function bestThresholdDial(episodes: Episodes, range: LambdaRange, tuning: Tuning = "each"): ThresholdDial {
+  const dials = SCORES.map((score) => tuneThresholdDial(episodes, score, range, tuning));
   const worth = dials.map((dial) => {
     const returns = dial.lambdas.map((lambda) =>
       returnOf(dialExits(episodes, dial, lambda), episodes.correct, episodes.shares, lambda),
@@ -52,9 +93,7 @@ export function bestThresholdDial(episodes: Episodes, range: LambdaRange): Thres
 
 /** The dial, but at its smallest lambda every image leaves at `exit`, 0..E-1. */
 export function beginsAtExit(dial: ThresholdDial, exit: number): ThresholdDial {
-  const [low, high] = LIMITS[dial.score];
-  const [always, never] = dial.score === "entropy" ? [high, low] : [low, high];
-  const first = dial.thresholds[0]!.map((_, k) => (k === exit ? always : never));
+  const first = leavingAt(dial.score, dial.thresholds[0]!.length, exit);
   return { ...dial, thresholds: [first, ...dial.thresholds.slice(1)] };
 }
 
@@ -65,7 +104,7 @@ export function thresholdsAt({ score, lambdas, thresholds }: ThresholdDial, lamb
   if (above < 0) return { score, thresholds: thresholds.at(-1)! };
   const [from, to] = [lambdas[above - 1]!, lambdas[above]!];
   const share = Math.log(lambda / from) / Math.log(to / from);
-  return { score, thresholds: thresholds[above]!.map((t, k) => t * share + thresholds[above - 1]![k]! * (1 - share)) };
+  return { score, thresholds: between(thresholds[above - 1]!, thresholds[above]!, share) };
 }
 
 /** The exit [N] for each image at one lambda. */

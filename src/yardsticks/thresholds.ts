@@ -83,6 +83,31 @@ export function tuneThresholds(
   return { score, thresholds: score === "entropy" ? best.cuts.map((cut) => -cut) : best.cuts };
 }
 
+/**
+ * One threshold for all exits before a last one, at which every image leaves that has come so far: the two numbers that maximise `returnOf`,
+ * of equals the surest. Few images find two numbers more surely than one for each exit; every fixed exit is among the rules.
+ */
+export function tuneSharedThreshold(episodes: Episodes, score: Score, lambda: number): ThresholdRule {
+  const { count, exits, correct, shares } = episodes;
+  const sure = certainties(episodes, score);
+  const candidates = [BEYOND, ...sharedCuts(sure)];
+  let best: { cuts: number[]; worth: number } = { cuts: [], worth: -Infinity };
+  for (let last = exits - 1; last >= 0; last--)
+    for (const candidate of candidates) {
+      const cuts = sure.map((_, exit) => (exit < last ? candidate : -BEYOND));
+      const worth = returnOf(exitsOf(sure, cuts, count), correct, shares, lambda);
+      if (worth > best.worth + ENOUGH) best = { cuts, worth };
+    }
+  return { score, thresholds: score === "entropy" ? best.cuts.map((cut) => -cut) : best.cuts };
+}
+
+/** Between neighbouring scores of all exits together, the highest first. */
+function sharedCuts(sure: readonly Float32Array[]): number[] {
+  const values = [...new Set(sure.flatMap((some) => [...some]))].sort((a, b) => b - a);
+  const every = Math.max(1, Math.ceil(values.length / GRID));
+  return values.slice(1).flatMap((value, m) => ((m + 1) % every === 0 ? [(value + values[m]!) / 2] : []));
+}
+
 /** Every fixed exit, then random images' own scores. */
 function beginnings(sure: readonly Float32Array[], count: number, starts: number, seed: number): number[][] {
   const random = seededRandom(seed, 0x7435);

@@ -13,6 +13,7 @@ import type { LearnedPolicy } from "../../src/policy/learned-policy.ts";
 import { integer, seededRandom, uniform } from "../../src/random.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { beginsAtExit, dialExits, tuneThresholdDial } from "../../src/yardsticks/threshold-dial.ts";
+import { thresholdExits, tuneSharedThreshold } from "../../src/yardsticks/thresholds.ts";
 import { COSTS, syntheticTable } from "./synthetic.ts";
 
 const runtime = createNodeRuntime({ threads: 1 });
@@ -96,6 +97,17 @@ describe("the chance of being right", () => {
     expect(error).toBeCloseTo(0.1, 6); // deviation 0.2, four images
     expect(isSurelySmall({ mean: 0.002, error: 0.0009 })).toBe(true);
     expect(isSurelySmall({ mean: 0.002, error: 0.0011 })).toBe(false);
+  });
+});
+
+test("a shared threshold's dial begins at the exit that is right most often, and is the tuned rule from half way on", async () => {
+  const episodes = await prepareEpisodes(runtime, answersOf(misleadingTable(60, 1), plainRule(4)), COSTS);
+  const dial = tuneThresholdDial(episodes, "margin", { from: 0.001, to: 1 }, "shared");
+  expect(new Set(dialExits(episodes, dial, 0.001))).toEqual(new Set([2]));
+  dial.lambdas.forEach((lambda, l) => {
+    if (l < 7) return;
+    const tuned = tuneSharedThreshold(episodes, "margin", lambda);
+    expect(dialExits(episodes, dial, lambda)).toEqual(thresholdExits(episodes, tuned));
   });
 });
 

@@ -4,7 +4,13 @@ import { returnOf } from "../../src/exits/environment.ts";
 import { type Episodes, featureAt, prepareEpisodes } from "../../src/exits/episodes.ts";
 import { FEATURE } from "../../src/exits/observation.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
-import { SCORES, type Score, thresholdExits, tuneThresholds } from "../../src/yardsticks/thresholds.ts";
+import {
+  SCORES,
+  type Score,
+  thresholdExits,
+  tuneSharedThreshold,
+  tuneThresholds,
+} from "../../src/yardsticks/thresholds.ts";
 import { COSTS, syntheticTable } from "../policy/synthetic.ts";
 
 const runtime = createNodeRuntime({ threads: 1 });
@@ -37,6 +43,26 @@ test.each(SCORES)("tuned thresholds on %s are the best of all, by brute force", 
     }
   }
 });
+
+test.each(SCORES)(
+  "one threshold on %s and a last exit are the best of all such pairs, by brute force",
+  async (score) => {
+    const beyond = score === "entropy" ? [99, -99] : [-99, 99];
+    for (const seed of [1, 2, 3]) {
+      const table = syntheticTable(40, seed, { exits: 3 });
+      const episodes = await prepareEpisodes(runtime, answersOf(table, plainRule(3)), THREE);
+      const values = [beyond[1]!, ...[0, 1].flatMap((exit) => [...featureAt(episodes, exit, FEATURE[score])])];
+      for (const lambda of [0.02, 0.2, 0.7]) {
+        const worth = (thresholds: number[]): number =>
+          returnOf(thresholdExits(episodes, { score, thresholds }), episodes.correct, episodes.shares, lambda);
+        const best = Math.max(
+          ...values.flatMap((one) => [worth([one, one]), worth([one, beyond[0]!]), worth([beyond[0]!, one])]),
+        );
+        expect(worth([...tuneSharedThreshold(episodes, score, lambda).thresholds])).toBeCloseTo(best, 9);
+      }
+    }
+  },
+);
 
 test("an image stops where its score reaches the threshold; low entropy is sure", async () => {
   const episodes = await prepareEpisodes(runtime, answersOf(syntheticTable(200, 5), plainRule(4)), COSTS);
