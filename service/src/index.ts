@@ -2,6 +2,5 @@
 
 export { modelsCommand } from "./models-command.ts";
 export { type PriceOptions, priceOf } from "./price.ts";
-export { openJobQueue } from "./queue/job-queue.ts";
 export { type RunningService, type ServeOptions, serve } from "./serve.ts";
 export { serveCommand } from "./serve-command.ts";

@@ -1,5 +1,5 @@
 /** Redis and Postgres as the system has them, each a process of its own in a folder that goes away. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -9,15 +9,16 @@ import { hasPostgres, startPostgres } from "./postgres.ts";
 
 export interface TestBroker {
   readonly address: string;
-  /** Kills it with -9 and starts it again on what it had on disk; Redis alone. */
-  restart?(): Promise<void>;
+  pid(): number;
+  /** Ends it as a crash would (Redis: kill -9) and starts it again, after so long, on what it had on disk. */
+  restart(awayMs?: number): Promise<void>;
   stop(): Promise<void>;
 }
 
 interface Kind {
   readonly name: string;
   /** null: not installed. */
-  readonly start: (() => Promise<TestBroker>) | null;
+  readonly start: ((postgresSettings?: readonly string[]) => Promise<TestBroker>) | null;
 }
 
 export function brokers(): Kind[] {
@@ -57,9 +58,25 @@ const gone = (child: ChildProcess): Promise<unknown> =>
 
 /** With a password and every command on disk before it is answered. */
 async function startRedis(): Promise<TestBroker> {
+  return redisIn(mkdtempSync(join(tmpdir(), "earlyexit-redis-")), "redis", (port) => ["--port", port]);
+}
+
+/** Encrypted connections alone; `certificate` is the file that says whom to trust. */
+export async function startSecuredRedis(): Promise<TestBroker & { certificate: string }> {
   const folder = mkdtempSync(join(tmpdir(), "earlyexit-redis-"));
+  const [key, certificate] = [join(folder, "key.pem"), join(folder, "certificate.pem")];
+  const made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2"];
+  execFileSync("openssl", [...made, "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"], {
+    stdio: "ignore",
+  });
+  const files = ["--tls-cert-file", certificate, "--tls-key-file", key, "--tls-auth-clients", "no"];
+  const broker = await redisIn(folder, "rediss", (port) => ["--port", "0", "--tls-port", port, ...files]);
+  return { ...broker, certificate };
+}
+
+async function redisIn(folder: string, scheme: string, listens: (port: string) => string[]): Promise<TestBroker> {
   const port = await freePort();
-  const args = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--requirepass", "secret"];
+  const args = [...listens(String(port)), "--bind", "127.0.0.1", "--dir", folder, "--requirepass", "secret"];
   const start = (): ChildProcess =>
     spawn("redis-server", [...args, "--appendonly", "yes", "--appendfsync", "always", "--save", ""], {
       stdio: "ignore",
@@ -67,10 +84,12 @@ async function startRedis(): Promise<TestBroker> {
   let child = start();
   await listening(port);
   return {
-    address: `redis://:secret@127.0.0.1:${port}`,
-    async restart() {
+    address: `${scheme}://:secret@127.0.0.1:${port}`,
+    pid: () => child.pid!,
+    async restart(awayMs = 0) {
       child.kill("SIGKILL");
       await gone(child);
+      await sleep(awayMs);
       child = start();
       await listening(port);
     },
@@ -82,7 +101,7 @@ async function startRedis(): Promise<TestBroker> {
   };
 }
 
-async function onPostgres(): Promise<TestBroker> {
-  const server = await startPostgres();
-  return { address: await server.create("jobs"), stop: server.end };
+async function onPostgres(settings: readonly string[] = []): Promise<TestBroker> {
+  const { create, pid, restart, end } = await startPostgres(settings);
+  return { address: await create("jobs"), pid, restart, stop: end };
 }

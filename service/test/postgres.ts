@@ -1,16 +1,21 @@
 /** A Postgres server of this test's own, from Debian's package; null where there is none. */
-import { execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 
 export interface Postgres {
   /** A database of its own. */
   create(name: string): Promise<string>;
+  /** Ends it as a crash would, every connection with it, and starts it again, after so long, on what it had on disk. */
+  restart(awayMs?: number): Promise<void>;
   end(): Promise<void>;
+  /** Of the process that all others of the server come from. */
+  pid(): number;
 }
 
 const INSTALLED = "/usr/lib/postgresql";
@@ -25,7 +30,8 @@ function binaries(): string | null {
 export const hasPostgres = binaries() !== null;
 if (!hasPostgres) process.stderr.write("no PostgreSQL here (Debian: postgresql): its tests are skipped\n");
 
-export async function startPostgres(): Promise<Postgres> {
+/** @param settings as in `postgresql.conf`, "max_connections=500" */
+export async function startPostgres(settings: readonly string[] = []): Promise<Postgres> {
   const bin = binaries()!;
   const folder = mkdtempSync(join(tmpdir(), "earlyexit-postgres-"));
   const isRoot = process.getuid?.() === 0;
@@ -35,8 +41,10 @@ export async function startPostgres(): Promise<Postgres> {
   const init = ["-D", data, "-U", "test", "--auth=trust", "--encoding=UTF8", "--locale=C"];
   execFileSync(join(bin, "initdb"), init, { ...who, stdio: "ignore", cwd: folder });
   const port = await freePort();
-  const options = ["-D", data, "-p", String(port), "-c", "listen_addresses=127.0.0.1", "-k", folder];
-  const server = spawn(join(bin, "postgres"), options, { ...who, stdio: "ignore", cwd: folder });
+  const options = ["-D", data, "-p", String(port), "-k", folder];
+  for (const one of ["listen_addresses=127.0.0.1", ...settings]) options.push("-c", one);
+  const start = (): ChildProcess => spawn(join(bin, "postgres"), options, { ...who, stdio: "ignore", cwd: folder });
+  let server = start();
   const address = (database: string): string => `postgres://test@127.0.0.1:${port}/${database}`;
   await answering(address("postgres"));
   return {
@@ -46,6 +54,15 @@ export async function startPostgres(): Promise<Postgres> {
       await client.query(`CREATE DATABASE ${name}`);
       await client.end();
       return address(name);
+    },
+    pid: () => server.pid!,
+    async restart(awayMs = 0) {
+      const exit = once(server, "exit");
+      server.kill("SIGQUIT"); // nothing is flushed: it recovers from its log
+      await exit;
+      await sleep(awayMs);
+      server = start();
+      await answering(address("postgres"));
     },
     async end() {
       const exit = once(server, "exit");

@@ -3,7 +3,7 @@
  * 4 workers, 200 shards, a kill every 3 seconds, and a sweep of 12 runs. On busy cores workers would be killed before they have begun.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,7 +14,7 @@ import { brokers, type TestBroker } from "./brokers.ts";
 const COMMAND = new URL("../../dist/cli/main.js", import.meta.url).pathname;
 const isLong = process.env.EARLYEXIT_LONG === "1";
 const [WORKERS, SHARDS, SHARD, KILL_MS] = [4, 200, 100, 3000];
-const DRAWN = 100;
+const DRAWN = 200;
 vi.setConfig({ testTimeout: 900_000, hookTimeout: 300_000 });
 
 const folder = mkdtempSync(join(tmpdir(), "earlyexit-kill-"));
@@ -37,6 +37,9 @@ const lines = (out: string): string[] =>
     .flatMap((name) => readFileSync(join(out, name), "utf8").trimEnd().split("\n"))
     .sort();
 
+const shardsIn = (out: string): number =>
+  existsSync(out) ? readdirSync(out).filter((name) => /^shard-.*\.jsonl$/.test(name)).length : 0;
+
 /** The process that computes for a worker; null where it has none at this moment. */
 function childOf(pid: number): number | null {
   try {
@@ -54,7 +57,7 @@ function mortalWorkers(address: string, count: number, everyMs: number) {
   const timer = setInterval(() => {
     const at = kills++ % count;
     const computing = childOf(workers[at]!.pid!);
-    if (kills % 3 === 0 && computing)
+    if (kills % 2 === 0 && computing)
       process.kill(computing, "SIGKILL"); // the worker itself stays
     else {
       workers[at]!.kill("SIGKILL");
@@ -77,7 +80,9 @@ beforeAll(async () => {
   mkdirSync(data);
   for (let copy = 0; copy < (SHARDS * SHARD) / DRAWN; copy++)
     cpSync(join(folder, "drawn"), join(data, String(copy).padStart(3, "0")), { recursive: true });
+  const started = performance.now();
   expect(await ended(start("score", ...base, "--out", once))).toBe(0);
+  console.info(`one process: ${((performance.now() - started) / 1000).toFixed(1)} s`);
   expect(new Set(lines(once)).size).toBe(SHARDS * SHARD);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -92,13 +97,17 @@ for (const { name, start: startBroker } of brokers())
 
     test(`${SHARDS} shards on ${WORKERS} workers, kills and a restart: the same lines, each picture once`, async () => {
       const out = join(folder, `queued-${name}`);
+      const started = performance.now();
       const workers = mortalWorkers(broker.address, WORKERS, KILL_MS);
       const scoring = start("score", ...base, "--out", out, "--queue", broker.address);
-      const restarted = sleep(2.5 * KILL_MS).then(() => broker.restart?.());
+      while (shardsIn(out) < SHARDS / 3) await sleep(100);
+      await broker.restart();
+      const atRestart = shardsIn(out);
       expect(await ended(scoring)).toBe(0);
-      await restarted;
-      console.info(`${name}: ${workers.kills()} kills`);
-      expect(workers.kills()).toBeGreaterThan(0);
+      const seconds = (performance.now() - started) / 1000;
+      console.info(`${name}: ${seconds.toFixed(1)} s, ${workers.kills()} kills, restarted at ${atRestart} shards`);
+      expect(workers.kills()).toBeGreaterThan(3);
+      expect(atRestart).toBeLessThan(SHARDS);
       await workers.stop();
       expect(lines(out)).toEqual(lines(once));
       expect(readdirSync(out).filter((file) => file.endsWith(".part"))).toEqual([]);

@@ -8,6 +8,7 @@ import { readJsonFile } from "../files/reader.ts";
 import { sha256 } from "../files/sha256.ts";
 import { blueprintNames } from "../network/blueprints.ts";
 import { permutation, seededRandom } from "../random.ts";
+import { RANKINGS, type Ranking } from "../report/sweep-data.ts";
 import { type Job, jobOf } from "../story/jobs.ts";
 import { namedRecipes } from "../training/choice.ts";
 import { VERSION } from "../version.ts";
@@ -18,9 +19,6 @@ const PURPOSE = 0x53eeb;
 
 const configFields = configSchema.omit({ $schema: true, sha256: true });
 type ConfigFields = z.output<typeof configFields>;
-
-/** By what settings are ranked on validation. */
-const RANKINGS = ["return", "accuracy", "savings", "effectiveness"] as const;
 
 const sweepSchema = z.strictObject({
   $schema: z.string().optional(),
@@ -39,8 +37,6 @@ const sweepSchema = z.strictObject({
     .optional(),
   by: z.enum(RANKINGS).optional(),
 });
-
-export type Ranking = (typeof RANKINGS)[number];
 
 /** One combination of values. */
 export interface Setting {

@@ -1,9 +1,10 @@
 /** What the runs of a sweep say together: per setting and lambda mean, spread, count, and the difference from the best. */
 import { type PairedDifference, pairedDifference, type Repeated, repeated } from "../evaluation/repeated.ts";
 import { formatCount, formatLambda, formatPercent } from "../report/format.ts";
+import type { EachFigure, PointFigures, SettingReport, SweepReport } from "../report/sweep-data.ts";
 import { formatTable } from "../report/table.ts";
-import type { PlannedRun, Ranking, Sweep } from "./sweep-plan.ts";
-import { type PointFigures, type RunResult, readResult } from "./sweep-run.ts";
+import type { PlannedRun, Sweep } from "./sweep-plan.ts";
+import { type RunResult, readResult } from "./sweep-run.ts";
 
 const FIGURES = [
   "accuracy",
@@ -12,29 +13,6 @@ const FIGURES = [
   "effectiveness",
   "return",
 ] as const satisfies readonly (keyof PointFigures)[];
-type Figures<T> = Readonly<Record<keyof PointFigures, T>>;
-
-/** One line of the table. */
-export interface SettingReport {
-  readonly setting: string;
-  /** null: of each run the recommended one. */
-  readonly lambda: number | null;
-  /** Seeds of the runs that are done. */
-  readonly seeds: readonly number[];
-  readonly test: Figures<Repeated>;
-  readonly validation: Figures<Repeated>;
-  /** This one minus the best, on the test split, over the seeds that both have; absent for the best. */
-  readonly minusBest?: Figures<PairedDifference>;
-  /** The best by the mean on validation, among those of the same lambda. */
-  readonly isBest: boolean;
-}
-
-export interface SweepReport {
-  readonly by: Ranking;
-  readonly runs: { readonly done: number; readonly of: number };
-  readonly settings: readonly SettingReport[];
-}
-
 interface Done {
   readonly run: PlannedRun;
   readonly result: RunResult;
@@ -81,12 +59,12 @@ function atLambda({ settings, by }: Sweep, done: readonly Done[], lambda: number
   });
 }
 
-function summary(points: readonly PointFigures[]): Figures<Repeated> {
+function summary(points: readonly PointFigures[]): EachFigure<Repeated> {
   return each((name) => repeated(points.map((one) => one[name])));
 }
 
-function each<T>(of: (name: keyof PointFigures) => T): Figures<T> {
-  return Object.fromEntries(FIGURES.map((name) => [name, of(name)])) as Figures<T>;
+function each<T>(of: (name: keyof PointFigures) => T): EachFigure<T> {
+  return Object.fromEntries(FIGURES.map((name) => [name, of(name)])) as EachFigure<T>;
 }
 
 /** RFC 4180, one line per setting and lambda. */

@@ -9,6 +9,7 @@ import { readFileIfThere } from "../files/reader.ts";
 import { replaceFile } from "../files/writer.ts";
 import { loadModel } from "../model/model-folder.ts";
 import type { LearnedPolicy } from "../policy/learned-policy.ts";
+import type { PointFigures } from "../report/sweep-data.ts";
 import type { Work } from "../story/jobs.ts";
 import { evaluate } from "../story/node.ts";
 import { VERSION } from "../version.ts";
@@ -23,16 +24,6 @@ export interface RunPoint {
   readonly test: PointFigures;
   /** Of the calibration's lambda that is nearest, each image decided on by what has not seen it. */
   readonly validation: PointFigures & { readonly lambda: number };
-}
-
-export interface PointFigures {
-  readonly accuracy: number;
-  readonly costMacs: number;
-  readonly savings: number;
-  /** accuracy in percent x savings */
-  readonly effectiveness: number;
-  /** accuracy - lambda x mean cost / full cost */
-  readonly return: number;
 }
 
 export interface RunResult {

@@ -5,6 +5,7 @@ import { Command } from "@commander-js/extra-typings";
 import { UserError } from "../errors.ts";
 import { onDisk } from "../files/disk-errors.ts";
 import { replaceFile } from "../files/writer.ts";
+import type { SweepReport } from "../report/sweep-data.ts";
 import { type HandOutHooks, handOutHere, type Job } from "../story/jobs.ts";
 import { abortOnInterrupt } from "./interrupt.ts";
 import { jsonOption, queueOption, threadsOption } from "./options.ts";
@@ -13,7 +14,7 @@ import { createProgress, duration, type Progress } from "./progress.ts";
 import { withQueue } from "./service.ts";
 import { trainingSeconds } from "./sweep-estimate.ts";
 import { type PlannedRun, plannedRuns, readSweep, type Sweep } from "./sweep-plan.ts";
-import { reportCsv, type SweepReport, sweepReport, sweepText } from "./sweep-report.ts";
+import { reportCsv, sweepReport, sweepText } from "./sweep-report.ts";
 import { resultFile, runWork } from "./sweep-run.ts";
 
 export function sweepCommand() {
@@ -47,10 +48,10 @@ export function sweepCommand() {
   command
     .command("report")
     .description(
-      "What the runs that are done say: per setting mean, standard deviation, n and paired intervals; CSV and JSON.",
+      "What the runs that are done say: per setting mean, standard deviation, n and paired intervals; CSV, JSON and plots.",
     )
     .requiredOption("--config <file>", "the sweep's JSON file")
-    .requiredOption("--out <dir>", "the sweep's folder; report.json and report.csv are written into it")
+    .requiredOption("--out <dir>", "the sweep's folder; report.json, report.csv and plots/ are written into it")
     .addOption(jsonOption())
     .action(async (flags) => {
       const { sweep, runs, out } = await planned(flags);
@@ -131,7 +132,17 @@ async function tell(report: SweepReport, out: string, { json }: Flags): Promise<
   const text = `${JSON.stringify(report, null, 2)}\n`;
   await replaceFile(join(out, "report.json"), text);
   await replaceFile(join(out, "report.csv"), reportCsv(report));
+  await writePlots(report, out);
   say(json ? text : `${sweepText(report)}\n`);
+}
+
+/** SVG, PDF and CSV of each. */
+async function writePlots(sweep: SweepReport, out: string): Promise<void> {
+  const { sweepFiles } = await import("../report/figures.ts");
+  const files = await sweepFiles(sweep);
+  if (files.size === 0) return;
+  await mkdir(join(out, "plots"), { recursive: true });
+  for (const [name, bytes] of files) await replaceFile(join(out, "plots", name), bytes);
 }
 
 function failedError(failed: Failed, count: number): UserError {

@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import type { CurvesData, FigureData } from "./report-data.ts";
+import type { SweepReport } from "./sweep-data.ts";
 
 /** What `web/figures/draw.tsx` draws, which is built on its own. */
 interface DrawnFigure {
@@ -18,6 +19,7 @@ interface DrawnFigure {
 interface Drawing {
   drawFigures(data: FigureData): DrawnFigure[];
   drawCurves(data: CurvesData): DrawnFigure[];
+  drawSweep(report: SweepReport): DrawnFigure[];
 }
 
 /**
@@ -36,6 +38,15 @@ export async function figureFiles(data: FigureData): Promise<ReadonlyMap<string,
  */
 export async function curveFiles(data: CurvesData): Promise<ReadonlyMap<string, Uint8Array>> {
   return filesOf((await drawing()).drawCurves(data));
+}
+
+/**
+ * The same for a sweep; nothing where no run is done.
+ *
+ * @throws {Error} if the package was not built
+ */
+export async function sweepFiles(report: SweepReport): Promise<ReadonlyMap<string, Uint8Array>> {
+  return filesOf((await drawing()).drawSweep(report));
 }
 
 async function drawing(): Promise<Drawing> {

@@ -1,13 +1,14 @@
 /** `earlyexit sweep`: what it plans, what it does once, and what its table says. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { plannedRuns, readSweep } from "../../src/cli/sweep-plan.ts";
 import { reportCsv, sweepReport } from "../../src/cli/sweep-report.ts";
-import { type PointFigures, type RunResult, resultFile } from "../../src/cli/sweep-run.ts";
+import { type RunResult, resultFile } from "../../src/cli/sweep-run.ts";
 import { pairedDifference, repeated } from "../../src/evaluation/repeated.ts";
 import { replaceFile } from "../../src/files/writer.ts";
+import type { PointFigures } from "../../src/report/sweep-data.ts";
 import { drawPictures } from "./drawn-pictures.ts";
 import { runHere } from "./run-cli.ts";
 
@@ -153,4 +154,10 @@ test("runs are done once, and say the same as 'run' and 'evaluate'", async () =>
   expect(again.stderr).toContain("1 done already");
   expect(statSync(result).mtimeMs).toBe(before);
   expect(JSON.parse(readFileSync(join(out, "report.json"), "utf8"))).toEqual(report);
+  const plots = readdirSync(join(out, "plots"));
+  expect(plots.filter((name) => name.endsWith(".svg")).sort()).toEqual([
+    "accuracy-and-cost-of-the-settings.svg",
+    "return-on-validation-at-lambda-0-05.svg",
+    "return-on-validation-at-lambda-0-3.svg",
+  ]);
 });

@@ -1,8 +1,10 @@
 /** Every plot as SVG, PDF and CSV, from what the report is made of. */
 import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { curveFiles, figureFiles } from "../../src/report/figures.ts";
+import { pairedDifference, repeated } from "../../src/evaluation/repeated.ts";
+import { curveFiles, figureFiles, sweepFiles } from "../../src/report/figures.ts";
 import type { FigureData } from "../../src/report/report-data.ts";
+import type { SettingReport } from "../../src/report/sweep-data.ts";
 
 const isBuilt = existsSync(new URL("../../dist/figures/figures.js", import.meta.url));
 if (!isBuilt) console.warn("figures: skipped, run 'npm run build' first");
@@ -80,6 +82,43 @@ describe.skipIf(!isBuilt)("the plots of a training", () => {
     const rows = text(files.get(names[2]!)).trim().split("\n").slice(1);
     expect(rows).toHaveLength(2 * (2 + 2)); // two points of the line, one of the dot, one of the name
     expect(rows.filter((row) => row.includes("0.8125"))).toHaveLength(2);
+  });
+
+  test("of a sweep: costs of all settings, what the best is chosen by, and how far the others are from it", async () => {
+    const row = (setting: string, accuracies: number[], isBest: boolean): SettingReport => {
+      const each = { costMacs: repeated([1e6, 2e6]), savings: repeated([0.5, 0.5]), effectiveness: repeated([1, 2]) };
+      const split = { ...each, accuracy: repeated(accuracies), return: repeated(accuracies) };
+      const none = pairedDifference([[1, 1]]);
+      const accuracy = pairedDifference(accuracies.map((one) => [one, 0.75]));
+      const minusBest = { accuracy, costMacs: none, savings: none, effectiveness: none, return: none };
+      return {
+        setting,
+        lambda: 0.1,
+        seeds: [1, 2],
+        test: split,
+        validation: split,
+        isBest,
+        ...(isBest ? {} : { minusBest }),
+      };
+    };
+    const settings = [row("epochs=1", [0.5, 0.75], false), row("epochs=2", [0.75, 0.75], true)];
+    const sweep = { by: "accuracy", runs: { done: 4, of: 4 }, settings } as const;
+    const files = await sweepFiles(sweep);
+    const names = [
+      "accuracy-and-cost-of-the-settings",
+      "accuracy-on-validation-at-lambda-0-1",
+      "accuracy-difference-from-the-best-at-lambda-0-1",
+    ];
+    expect([...files.keys()]).toEqual(names.flatMap((name) => ["svg", "pdf", "csv"].map((end) => `${name}.${end}`)));
+    const [head, first] = text(files.get(`${names[2]}.csv`)).split("\n");
+    expect(head).toBe("mark,setting,n,value,low,high");
+    const [, setting, n, value, low, high] = first!.split(",");
+    expect([setting, n, Number(value)]).toEqual(["epochs=1", "2", -0.125]);
+    const half = (12.706 * 0.25) / Math.SQRT2 / Math.SQRT2; // t(1) std / sqrt(2), std = 0.25 / sqrt(2)
+    expect(Number(low)).toBeCloseTo(-0.125 - half, 10);
+    expect(Number(high)).toBeCloseTo(-0.125 + half, 10);
+    expect(text(files.get(`${names[1]}.svg`))).toContain(">epochs=2</text>");
+    expect((await sweepFiles({ ...sweep, settings: [] })).size).toBe(0);
   });
 
   test("nothing is drawn of nothing", async () => {

@@ -2,7 +2,16 @@
 import { type PlotOptions, plot } from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import type { CurvesData, FigureData } from "../../src/report/report-data.ts";
-import { AgentPanels, EvaluationPanels, ProbesPanel, RunCurves, readLines, TrainingPanels } from "../panels/index.ts";
+import type { SweepReport } from "../../src/report/sweep-data.ts";
+import {
+  AgentPanels,
+  EvaluationPanels,
+  ProbesPanel,
+  RunCurves,
+  readLines,
+  SweepPanels,
+  TrainingPanels,
+} from "../panels/index.ts";
 import panels from "../panels/panels.css?raw";
 import { type Collected, figuresIn } from "./collected.tsx";
 
@@ -49,6 +58,11 @@ export function drawFigures({ evaluation, metrics, probes = [] }: FigureData): D
 /** Several runs over each other. */
 export function drawCurves({ runs, costUnit }: CurvesData): DrawnFigure[] {
   return figuresIn(<RunCurves runs={runs} unit={costUnit} />).flatMap(drawn);
+}
+
+/** What the runs of a sweep say together. */
+export function drawSweep(report: SweepReport): DrawnFigure[] {
+  return figuresIn(<SweepPanels report={report} />).flatMap(drawn);
 }
 
 function drawn({ title, legend, plots }: Collected): DrawnFigure[] {

@@ -7,4 +7,5 @@ export { calibrationCurve, type Evaluation, type RunLine, readEvaluation, readLi
 export { EvaluationPanels } from "./evaluation.tsx";
 export { ProbesPanel } from "./probes.tsx";
 export { SuspectGallery } from "./suspects.tsx";
+export { SweepPanels } from "./sweep.tsx";
 export { TrainingPanels } from "./training.tsx";

@@ -15,8 +15,12 @@ export interface StoredJob {
 /** Workers of another version cannot do jobs alike: they look elsewhere. */
 const NAME = `earlyexit-${VERSION}`;
 const SCHEMA = "earlyexit_jobs";
+/** Connections of a queue, and as many of a worker, which has one more to listen with: a Postgres server allows 100 where nobody says more. */
+const CONNECTIONS = 2;
 /** So long a broker may take to answer at the start. */
 const PATIENCE_MS = 20_000; // tables may have to be made
+/** A Redis that refuses is asked again so often, after 0.1, 0.2, 0.4, .. s; once it has answered it is waited for. */
+const FIRST_TRIES = 5;
 
 type Processor = (job: BrokerJob, token?: string) => Promise<void>;
 export type BrokerQueue = Queue<StoredJob, void>;
@@ -55,13 +59,20 @@ export async function openBroker(address: string): Promise<Broker> {
 }
 
 function onRedis(address: string, place: string): Broker {
-  let isClosed = false;
+  let [isClosed, isOpen] = [false, false];
   const connection = {
     url: address,
     maxRetriesPerRequest: null,
-    retryStrategy: (times: number) => (isClosed ? null : Math.min(50 * 2 ** Math.min(times, 6), 2000)),
+    retryStrategy: (times: number) =>
+      isClosed || (!isOpen && times > FIRST_TRIES) ? null : Math.min(50 * 2 ** Math.min(times, 6), 2000),
   };
   const queue: BrokerQueue = new Queue(NAME, { connection });
+  queue.waitUntilReady().then(
+    () => {
+      isOpen = true;
+    },
+    () => undefined, // told by whoever opens it
+  );
   return {
     place,
     queue,
@@ -76,7 +87,7 @@ function onRedis(address: string, place: string): Broker {
 
 function onPostgres(address: string, place: string): Broker {
   const bound = withBackend(createPostgresBackend);
-  const connection = { connectionString: address, schema: SCHEMA, migrate: true };
+  const connection = { connectionString: address, schema: SCHEMA, migrate: true, max: CONNECTIONS };
   const queue = new bound.Queue(NAME, { connection }) as unknown as BrokerQueue;
   return {
     place,

@@ -11,6 +11,9 @@ const BACKOFF_MS = 1_000;
 /** Events may be lost with a broker that was restarted: the jobs themselves are asked, some at a time. */
 const ASK_MS = 2_000;
 const ASKED = 500;
+/** A broker that is away is asked again after so long; one that says nothing for so long is told to be away. */
+const AGAIN_MS = 1_000;
+const SILENT_MS = 5_000;
 /** So long nobody may take a job before that is told. */
 const NOBODY_MS = 10_000;
 
@@ -25,6 +28,7 @@ export function queueHandOut(broker: Broker): HandOut {
       if (failure === null) onDone(job);
       else onFailed(job, failure);
     };
+    const patiently = patience({ log, ...(signal ? { signal } : {}) });
     const events = broker.events();
     events.on("error", () => undefined); // it connects again by itself
     events.on("completed", ({ jobId }) => finish(jobId, null));
@@ -32,7 +36,7 @@ export function queueHandOut(broker: Broker): HandOut {
       await events.waitUntilReady();
       for (let from = 0; from < jobs.length; from += AT_ONCE) {
         signal?.throwIfAborted();
-        await putIn(queue, jobs.slice(from, from + AT_ONCE));
+        await patiently(() => putIn(queue, jobs.slice(from, from + AT_ONCE)));
       }
       const started = Date.now();
       let [asked, isTold] = [0, false];
@@ -40,8 +44,8 @@ export function queueHandOut(broker: Broker): HandOut {
         await sleep(ASK_MS / 10, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
         if (Date.now() - asked < ASK_MS) continue;
         asked = Date.now();
-        await askSome(queue, open, finish);
-        if (!isTold && asked - started > NOBODY_MS && (await queue.getWorkersCount()) === 0) {
+        await patiently(() => askSome(queue, open, finish));
+        if (!isTold && asked - started > NOBODY_MS && (await patiently(() => queue.getWorkersCount())) === 0) {
           isTold = true;
           log(
             `nobody takes jobs from ${broker.place} yet: start 'earlyexit worker --queue ${broker.place}', of this version`,
@@ -52,6 +56,52 @@ export function queueHandOut(broker: Broker): HandOut {
       await Promise.race([events.close().catch(() => undefined), sleep(2000, undefined, { ref: false })]);
     }
   };
+}
+
+/**
+ * Asks a broker that has answered before until it answers again, and tells once that it is waited for. What is asked may be asked twice.
+ * Redis keeps a question until it is back, Postgres refuses it.
+ */
+function patience({ log, signal }: { log: (text: string) => void; signal?: AbortSignal }) {
+  let isAway = false;
+  const tell = (reason: string): void => {
+    if (!isAway) log(`the queue does not answer (${reason}); waiting for it`);
+    isAway = true;
+  };
+  return async <T>(ask: () => Promise<T>): Promise<T> => {
+    for (;;) {
+      const timer = setTimeout(() => tell(`for ${SILENT_MS / 1000} s`), SILENT_MS);
+      try {
+        const answer = await unlessAborted(ask(), signal);
+        if (isAway) log("the queue answers again");
+        isAway = false;
+        return answer;
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) throw error;
+        tell((error as Error).message || (error as Error).name);
+      } finally {
+        clearTimeout(timer);
+      }
+      await sleep(AGAIN_MS, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
+    }
+  };
+}
+
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  promise.catch(() => undefined); // nobody may be there any more
+  let stop: () => void = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    signal.throwIfAborted();
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
 }
 
 async function putIn(queue: Broker["queue"], jobs: readonly Job[]): Promise<void> {

@@ -15,8 +15,8 @@ const MOST_STALLED = 5;
 const LOOK_MS = 2_000;
 /** So long nobody may take a job that is handed back: the worker that stops would be the first to do so. */
 const HANDED_BACK_MS = 1_000;
-/** For the last words to a broker that may be away. */
-const FAREWELL_MS = 5_000;
+/** For what is being done to stop, and for the last words to a broker that may be away. */
+const FAREWELL_MS = 30_000;
 
 /** Until `signal` is aborted: then what is being done stops at its next step, and waits in the queue again. */
 export async function workOnQueue(
@@ -42,7 +42,7 @@ export async function workOnQueue(
   if (!signal.aborted)
     await new Promise<void>((stop) => signal.addEventListener("abort", () => stop(), { once: true }));
   const closing = worker.close();
-  await Promise.race([closing.catch(() => undefined), sleep(FAREWELL_MS * 6, undefined, { ref: false })]);
+  await Promise.race([closing.catch(() => undefined), sleep(FAREWELL_MS, undefined, { ref: false })]);
 }
 
 interface Hooks {
