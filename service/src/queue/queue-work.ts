@@ -1,4 +1,5 @@
 /** A worker: takes jobs, does them, and hands back what it cannot finish. */
+import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DelayedError, UnrecoverableError } from "bullmq";
 import type { Job, Work, WorkOptions } from "earlyexit";
@@ -69,19 +70,23 @@ async function doJob(
       () => undefined, // the queue is away: asked again
     );
   }, LOOK_MS);
+  let told: Promise<unknown> = Promise.resolve();
   const tell = (text: string): void => {
-    stored.log(text).catch(() => undefined);
+    told = told.then(() => stored.log(text)).catch(() => undefined); // one after the other, whatever the broker does
   };
+  tell(`begun by ${hostname()}, process ${process.pid}`);
   try {
     await work(job, { log: tell, signal: AbortSignal.any([signal, cancelled.signal]) });
   } catch (error) {
     if (cancelled.signal.aborted) throw new UnrecoverableError("cancelled");
     if (signal.aborted) {
       log(`${name}: handed back`);
+      tell("handed back");
       await stored.moveToDelayed(Date.now() + HANDED_BACK_MS, token);
       throw new DelayedError();
     }
     log(`${name} failed: ${(error as Error).message}`);
+    tell(`failed: ${(error as Error).message}`);
     throw error;
   } finally {
     clearInterval(look);
