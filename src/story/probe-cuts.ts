@@ -4,11 +4,13 @@ import { type ProbedCut, placeExits } from "../exits/placement.ts";
 import { sizeOf } from "../graph/tensor.ts";
 import { type Cut, lastFeatures, totalMacs } from "../onnx/cuts.ts";
 import { DQN_DEFAULTS } from "../policy/dqn.ts";
+import { permutation, seededRandom } from "../random.ts";
 import { computeFeatures, type FrozenFeatures, spread } from "../training/frozen-features.ts";
 import { probe } from "../training/probe.ts";
 import type { AttachOptions } from "./attach-options.ts";
 import { accuracyOf, gridOf, headMacs, isNearChance, judged, MOST_BYTES, widthOf } from "./head-sizes.ts";
 
+const PROBED = 0x70726f62; // keep these random numbers apart from those of other purposes
 const MOST_EXITS = 8;
 const PROBE_FEATURES = 1100;
 const PROBE_IMAGES = 3000;
@@ -56,7 +58,7 @@ export async function probeCuts(
     grid: gridOf(network, name, PROBE_FEATURES),
   }));
   const bytes = 4 * wanted.reduce((sum, one) => sum + widthOf(network, one), 0);
-  const { learning, judging } = parts(train, others, Math.floor(MOST_BYTES / 4 / bytes));
+  const { learning, judging } = probeParts(train, others, Math.floor(MOST_BYTES / 4 / bytes));
   const total = learning.count + judging.count;
   const featuresOf = (samples: Samples, before: number): Promise<FrozenFeatures> =>
     computeFeatures(runtime, network, samples, wanted, {
@@ -103,13 +105,20 @@ function exitPrice(headMacs: number, numbers: number): number {
   return MATRIX_SLOWNESS * headMacs + DECIDING_MACS + BORDER_MACS_PER_NUMBER * numbers;
 }
 
-/** Pictures that probes learn from, and others that judge them. @param most pictures whose features fit into memory */
-function parts(train: Samples, others: Samples, most: number): { learning: Samples; judging: Samples } {
+/**
+ * Pictures that probes learn from, and others that judge them. Folders come one class after the other, so the third that judges is drawn.
+ *
+ * @param most pictures whose features fit into memory
+ */
+export function probeParts(train: Samples, others: Samples, most: number): { learning: Samples; judging: Samples } {
   const images = Math.max(100, Math.min(PROBE_IMAGES, most));
   const fit = Math.floor((2 / 3) * images);
   if (others.count >= LEAST_JUDGES) return { learning: spread(train, fit), judging: spread(others, images - fit) };
   const some = spread(train, images);
-  const order = Uint32Array.from({ length: some.count }, (_, i) => i);
+  const order = permutation(seededRandom(PROBED), some.count);
   const border = Math.floor((2 / 3) * some.count);
-  return { learning: subset(some, order.subarray(0, border)), judging: subset(some, order.subarray(border)) };
+  return {
+    learning: subset(some, order.subarray(0, border).sort()),
+    judging: subset(some, order.subarray(border).sort()),
+  };
 }
