@@ -19,6 +19,7 @@ export {
 } from "./export/export.ts";
 export { readShortText } from "./files/reader.ts";
 export type { Classification, ExitTrace } from "./inference/adaptive-classifier.ts";
+export { modelFolder } from "./model/bundled.ts";
 export type { Model } from "./model/model.ts";
 export { copyModel, loadModel, modelDigest, readModelFile, saveModel } from "./model/model-folder.ts";
 export {

@@ -1,6 +1,6 @@
 import { basename, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { readShortText, UserError } from "earlyexit";
+import { modelFolder, readShortText, UserError } from "earlyexit";
 import { LEAST_LESSONS } from "./learner.ts";
 import { type ServeOptions, serve } from "./serve.ts";
 
@@ -8,7 +8,7 @@ const HELP = `Usage: earlyexit serve --model DIR [options]
 
 A model as an HTTP service: POST a picture to /v1/classify; /docs shows the rest.
 
-  --model [NAME=]DIR   model or run folder; may be given several times
+  --model [NAME=]DIR   model or run folder, or cifar10 or shapes, which come along; may be given several times
   --port N             default 8080; 0 for any that is free
   --host ADDRESS       default 127.0.0.1, this computer alone; any other needs --keys
   --keys FILE          one key per line; requests then need 'Authorization: Bearer KEY'
@@ -85,10 +85,11 @@ function parse(args: readonly string[]) {
   }
 }
 
-function namedFolders(texts: readonly string[]): Record<string, string> {
+/** By the name under which a model is served. @throws {UserError} if two have the same */
+export function namedFolders(texts: readonly string[]): Record<string, string> {
   const pairs = texts.map((text) => {
     const [, name, folder] = /^([\w.-]+)=(.+)$/.exec(text) ?? [];
-    return [name ?? basename(resolve(text)), resolve(folder ?? text)] as const;
+    return [name ?? basename(resolve(text)), resolve(modelFolder(folder ?? text))] as const;
   });
   const names = pairs.map(([name]) => name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
