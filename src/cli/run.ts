@@ -3,6 +3,7 @@ import { Command, Option } from "@commander-js/extra-typings";
 import { UserError } from "../errors.ts";
 import type { EvaluationFigures } from "../evaluation/figures.ts";
 import { loadModel, writeModel } from "../model/model-folder.ts";
+import { DQN_DEFAULTS } from "../policy/dqn.ts";
 import { evaluationFile, exampleExits, reportFile, reportPath } from "../report/run-report.ts";
 import { GALLERY, suspectFiles } from "../report/suspect-files.ts";
 import { reportText } from "../report/text.ts";
@@ -28,6 +29,12 @@ export function runCommand() {
       )
         .argParser(seedList)
         .conflicts(["seed", "resume"]),
+    )
+    .addOption(
+      new Option(
+        "--steps <n>",
+        `gradient steps of the policy, of each of six agents (default ${DQN_DEFAULTS.steps})`,
+      ).argParser(number("steps", 1, 1e7, true)),
     )
     .addOption(allOption())
     .addOption(jsonOption())
@@ -55,6 +62,7 @@ function seedList(text: string): number[] {
 }
 
 interface RunFlags extends TrainingFlags {
+  readonly steps?: number | undefined;
   readonly all?: true;
   readonly json?: true;
   /** Nothing but what all of them come to is printed. */
@@ -71,7 +79,8 @@ async function runOnce(flags: RunFlags, progress: Progress): Promise<string> {
   );
   const { path } = trained.folder;
   try {
-    const figures = (await figuresAlready(trained, progress)) ?? (await learnAndEvaluate(trained, progress));
+    const figures =
+      (await figuresAlready(trained, progress)) ?? (await learnAndEvaluate(trained, progress, { steps: flags.steps }));
     progress.note(`done in ${((performance.now() - started) / 1000).toFixed(0)} s; model saved in ${path}`);
     if (flags.isOneOfMany) return path;
     const text = (): string => reportText(figures, { all: flags.all ?? false });
@@ -99,12 +108,16 @@ type Interruptible = <T>(work: (signal: AbortSignal) => Promise<T>) => Promise<T
 /**
  * What comes after training: the policy, its figures and the report, all in the run folder.
  *
- * @param interruptible does what a signal may end; default: Ctrl-C and its like
+ * @param options.steps of the policy; default: as many as usual
+ * @param options.interruptible does what a signal may end; default: Ctrl-C and its like
  */
 export async function learnAndEvaluate(
   { data, network, folder, runtime }: Trained,
   progress: Progress,
-  interruptible: Interruptible = (work) => abortOnInterrupt(progress, work, RESUME_HINT),
+  {
+    steps,
+    interruptible = (work) => abortOnInterrupt(progress, work, RESUME_HINT),
+  }: { readonly steps?: number | undefined; readonly interruptible?: Interruptible } = {},
 ) {
   progress.note("learning the exit policy");
   await folder.keepMetrics(({ kind }) => kind === "train"); // of a learning that was interrupted
@@ -114,7 +127,7 @@ export async function learnAndEvaluate(
       data,
       runtime,
       signal,
-      options: { seed: network.provenance.seed },
+      options: { seed: network.provenance.seed, ...(steps ? { steps } : {}) },
       onProgress: (one) => {
         progress.learning(one);
         folder.log({ kind: "learn", ...one });

@@ -65,7 +65,8 @@ export function runWork({ progress, threads }: { progress?: Progress; threads?: 
     const trained = await trainIn(input, told, threads, signal);
     try {
       const figures =
-        (await figuresAlready(trained, told)) ?? (await learnAndEvaluate(trained, told, (work) => work(signal)));
+        (await figuresAlready(trained, told)) ??
+        (await learnAndEvaluate(trained, told, { interruptible: (work) => work(signal) }));
       const points = await pointsOf(trained, figures.policy.lambda, input.lambdas);
       const seconds = (performance.now() - started) / 1000;
       const result: RunResult = { key: input.key, version: VERSION, points, seconds };
