@@ -182,10 +182,10 @@ async function dialOfDecider(learned: Learned, decider: Decider): Promise<Dial> 
   const fixedInUse = accuracies(correctAnswers(answers), table.exits);
   const keepsInUse = keepsPromise(inUse, costs, fixedInUse);
   // Of many images the answers themselves tell what is given up. The expected loss trusts one exit's opinion of the others, and is too careful.
-  // Of fewer than an agent takes nothing is ever that sure: then a tuned threshold is deployed, and a warning says how little is known.
-  const isKnown = table.count >= LEAST_TO_LEARN && table.count < FEW_IMAGES;
-  const lost = isKnown ? exits.map((chosen) => expectedLoss(chosen, outOfFold.expected)) : null;
-  const isSure = (l: number): boolean => lost === null || isSurelySmall(lost[l]!);
+  // Of fewer than an agent takes nothing is ever that sure: then a loss is to be likely small, and a warning says how little is known.
+  const lost = table.count < FEW_IMAGES ? exits.map((chosen) => expectedLoss(chosen, outOfFold.expected)) : null;
+  const isSmall = table.count < LEAST_TO_LEARN ? isLikelySmall : isSurelySmall;
+  const isSure = (l: number): boolean => lost === null || isSmall(lost[l]!);
   const isCareful = (l: number): boolean =>
     keepsAccuracy(calibration[l]!, fixed) &&
     keepsAccuracy(inUse[l]!, fixedInUse) &&
