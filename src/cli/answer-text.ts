@@ -1,5 +1,6 @@
 /** Answers of `classify` as lines: for people, for spreadsheets, for programs. */
 import type { Classification, ExitTrace } from "../inference/classification.ts";
+import type { Decider } from "../policy/decider.ts";
 import { formatMacs, formatPercent } from "../report/format.ts";
 
 export const ANSWER_FORMATS = ["text", "csv", "jsonl"] as const;
@@ -15,6 +16,8 @@ interface Form {
   readonly exits: number;
   /** How many of the likeliest classes are named. */
   readonly top: number;
+  /** Who decides. */
+  readonly decider: Decider;
 }
 
 type Good = Extract<Answered, { label: string }>;
@@ -28,16 +31,21 @@ export function plainLine(answer: Good, { classes, exits, top }: Form): string {
 }
 
 /** The reason, then a line per exit on the way. */
-export function explanation({ trace, reason }: Good, { classes }: Form): string[] {
-  return [`  ${reason}`, ...trace.map((one) => `    ${exitLine(one, classes)}`)];
+export function explanation({ trace, reason }: Good, form: Form): string[] {
+  return [`  ${reason}`, ...trace.map((one) => `    ${exitLine(one, form)}`)];
 }
 
-function exitLine({ exit, classIndex, confidence, qExit, qContinue }: ExitTrace, classes: readonly string[]): string {
-  const values =
-    qExit === null || qContinue === null
-      ? "the last one"
-      : `leaving ${qExit.toFixed(3)}, going on ${qContinue.toFixed(3)}`;
+function exitLine({ exit, classIndex, confidence, qExit, qContinue }: ExitTrace, { classes, decider }: Form): string {
+  const values = qExit === null || qContinue === null ? "the last one" : decisionValues(qExit, qContinue, decider);
   return `exit ${exit}: ${classes[classIndex]} (${formatPercent(confidence)}); ${values}`;
+}
+
+/** An agent's two Q-values; where thresholds decide, the exit's score and its threshold, which for entropy have their sign turned. */
+function decisionValues(qExit: number, qContinue: number, decider: Decider): string {
+  if (decider === "dqn") return `leaving ${qExit.toFixed(3)}, going on ${qContinue.toFixed(3)}`;
+  const score = decider.slice("threshold:".length);
+  const sign = score === "entropy" ? -1 : 1;
+  return `${score} ${(sign * qExit).toFixed(3)}, threshold ${(sign * qContinue).toFixed(3)}`;
 }
 
 const COLUMNS = [

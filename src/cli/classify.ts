@@ -1,6 +1,7 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { UserError } from "../errors.ts";
 import { BUNDLED_MODELS } from "../model/bundled.ts";
+import type { Decider } from "../policy/decider.ts";
 import { formatLambda, formatPercent } from "../report/format.ts";
 import { AdaptiveClassifier } from "../story/classifier.ts";
 import { ANSWER_FORMATS, type Answered, csvHead, csvLine, explanation, plainLine } from "./answer-text.ts";
@@ -45,7 +46,9 @@ export function classifyCommand() {
         ...(lambda === undefined ? {} : { lambda }),
         ...(precise === undefined ? {} : { precise: precise / 100 }),
       });
-      const told = { classes: classifier.network.classes, exits: classifier.network.stages.length, ...form };
+      const { network, policy } = classifier;
+      const decider = policy.decider ?? "dqn";
+      const told = { classes: network.classes, exits: network.stages.length, decider, ...form };
       try {
         const answers = classifying(pictures, classifier);
         const broken = json ? await printObject(answers) : await printLines(answers, told, classifier);
@@ -75,6 +78,7 @@ interface Form {
   readonly classes: readonly string[];
   readonly exits: number;
   readonly top: number;
+  readonly decider: Decider;
   readonly explain?: true;
   readonly format: (typeof ANSWER_FORMATS)[number];
 }
