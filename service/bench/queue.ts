@@ -1,10 +1,11 @@
 /**
- * What a queue costs, on a Redis and a Postgres of its own: `npm run bench:queue [-- --json --short]`.
+ * What a queue costs, on a Redis and a Postgres of its own: `npm run bench:queue [-- --workers N --json --short]`.
  *
- * One worker that does nothing says what a job costs to put in and to take. A hundred workers, of which each job is a wait of 5 s as a
- * shard would be, say what of that time goes into handing out, and what the broker itself computes meanwhile. Workers are connections of
+ * One worker that does nothing says what a job costs to put in and to take. A hundred workers, of whom each waits 5 s for a job as if
+ * it were a shard, say what of that time goes into handing out, and what the broker itself computes meanwhile. Workers are connections of
  * this process: those that compute live elsewhere.
  */
+import { setMaxListeners } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -16,13 +17,14 @@ import { brokers, type TestBroker } from "../test/brokers.ts";
 
 const { values: flags } = parseArgs({
   options: {
+    workers: { type: "string", default: "100" },
     json: { type: "boolean", default: false },
     /** Whether it runs to the end, no figures. */
     short: { type: "boolean", default: false },
   },
 });
 const QUICK_JOBS = flags.short ? 100 : 2000;
-const [WORKERS, ROUNDS, JOB_MS] = flags.short ? [5, 2, 500] : [100, 4, 5000];
+const [WORKERS, ROUNDS, JOB_MS] = flags.short ? [5, 2, 500] : [Number(flags.workers), 4, 5000];
 /** Linux counts a process's time in these. */
 const TICK_MS = 10;
 
@@ -39,6 +41,7 @@ function jobs(prefix: string, count: number): Job[] {
 /** Workers until `until` is over. */
 async function withWorkers<T>(address: string, count: number, work: Work, until: () => Promise<T>): Promise<T> {
   const stopped = new AbortController();
+  setMaxListeners(count + 1, stopped.signal);
   const queues = await Promise.all(Array.from({ length: count }, () => openJobQueue(address)));
   const options = { parallel: 1, log: say, signal: stopped.signal };
   const over = queues.map((queue) => queue.work({ note: work }, options));

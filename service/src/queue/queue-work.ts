@@ -12,6 +12,8 @@ import type { Broker, BrokerJob } from "./broker.ts";
 const LOCK_MS = 5_000;
 const STALLED_MS = 2_000;
 const MOST_STALLED = 5;
+/** What the library says of a job that was given to another worker. */
+const LOST = /^could not renew lock|not in the active state|^Missing lock/;
 /** Between two looks at whether a job is cancelled. */
 const LOOK_MS = 2_000;
 /** So long nobody may take a job that is handed back: the worker that stops would be the first to do so. */
@@ -33,6 +35,7 @@ export async function workOnQueue(
   });
   let isAway = false;
   worker.on("error", (error) => {
+    if (LOST.test(error.message)) return log("a job is another worker's now: this one gave no sign for too long");
     if (!isAway && !signal.aborted) log(`the queue does not answer (${error.message || error.name}); waiting for it`);
     isAway = true;
   });
