@@ -14,7 +14,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Score } from "../../src/inference/scoring.ts";
+import { modelFolder } from "../../src/model/bundled.ts";
 import { AdaptiveClassifier } from "../../src/story/classifier.ts";
+import { jobOf } from "../../src/story/jobs.ts";
+import { createScorer } from "../../src/story/score.ts";
+import { VERSION } from "../../src/version.ts";
 import { drawPictures } from "./drawn-pictures.ts";
 import { runHere } from "./run-cli.ts";
 
@@ -119,6 +123,22 @@ test("an archive gives the same as the folder that it was packed from", async ()
   const { code } = await runHere("score", "--model", "shapes", "--data", archive, "--out", out, "--shard-size", "40");
   expect(code).toBe(0);
   expect(bytes(out)).toEqual(bytes(whole));
+});
+
+test("a worker refuses jobs of another version, and a model that is not the one that was meant", async () => {
+  const scorer = createScorer(join(folder, "scratch"));
+  const zeros = "0".repeat(64);
+  const part = { offset: 0, bytes: 1, pictures: 1, sha256: zeros };
+  const places = { model: modelFolder("shapes"), data, out: join(folder, "refused") };
+  const job = (version: string) =>
+    jobOf("score", "shard 1", { version, ...places, modelSha256: zeros, lambda: 0.1, shard: 1, shards: 4, part });
+  await expect(scorer.work(job("0.0.1"), {})).rejects.toThrow(
+    /a job of version .* expected, found one of 0\.0\.1; use workers/,
+  );
+  await expect(scorer.work(job(VERSION), {})).rejects.toThrow(
+    /the model with SHA-256 0{12}\.\.\. expected, found [0-9a-f]{12}/,
+  );
+  await scorer.close();
 });
 
 test("mistakes: another dial, changed data, damaged results, a share that is none, no picture", async () => {

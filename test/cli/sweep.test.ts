@@ -1,14 +1,24 @@
 /** `earlyexit sweep`: what it plans, what it does once, and what its table says. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { plannedRuns, readSweep } from "../../src/cli/sweep-plan.ts";
 import { reportCsv, sweepReport } from "../../src/cli/sweep-report.ts";
-import { type RunResult, resultFile } from "../../src/cli/sweep-run.ts";
+import { type RunResult, resultFile, runWork } from "../../src/cli/sweep-run.ts";
 import { pairedDifference, repeated } from "../../src/evaluation/repeated.ts";
 import { replaceFile } from "../../src/files/writer.ts";
 import type { PointFigures } from "../../src/report/sweep-data.ts";
+import { jobOf } from "../../src/story/jobs.ts";
 import { drawPictures } from "./drawn-pictures.ts";
 import { runHere } from "./run-cli.ts";
 
@@ -60,6 +70,31 @@ test("what is wrong is told before anything runs", async () => {
   expect(await wrong({ axes: { seed: [1.5] } })).toMatch(/seed/);
   expect(await wrong({ axes: { epochs: [] } })).toMatch(/axes\.epochs/);
   expect(await wrong({ axes: { epochs: [1] }, sample: { settings: 2 } })).toMatch(/at most 1 expected.*found 2/);
+});
+
+test("a dry run says how many runs there are and how long they train, and leaves nothing", async () => {
+  const out = join(folder, "dry");
+  const path = sweepFile({ config: fixed(), axes: { epochs: [1, 30], seed: [1, 2] } }); // one step, and more than are timed
+  const { code, stdout } = await runHere(
+    ...["sweep", "--config", path, "--out", out, "--dry-run", "--threads", "1", "--json"],
+  );
+  expect(code).toBe(0);
+  const { runs, trainingSeconds, settings } = JSON.parse(stdout);
+  expect(runs).toBe(4);
+  expect(settings.map((one: { setting: string; runs: number }) => [one.setting, one.runs])).toEqual([
+    ["epochs=1", 2],
+    ["epochs=30", 2],
+  ]);
+  for (const { secondsEach } of settings) expect(secondsEach).toBeGreaterThan(0);
+  expect(trainingSeconds).toBeCloseTo(2 * settings[0].secondsEach + 2 * settings[1].secondsEach, 9);
+  expect(existsSync(out)).toBe(false);
+});
+
+test("a worker refuses a run of another version, and data that are not those that were meant", async () => {
+  const [run] = await plannedRuns(await readSweep(sweepFile({ config: fixed(), axes: {} })), join(folder, "refused"));
+  const given = (changed: object) => runWork()(jobOf("run", "one", { ...run!.input, ...changed }), {});
+  await expect(given({ version: "0.0.1" })).rejects.toThrow(/a job of version .* expected, found one of 0\.0\.1/);
+  await expect(given({ dataSha256: "0".repeat(64) })).rejects.toThrow(/the data with SHA-256 0{12}\.\.\. expected in /);
 });
 
 test("means, spreads and Student's paired intervals, by hand", () => {
