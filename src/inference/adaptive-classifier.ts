@@ -259,7 +259,7 @@ export class AdaptiveClassifier<Image> {
       const latencyMs = performance.now() - started - (this.#stages.makingMs - madeBefore);
       return answers.map((answer): Classification => {
         const unsure = answer.confidence < least;
-        return { ...answer, label: unsure ? UNSURE : answer.label, unsure, latencyMs, readMs };
+        return Object.assign(answer, { label: unsure ? UNSURE : answer.label, unsure, latencyMs, readMs });
       });
     });
   }
