@@ -1,5 +1,6 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import type { Dataset, Samples } from "../dataset/dataset.ts";
+import { surveyPictures } from "../dataset/survey.ts";
 import { workerBatches } from "../dataset/worker-batches.ts";
 import { UserError } from "../errors.ts";
 import { computeExitTable } from "../exits/exit-logits.ts";
@@ -19,6 +20,7 @@ import { type AttachFindings, attachExits } from "../story/attach-exits.ts";
 import { evaluateInDetail, learnFromTable } from "../story/node.ts";
 import { openNetwork } from "../story/open-network.ts";
 import { tunings } from "../story/tune-network.ts";
+import { validationShare } from "../training/choice.ts";
 import type { RecipeInput } from "../training/recipe.ts";
 import { abortOnInterrupt } from "./interrupt.ts";
 import {
@@ -182,8 +184,11 @@ async function openedData(
   progress: Progress,
 ): Promise<{ data: Dataset; calibrate: Samples | undefined }> {
   const options = { seed: flags.seed ?? 1, size: picture.shape, skipBroken: flags.skipBroken ?? false };
+  if (!flags.calibrate) {
+    const validationFraction = validationShare(await surveyPictures(flags.data)); // the policy is learned from these
+    return { data: await openData(flags.data, progress, { ...options, validationFraction }), calibrate: undefined };
+  }
   const data = await openData(flags.data, progress, options);
-  if (!flags.calibrate) return { data, calibrate: undefined };
   const others = await openData(flags.calibrate, progress, { ...options, classes: data.classes, whole: true });
   if (others.classes.join() !== data.classes.join())
     throw new UserError(

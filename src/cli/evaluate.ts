@@ -38,6 +38,7 @@ import {
 } from "./options.ts";
 import { say } from "./output.ts";
 import { createProgress, type Progress } from "./progress.ts";
+import { splitOfRun } from "./report.ts";
 import { readTestTable, testOf } from "./tables.ts";
 
 export function evaluateCommand() {
@@ -109,6 +110,7 @@ export function evaluateCommand() {
       const testOnly = flags.split === "test";
       const data = await openData(sourceFor(flags, model.network), progress, {
         ...asTrained(model.network),
+        ...(await splitOfRun(flags.model)),
         testOnly,
         ...askedOf(flags),
       });

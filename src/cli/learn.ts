@@ -1,6 +1,8 @@
 import { basename, extname, join } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
 import type { Dataset, Samples } from "../dataset/dataset.ts";
+import type { OpenOptions } from "../dataset/open.ts";
+import { surveyPictures } from "../dataset/survey.ts";
 import { UserError } from "../errors.ts";
 import { computeExitTable } from "../exits/exit-logits.ts";
 import type { ExitTable } from "../exits/exit-table.ts";
@@ -26,6 +28,7 @@ import {
   learnFromTable,
   learnPolicy,
 } from "../story/node.ts";
+import { validationShare } from "../training/choice.ts";
 import { VERSION } from "../version.ts";
 import { abortOnInterrupt } from "./interrupt.ts";
 import {
@@ -46,6 +49,7 @@ import {
 } from "./options.ts";
 import { say } from "./output.ts";
 import { createProgress, type Progress } from "./progress.ts";
+import { splitOfRun } from "./report.ts";
 import { readTableFile, readTestTable, testOf } from "./tables.ts";
 
 const { from, to } = DQN_DEFAULTS.lambdaRange;
@@ -150,14 +154,19 @@ async function openHeldOut(
   network: StagedNetwork,
   source: string,
   progress: Progress,
-  asked: ReturnType<typeof askedOf>,
+  asked: Pick<OpenOptions, "labels" | "skipBroken" | "validationFraction">,
 ): Promise<Dataset> {
   const options = { ...asTrained(network), ...asked };
   const data = await openData(source, progress, options);
-  const isKnown = [data.validation, data.test, data.train].some(
-    (part) => part?.sha256 === network.provenance.dataset.sha256.validation,
-  );
-  return isKnown || !network.original ? data : openData(source, progress, { ...options, whole: true });
+  const isKnown = ({ validation, test, train }: Dataset): boolean =>
+    [validation, test, train].some((part) => part?.sha256 === network.provenance.dataset.sha256.validation);
+  if (isKnown(data) || !network.original) return data;
+  if (source !== "shapes" && source !== "cifar10") {
+    const validationFraction = validationShare(await surveyPictures(source)); // as attach keeps them without --calibrate
+    const again = await openData(source, progress, { ...options, validationFraction });
+    if (isKnown(again)) return again;
+  }
+  return openData(source, progress, { ...options, whole: true });
 }
 
 async function learnNetwork(flags: LearnFlags, progress: Progress): Promise<void> {
@@ -165,7 +174,7 @@ async function learnNetwork(flags: LearnFlags, progress: Progress): Promise<void
   const { network } = await loadModel(folder);
   const cost = await costChoice(flags, network.stages.length);
   const source = sourceFor(flags, network);
-  const data = await openHeldOut(network, source, progress, askedOf(flags));
+  const data = await openHeldOut(network, source, progress, { ...askedOf(flags), ...(await splitOfRun(folder)) });
   const policy = await withFolder(folder, async (files) => {
     await keepMetrics(folder, ({ kind }) => kind === "train"); // the curve is that of the policy that is learned now
     const learned = await abortOnInterrupt(progress, (signal) =>

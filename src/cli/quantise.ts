@@ -21,6 +21,7 @@ import {
   threadsOption,
 } from "./options.ts";
 import { createProgress } from "./progress.ts";
+import { splitOfRun } from "./report.ts";
 
 export function quantiseCommand() {
   return new Command("quantise")
@@ -60,7 +61,7 @@ export function quantiseCommand() {
         throw new UserError(`out: a new folder expected, found a model in ${flags.out}; give another --out`);
       const { network: float } = await loadModel(flags.model);
       const source = sourceFor(flags, float);
-      const data = await openData(source, progress, asTrained(float));
+      const data = await openData(source, progress, { ...asTrained(float), ...(await splitOfRun(flags.model)) });
       const runtime = runtimeOf({ device: "cpu", threads: flags.threads });
       const { keep, maxLoss, images, seed = 1 } = flags;
       const network = await quantise({

@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import type { Dataset } from "../dataset/dataset.ts";
+import type { OpenOptions } from "../dataset/open.ts";
 import { UserError } from "../errors.ts";
 import { readJsonFile } from "../files/reader.ts";
 import { replaceFile } from "../files/writer.ts";
@@ -141,6 +142,13 @@ interface RunStart {
   readonly data?: unknown;
   readonly labels?: string;
   readonly skipBroken?: boolean;
+  readonly validation?: number;
+}
+
+/** The share of the training pictures that a run kept for validation, which it chose by their number: else they would be split otherwise. */
+export async function splitOfRun(run: string): Promise<Pick<OpenOptions, "validationFraction">> {
+  const { validation } = await configOfRun(run);
+  return validation === undefined ? {} : { validationFraction: validation };
 }
 
 export async function configOfRun(run: string): Promise<RunStart> {
