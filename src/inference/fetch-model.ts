@@ -17,13 +17,14 @@ export interface FetchOptions extends ReadModelOptions {
  */
 export function fetchModel(address: string, options: FetchOptions = {}): Promise<Model> {
   const folder = address.replace(/\/+$/, "");
-  return readModel((file) => fetchFile(`${folder}/${file}`, options), folder, options);
+  return readModel((file, size) => fetchFile(`${folder}/${file}`, options, size), folder, options);
 }
 
-/** null where there is no such file */
+/** null where there is no such file @param size that it has, where that is known: a server that sends more is given up at once */
 async function fetchFile(
   url: string,
   { limitBytes = 2 ** 31, patienceMs = 30_000 }: FetchOptions,
+  size = Number.POSITIVE_INFINITY,
 ): Promise<Uint8Array | null> {
   const controller = new AbortController();
   const giveUp = (): void =>
@@ -46,6 +47,8 @@ async function fetchFile(
       clearTimeout(timer);
       timer = setTimeout(giveUp, patienceMs);
       received += value.length;
+      if (received > size)
+        throw new UserError(`${url}: ${size} bytes expected, found more; get the folder again, or check the address`);
       if (received > limitBytes)
         throw new UserError(
           `${url}: at most ${limitBytes} bytes expected, found more; raise limitBytes, or check the address`,

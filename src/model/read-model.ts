@@ -27,8 +27,8 @@ import type { Model, TablePolicy } from "./model.ts";
 
 const TABLE = "validation.safetensors";
 
-/** A file's bytes, or null where there is no such file. */
-export type ReadFile = (file: string) => Promise<Uint8Array | null>;
+/** A file's bytes, or null where there is no such file. @param size in bytes, where the describing file says it: no more need be read */
+export type ReadFile = (file: string, size?: number) => Promise<Uint8Array | null>;
 
 export interface ReadModelOptions {
   /** Leaves `validation.safetensors` where it is: classifying needs it for `precise` alone, and it may be a fifth of the model. Default: false. */
@@ -81,8 +81,15 @@ export async function readTablePolicy(read: ReadFile, where: string): Promise<Ta
   return { policy: await readPolicy(arrays, policy, null, main), dataset, seed, version, figures };
 }
 
-async function needed(read: ReadFile, file: string, where: string, kind: string, advice: string): Promise<Uint8Array> {
-  const bytes = await read(file);
+async function needed(
+  read: ReadFile,
+  file: string,
+  where: string,
+  kind: string,
+  advice: string,
+  size?: number,
+): Promise<Uint8Array> {
+  const bytes = await read(file, size);
   if (bytes) return bytes;
   throw new UserError(`${where}: ${kind} with ${file} expected, found none; ${advice}`);
 }
@@ -103,13 +110,12 @@ function describedFiles(read: ReadFile, digests: Digests | null, where: string, 
 
 function describedBytes(read: ReadFile, digests: Digests | null, where: string, kind: string): ReadBytes {
   return async (file) => {
-    const bytes = await needed(read, file, where, kind, "get the folder again, it is not whole");
     const at = `${where}/${file}`;
-    if (digests) {
-      if (!Object.hasOwn(digests, file))
-        throw new UserError(`${at}: a digest in the describing file expected, found none; get the folder again`);
-      checkDigest(bytes, digests[file]!, at);
-    }
+    if (digests && !Object.hasOwn(digests, file))
+      throw new UserError(`${at}: a digest in the describing file expected, found none; get the folder again`);
+    const digest = digests?.[file];
+    const bytes = await needed(read, file, where, kind, "get the folder again, it is not whole", digest?.bytes);
+    if (digest) checkDigest(bytes, digest, at);
     return bytes;
   };
 }

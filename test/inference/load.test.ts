@@ -27,8 +27,12 @@ beforeAll(async () => {
     const [, place, file] = request.url!.split("/");
     if (place === "broken") return response.writeHead(500).end();
     if (place === "silent") return response.write("{");
+    if (place === "endless" && file !== "model.json") {
+      const more = () => response.write(new Uint8Array(65_536), () => response.destroyed || more());
+      return more();
+    }
     try {
-      response.end(readFileSync(join(place === "model" ? folder : "nowhere", file!)));
+      response.end(readFileSync(join(place === "model" || place === "endless" ? folder : "nowhere", file!)));
     } catch {
       response.writeHead(404).end();
     }
@@ -103,6 +107,9 @@ describe("behind an address", () => {
     const large = AdaptiveClassifier.load(`${address}/model`, { limitBytes: 100 });
     await expect(large).rejects.toThrow(
       `${address}/model/model.json: at most 100 bytes expected, found more; raise limitBytes`,
+    );
+    await expect(AdaptiveClassifier.load(`${address}/endless`)).rejects.toThrow(
+      /\/endless\/network\.safetensors: \d+ bytes expected, found more; get the folder again/,
     );
   });
 });
