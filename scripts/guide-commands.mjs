@@ -1,7 +1,8 @@
 // Every command of the README and of docs/*.md as a newcomer types it: in an empty folder, with the packages as they are packed, on pictures,
 // a network and tables that are made here. Trainings are cut short; what is not run is listed with its reason.
+// `node scripts/guide-commands.mjs [docs/your-pictures.md ..]`: what a guide takes from another one is made first.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,17 +21,33 @@ const SKIPPED = [
   [/^npm (start|test|run)\b/, "a step of its own in CI"],
   [/^npm install\b/, "done before: with the packages as they are packed"],
   [/--dataset cifar10|cifar-10-binary|data download/, "downloads 170 MB"],
-  [/--teacher \S+\.onnx/, "the file would need the names of its classes beside it"],
   [/^npx esbuild|^cp node_modules\/onnxruntime-web/, "scripts/check-bundlers.mjs does it"],
+  [/--queue redis:/, "needs a broker: service/test/queue.test.ts"],
+  [/^curl /, "needs a service beside it: service/test"],
 ];
-/** Trainings see each picture once, small. */
+/** Trainings see each picture once, small; agents take few steps. */
 const SHORT = [
-  [/^npx earlyexit run --dataset shapes/, []],
-  [/^npx earlyexit attach .*--tune/, ["--epochs 1"]],
-  [/^npx earlyexit run (?!.*--resume)/, ["--epochs 1", "--size 32", "--blueprint tiny", "--from none"]],
+  [/^npx earlyexit run --dataset shapes/, ["--steps 50"]],
+  [/^npx earlyexit attach .*--tune/, ["--epochs 1", "--exits 2", "--steps 50"]],
+  [/^npx earlyexit attach/, ["--exits 2", "--steps 50"]],
+  [/^npx earlyexit learn/, ["--steps 50"]],
+  [/^npx earlyexit run (?!.*--resume)/, ["--epochs 1", "--size 32", "--blueprint tiny", "--from none", "--steps 50"]],
 ];
+/** What one guide makes and others use: by the folder, how. */
+const MADE = {
+  "runs/shapes-tiny": "mkdir -p runs && cp -r node_modules/earlyexit/models/shapes runs/shapes-tiny", // what npm start makes is like it
+  "runs/mine": "npx earlyexit run --data photos/ --out runs/mine",
+  "runs/other": "cp -r runs/photos-seed1 runs/other",
+  "models/mine": "npx earlyexit attach --network network.onnx --data photos/ --calibrate new-photos/ --out models/mine",
+  policy: "npx earlyexit learn --table validation.safetensors --test-table test.safetensors --out policy",
+};
 const SERVERS = /^npx earlyexit (ui|serve)\b/;
 const PER_CLASS = 110;
+/** The names that stand for the reader's own. */
+const OWN = [
+  [/--model DIR\b/, "--model runs/mine"],
+  [/--seeds 1,2,3\b/, "--seeds 1,2"],
+];
 
 /** Stored, not compressed: JPEG files do not get smaller. */
 function zipOf(files) {
@@ -86,7 +103,13 @@ async function makeMaterial() {
   writeFileSync(inFolder("kaggle/labels.csv"), `file,label\n${lines.join("\n")}\n`);
   const { network, policy } = await loadModel("shapes");
   const { bytes } = serialize(fullNetworkGraph(network));
-  for (const name of ["network.onnx", "resnet50.onnx"]) writeFileSync(inFolder(name), bytes);
+  for (const name of ["network", "resnet50", "resnet56"]) writeFileSync(inFolder(`${name}.onnx`), bytes);
+  writeFileSync(inFolder("resnet56.labels.txt"), `${network.classes.join("\n")}\n`);
+  const sweep = {
+    config: { data: "photos", blueprint: "tiny", epochs: 1, from: "none", size: 32 },
+    axes: { seed: [1, 2] },
+  };
+  writeFileSync(inFolder("sweep.json"), JSON.stringify(sweep));
   cpSync(join(root, "models/shapes"), inFolder("models/large"), { recursive: true });
   writeTables(policy);
 }
@@ -123,11 +146,22 @@ function commandsOf(file) {
 }
 
 /** With what makes a training short, unless the command says otherwise itself. */
-function shortened(command) {
+function shortened(given) {
+  const command = OWN.reduce((text, [pattern, own]) => text.replace(pattern, own), given);
   const [, options = []] = SHORT.find(([pattern]) => pattern.test(`${command} `)) ?? [];
   return [command, ...options.filter((one) => !command.includes(one.split(" ")[0]))].join(" ");
 }
 
+/** Such a command reads the folder. */
+const uses = (command, folder) => new RegExp(`(--(model|run)|compare( \\S+)*) ${folder}(?![\\w-])`).test(command);
+
+/** @param given what is about to be run */
+async function makeFor(given) {
+  for (const [name, how] of Object.entries(MADE))
+    if (given !== how && uses(given, name) && !existsSync(inFolder(name))) await runCommand("(made first)", how);
+}
+
+const done = new Set();
 const env = { ...process.env, XDG_CACHE_HOME: inFolder("cache") };
 
 /** One that stays: it must say its address and end at SIGTERM. */
@@ -148,7 +182,12 @@ async function serve(command) {
 async function runCommand(file, given) {
   const [, reason] = SKIPPED.find(([pattern]) => pattern.test(given)) ?? [];
   if (reason) return process.stdout.write(`  skipped: ${given} (${reason})\n`);
+  if (done.has(given)) return process.stdout.write(`  run before: ${given}\n`);
+  done.add(given);
   const command = shortened(given);
+  await makeFor(command);
+  const [, made] = /^npx earlyexit attach .*--out (\S+)/.exec(command) ?? [];
+  if (made) rmSync(inFolder(made), { recursive: true, force: true }); // another guide's, which it would rightly not replace
   const started = performance.now();
   if (SERVERS.test(command)) await serve(command);
   else {
@@ -164,9 +203,9 @@ try {
   await makeMaterial();
   const guides = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
   const chosen =
-    process.argv.length > 2 ? process.argv.slice(2) : ["README.md", ...guides.map((name) => `docs/${name}`)];
-  if (chosen.some((file) => commandsOf(file).some((command) => command.includes("runs/shapes-tiny"))))
-    await runCommand("", "npx earlyexit run --dataset shapes --epochs 1 --out runs/shapes-tiny"); // what npm start makes, and longer
+    process.argv.length > 2
+      ? process.argv.slice(2)
+      : ["README.md", ...guides.map((name) => `docs/${name}`), "service/README.md"];
   for (const file of chosen) {
     process.stdout.write(`${file}\n`);
     for (const command of commandsOf(file)) await runCommand(file, command);
