@@ -143,7 +143,11 @@ async function chosenDial(learned: Learned) {
   function finished({ calibration, found, careful }: Dial, by: Decider, reason: string) {
     const lambda = found ?? careful ?? lambdas[0]!;
     const point = calibration.find((one) => one.lambda === lambda)!;
-    const warnings = [...choice.warnings, ...warningsOf(point, choice.images, found !== null)];
+    const warnings = [
+      ...choice.warnings,
+      ...warningsOf(point, choice.images, found !== null),
+      ...savingsElsewhere(point, calibration, choice.images),
+    ];
     return { thresholds, decider: by, choice: { ...choice, reason, warnings }, calibration, lambda };
   }
 }
@@ -211,6 +215,27 @@ function warningsOf({ accuracy }: LambdaPoint, images: number, keeps: boolean): 
       : [
           "at no lambda is it sure that what the best exit gets right is kept on images not learned from; the most careful one is recommended",
         ]),
+  ];
+}
+
+/** Of the cost. */
+const LITTLE_SAVED = 0.05;
+/** Of the images, or one image. */
+const LITTLE_LOST = 0.01;
+
+/** A recommended lambda that saves next to nothing hides that a larger one may save much for little. */
+function savingsElsewhere(
+  { accuracy, savings }: LambdaPoint,
+  calibration: readonly LambdaPoint[],
+  images: number,
+): string[] {
+  const least = accuracy - Math.max(LITTLE_LOST, 1 / images) - 1e-9;
+  const found = calibration.findLast((one) => one.accuracy >= least);
+  if (savings >= LITTLE_SAVED || !found || found.savings < savings + LITTLE_SAVED) return [];
+  const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
+  return [
+    `next to nothing is saved at the recommended lambda; lambda ${Number(found.lambda.toPrecision(2))} saves ${percent(found.savings)} and gets ` +
+      `${percent(found.accuracy)} of the validation images right (${percent(accuracy)} at the recommended one)`,
   ];
 }
 

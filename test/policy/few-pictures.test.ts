@@ -100,6 +100,20 @@ describe("the chance of being right", () => {
   });
 });
 
+test("where next to nothing is saved, a larger lambda that loses hardly more is named", async () => {
+  const policy = await learnOnTable({ ...given, table: syntheticTable(100, 1), options: { steps: 30 } });
+  const at = policy.calibration.find(({ lambda }) => lambda === policy.lambda)!;
+  expect(at.savings).toBeLessThan(0.05);
+  const told = policy
+    .choice!.warnings.map((one) => /lambda ([\d.]+) saves ([\d.]+)% and gets ([\d.]+)%/.exec(one))
+    .find(Boolean);
+  const [lambda, saved, right] = told!.slice(1).map(Number) as [number, number, number];
+  expect(saved).toBeGreaterThan(20);
+  expect(right / 100).toBeGreaterThanOrEqual(at.accuracy - 0.0101);
+  const near = policy.calibration.reduce((a, b) => (Math.abs(b.lambda - lambda) < Math.abs(a.lambda - lambda) ? b : a));
+  expect(near.savings).toBeCloseTo(saved / 100, 1);
+});
+
 test("a shared threshold's dial begins at the exit that is right most often, and is the tuned rule from half way on", async () => {
   const episodes = await prepareEpisodes(runtime, answersOf(misleadingTable(60, 1), plainRule(4)), COSTS);
   const dial = tuneThresholdDial(episodes, "margin", { from: 0.001, to: 1 }, "shared");
