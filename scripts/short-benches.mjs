@@ -16,6 +16,7 @@ const SHORT = {
   "bench:policy-shift": ["--short", ...MODEL],
   "bench:feedback": ["--short", ...MODEL],
   "bench:memory": ["--minutes", "0.2", ...MODEL],
+  "bench:queue": ["--short", "--workers", "4"],
   "bench:serve": ["--short", ...MODEL],
 };
 
