@@ -36,11 +36,16 @@ export function correctAnswers({ logProbabilities, labels, count, exits, classes
 
 /** [E] accuracy of always leaving at exit k. */
 export function exitAccuracies(answers: AnswerTable): number[] {
-  const right = new Array<number>(answers.exits).fill(0);
-  correctAnswers(answers).forEach((one, at) => {
-    right[at % answers.exits]! += one;
+  return accuraciesOf(correctAnswers(answers), answers.exits);
+}
+
+/** [E] the same, told which answers are right. @param correct [N, E] 1 where the exit's answer is right, or the chance that it is */
+export function accuraciesOf(correct: Uint8Array | Float32Array, exits: number): number[] {
+  const right = new Array<number>(exits).fill(0);
+  correct.forEach((one, at) => {
+    right[at % exits]! += one;
   });
-  return right.map((hits) => hits / answers.count);
+  return right.map((hits) => hits / (correct.length / exits));
 }
 
 /** 1 if the agent may go on, 0 at the last exit: the mask of acting and of the TD target. */

@@ -2,7 +2,7 @@
 import type { Dataset, Samples } from "../dataset/dataset.ts";
 import { UserError } from "../errors.ts";
 import { answersOf } from "../exits/answers.ts";
-import { correctAnswers } from "../exits/environment.ts";
+import { accuraciesOf, exitAccuracies } from "../exits/environment.ts";
 import type { ExitCosts, ExitTable } from "../exits/exit-table.ts";
 import { lambdaGrid } from "../exits/lambda-grid.ts";
 import type { StagedNetwork } from "../network/staged-network.ts";
@@ -178,12 +178,12 @@ async function dialOfDecider(learned: Learned, decider: Decider): Promise<Dial> 
   const { runtime, table, costs, lambdas, outOfFold } = learned;
   const exits = decider === "dqn" ? outOfFold.agent : outOfFold.thresholds;
   const calibration = lambdas.map((lambda, l) => lambdaPoint(lambda, exits[l]!, outOfFold.correct, costs));
-  const fixed = accuracies(outOfFold.correct, table.exits);
+  const fixed = accuraciesOf(outOfFold.correct, table.exits);
   const keeps = keepsPromise(calibration, costs, fixed);
   const deployed = decidingAgent({ ...learned, decider });
   const answers = answersOf(table, deployed);
   const inUse = await sweepLambda(runtime, deployed, answers, costs);
-  const fixedInUse = accuracies(correctAnswers(answers), table.exits);
+  const fixedInUse = exitAccuracies(answers);
   const keepsInUse = keepsPromise(inUse, costs, fixedInUse);
   // Of many images the answers themselves tell what is given up. The expected loss trusts one exit's opinion of the others, and is too careful.
   // Of fewer than an agent takes nothing is ever that sure: then a loss is to be likely small, and a warning says how little is known.
@@ -239,15 +239,6 @@ function savingsElsewhere(
   ];
 }
 
-/** [E] @param correct [N, E] */
-function accuracies(correct: Uint8Array, exits: number): number[] {
-  const right = new Array<number>(exits).fill(0);
-  correct.forEach((one, at) => {
-    right[at % exits]! += one;
-  });
-  return right.map((one) => (one * exits) / correct.length);
-}
-
 function scoreWanted(wanted: string): Score | null {
   return wanted.startsWith("threshold:") ? (wanted.slice("threshold:".length) as Score) : null;
 }
@@ -261,7 +252,7 @@ function told(part: number, onProgress: (progress: DqnProgress) => void): (progr
 export async function calibrated(runtime: Runtime, agent: Agent, selected: ExitTable, costs: ExitCosts) {
   const answers = answersOf(selected, agent);
   const calibration = await sweepLambda(runtime, agent, answers, costs);
-  const keeps = keepsPromise(calibration, costs, accuracies(correctAnswers(answers), agent.exits));
+  const keeps = keepsPromise(calibration, costs, exitAccuracies(answers));
   return { calibration, lambda: calibration[Math.max(0, keeps.lastIndexOf(true))]!.lambda };
 }
 

@@ -2,7 +2,7 @@
  * Tuned thresholds for every lambda: what everybody else deploys, with the same dial as the agent. They are tuned at some lambdas and go
  * straight from one to the next over log lambda. Letters: L lambdas, E exits.
  */
-import { returnOf } from "../exits/environment.ts";
+import { accuraciesOf, returnOf } from "../exits/environment.ts";
 import type { Episodes } from "../exits/episodes.ts";
 import { type LambdaRange, lambdaGrid } from "../exits/lambda-grid.ts";
 import {
@@ -61,11 +61,8 @@ export function tuneThresholdDial(
 
 /** 0..E-1, of equals the cheapest. */
 function mostAccurate({ correct, exits }: Episodes): number {
-  const right = new Array<number>(exits).fill(0);
-  correct.forEach((one, at) => {
-    right[at % exits]! += one;
-  });
-  return right.indexOf(Math.max(...right));
+  const accuracies = accuraciesOf(correct, exits);
+  return accuracies.indexOf(Math.max(...accuracies));
 }
 
 /** [E - 1] thresholds with which every image leaves at `exit`. */
