@@ -33,13 +33,19 @@ export function jobsCommand() {
     .description("Take a job out of the queue, or stop it where it is being done.")
     .argument("<id>", "of the job, or its first letters")
     .addOption(queueOption())
-    .action((id, { queue: address }) => withQueue("jobs", given(address), (queue) => queue.cancel(id)));
+    .action(async (id, { queue: address }) => {
+      await withQueue("jobs", given(address), (queue) => queue.cancel(id));
+      process.stderr.write("cancelled\n");
+    });
   command
     .command("retry")
     .description("Let a failed job wait again.")
     .argument("<id>", "of the job, or its first letters")
     .addOption(queueOption())
-    .action((id, { queue: address }) => withQueue("jobs", given(address), (queue) => queue.retry(id)));
+    .action(async (id, { queue: address }) => {
+      await withQueue("jobs", given(address), (queue) => queue.retry(id));
+      process.stderr.write("waits again: the next worker that is free takes it\n");
+    });
   return command;
 }
 

@@ -12,7 +12,7 @@ import { jsonOption, queueOption, threadsOption } from "./options.ts";
 import { say } from "./output.ts";
 import { createProgress, duration, type Progress } from "./progress.ts";
 import { withQueue } from "./service.ts";
-import { trainingSeconds } from "./sweep-estimate.ts";
+import { type RunSeconds, runSeconds } from "./sweep-estimate.ts";
 import { type PlannedRun, plannedRuns, readSweep, type Sweep } from "./sweep-plan.ts";
 import { reportCsv, sweepReport, sweepText } from "./sweep-report.ts";
 import { resultFile, runWork } from "./sweep-run.ts";
@@ -81,22 +81,26 @@ async function planned({ config, out: given }: Flags): Promise<{ sweep: Sweep; r
 /** Settings differ in how long they take, seeds do not. */
 async function dryRun(missing: readonly PlannedRun[], { threads, json }: Flags, progress: Progress): Promise<void> {
   const settings = [...new Set(missing.map(({ setting }) => setting))];
+  const known = new Map<string, number>();
   const rows = await abortOnInterrupt(progress, async (signal) => {
-    const found: { setting: string; runs: number; secondsEach: number }[] = [];
+    const found: ({ setting: string; runs: number } & RunSeconds)[] = [];
     for (const setting of settings) {
       const own = missing.filter((one) => one.setting === setting);
-      const secondsEach = await trainingSeconds(own[0]!, { threads, progress, signal });
-      found.push({ setting: setting.name, runs: own.length, secondsEach });
+      const each = await runSeconds(own[0]!, known, { threads, progress, signal });
+      found.push({ setting: setting.name, runs: own.length, ...each });
     }
     return found;
   });
-  const seconds = rows.reduce((sum, one) => sum + one.runs * one.secondsEach, 0);
-  if (json)
-    return say(`${JSON.stringify({ runs: missing.length, trainingSeconds: seconds, settings: rows }, null, 2)}\n`);
-  const lines = rows.map(({ setting, runs, secondsEach }) => `${setting}: ${runs} x ${duration(secondsEach)}`);
+  const each = ({ trainingSeconds, learningSeconds }: RunSeconds): number => trainingSeconds + learningSeconds;
+  const seconds = rows.reduce((sum, one) => sum + one.runs * each(one), 0);
+  if (json) return say(`${JSON.stringify({ runs: missing.length, seconds, settings: rows }, null, 2)}\n`);
+  const lines = rows.map(
+    (one) =>
+      `${one.setting}: ${one.runs} x ${duration(each(one))} (training ${duration(one.trainingSeconds)}, learning ${duration(one.learningSeconds)})`,
+  );
   say(
-    `${lines.join("\n")}\n${missing.length} runs to do; their training takes ${duration(seconds)} on this machine, one after the other (measured over a few steps); ` +
-      "learning and figures come on top\n",
+    `${lines.join("\n")}\n${missing.length} runs to do: ${duration(seconds)} on this machine, one after the other, ` +
+      "as far as some steps tell; figures and report come on top, some seconds each\n",
   );
 }
 

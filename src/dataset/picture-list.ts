@@ -22,6 +22,8 @@ export interface ListPart {
   readonly pictures: number;
   /** Of these bytes. */
   readonly sha256: string;
+  /** Of the part's first picture: other data under the same names and of the same sizes is found out by one file of each part. */
+  readonly firstSha256: string;
 }
 
 /** Files whose bytes are asked for at once. */
@@ -57,7 +59,8 @@ export async function writePictureList(
         const some = names.slice(from, from + size);
         const bytes = new TextEncoder().encode(await linesOf(some, files.place));
         writer.write(bytes);
-        parts.push({ offset, bytes: bytes.length, pictures: some.length, sha256: sha256(bytes) });
+        const firstSha256 = sha256(await readPlace(files.place(some[0]!)));
+        parts.push({ offset, bytes: bytes.length, pictures: some.length, sha256: sha256(bytes), firstSha256 });
         offset += bytes.length;
         onPicture(from + some.length, names.length);
       }
@@ -116,13 +119,15 @@ export function readListPart(file: string, { offset, bytes, sha256: expected }: 
 
 /** Of all parts: what the list is known by. */
 export function listDigest(parts: readonly ListPart[]): string {
-  return sha256Of(parts.map((part) => new TextEncoder().encode(part.sha256)));
+  return sha256Of(parts.map((part) => new TextEncoder().encode(part.sha256 + part.firstSha256)));
 }
 
 /** Reads listed pictures, in whatever order. */
 export interface ListedPictures {
   /** @throws {UserError} if the file is gone or its size is not the listed one */
   read(picture: ListedPicture): Promise<Uint8Array>;
+  /** @throws {UserError} if a part's first picture is not the one that was listed */
+  check(first: ListedPicture, part: ListPart): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -131,20 +136,24 @@ export async function openListedPictures(data: string, scratchFolder: string): P
   const files = isArchive(data) ? await openSourceFiles(data, mayBePicture, scratchFolder) : null;
   const known = files && new Set(files.names);
   const placeOf = (name: string): FilePlace => (files ? files.place(name) : wholeFile(join(data, name)));
+  const changed = ({ path, bytes }: ListedPicture, found: string, cause?: unknown): UserError =>
+    new UserError(
+      `data: ${path} of ${bytes} bytes expected in ${data}, as it was listed, found ${found}; ` +
+        "put the data back, or start afresh with another --out",
+      { cause },
+    );
+  const read = async (picture: ListedPicture): Promise<Uint8Array> => {
+    if (known && !known.has(picture.path)) throw changed(picture, "none");
+    const content = await readPlace(placeOf(picture.path)).catch((cause: Error) => {
+      throw changed(picture, cause.message, cause);
+    });
+    if (content.length !== picture.bytes) throw changed(picture, `${content.length} bytes`);
+    return content;
+  };
   return {
-    async read({ path, bytes }) {
-      const changed = (found: string, cause?: unknown) =>
-        new UserError(
-          `data: ${path} of ${bytes} bytes expected in ${data}, as it was listed, found ${found}; ` +
-            "put the data back, or start afresh with another --out",
-          { cause },
-        );
-      if (known && !known.has(path)) throw changed("none");
-      const content = await readPlace(placeOf(path)).catch((cause: Error) => {
-        throw changed(cause.message, cause);
-      });
-      if (content.length !== bytes) throw changed(`${content.length} bytes`);
-      return content;
+    read,
+    async check(first, { firstSha256 }) {
+      if (sha256(await read(first)) !== firstSha256) throw changed(first, "another picture of that size");
     },
     close: async () => files?.close(),
   };

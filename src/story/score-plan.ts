@@ -19,7 +19,13 @@ const PLAN = "plan.json";
 export const LIST = "pictures.jsonl";
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
-const listPart = z.object({ offset: z.int().min(0), bytes: z.int().min(1), pictures: z.int().min(1), sha256: digest });
+const listPart = z.object({
+  offset: z.int().min(0),
+  bytes: z.int().min(1),
+  pictures: z.int().min(1),
+  sha256: digest,
+  firstSha256: digest,
+});
 
 const planSchema = z.object({
   version: z.string(),

@@ -108,6 +108,7 @@ async function writeShard(
 ): Promise<void> {
   const path = join(input.out, shardFile(input.shard, input.shards));
   const listed = readListPart(join(input.out, LIST), input.part);
+  await pictures.check(listed[0]!, input.part);
   const part = `${path}.${randomUUID()}.part`;
   const writer = writeParts(part);
   let isWritten = false;

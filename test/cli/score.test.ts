@@ -128,7 +128,7 @@ test("an archive gives the same as the folder that it was packed from", async ()
 test("a worker refuses jobs of another version, and a model that is not the one that was meant", async () => {
   const scorer = createScorer(join(folder, "scratch"));
   const zeros = "0".repeat(64);
-  const part = { offset: 0, bytes: 1, pictures: 1, sha256: zeros };
+  const part = { offset: 0, bytes: 1, pictures: 1, sha256: zeros, firstSha256: zeros };
   const places = { model: modelFolder("shapes"), data, out: join(folder, "refused") };
   const job = (version: string) =>
     jobOf("score", "shard 1", { version, ...places, modelSha256: zeros, lambda: 0.1, shard: 1, shards: 4, part });
@@ -159,6 +159,9 @@ test("mistakes: another dial, changed data, damaged results, a share that is non
   expect(shards(out)).toHaveLength(3); // the others are done
   writeFileSync(join(out, "shard-00001-of-00004.jsonl"), bytes(out)[0]!.split("\n").slice(1).join("\n"));
   await mistake(again("--shard", "1/4"), "shard-00001", "each once", "line 1");
+  rmSync(join(out, "shard-00003-of-00004.jsonl"));
+  writeFileSync(join(copy, names[80]!), readFileSync(join(copy, names[80]!)).reverse());
+  await mistake(again("--shard", "3/4"), "shard-00003", names[80]!, "another picture of that size");
   await mistake(
     runHere("score", "--model", "shapes", "--data", join(data, "../whole"), "--out", join(folder, "none")),
     "pictures",

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { RunSeconds } from "../../src/cli/sweep-estimate.ts";
 import { plannedRuns, readSweep } from "../../src/cli/sweep-plan.ts";
 import { reportCsv, sweepReport } from "../../src/cli/sweep-report.ts";
 import { type RunResult, resultFile, runWork } from "../../src/cli/sweep-run.ts";
@@ -72,21 +73,22 @@ test("what is wrong is told before anything runs", async () => {
   expect(await wrong({ axes: { epochs: [1] }, sample: { settings: 2 } })).toMatch(/at most 1 expected.*found 2/);
 });
 
-test("a dry run says how many runs there are and how long they train, and leaves nothing", async () => {
+test("a dry run says how many runs there are and how long they take, and leaves nothing", async () => {
   const out = join(folder, "dry");
   const path = sweepFile({ config: fixed(), axes: { epochs: [1, 30], seed: [1, 2] } }); // one step, and more than are timed
   const { code, stdout } = await runHere(
     ...["sweep", "--config", path, "--out", out, "--dry-run", "--threads", "1", "--json"],
   );
   expect(code).toBe(0);
-  const { runs, trainingSeconds, settings } = JSON.parse(stdout);
+  const { runs, seconds, settings } = JSON.parse(stdout);
   expect(runs).toBe(4);
   expect(settings.map((one: { setting: string; runs: number }) => [one.setting, one.runs])).toEqual([
     ["epochs=1", 2],
     ["epochs=30", 2],
   ]);
-  for (const { secondsEach } of settings) expect(secondsEach).toBeGreaterThan(0);
-  expect(trainingSeconds).toBeCloseTo(2 * settings[0].secondsEach + 2 * settings[1].secondsEach, 9);
+  for (const one of settings) expect(Math.min(one.trainingSeconds, one.learningSeconds)).toBeGreaterThan(0);
+  const each = settings.map((one: RunSeconds) => one.trainingSeconds + one.learningSeconds);
+  expect(seconds).toBeCloseTo(2 * each[0] + 2 * each[1], 9);
   expect(existsSync(out)).toBe(false);
 });
 

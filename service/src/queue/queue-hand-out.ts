@@ -8,6 +8,8 @@ const AT_ONCE = 200;
 /** A job is tried so often, with waits of 1, 2, 4, .. s between. */
 const ATTEMPTS = 4;
 const BACKOFF_MS = 1_000;
+/** What is done is listed for a week; its result is in its file. */
+const FORGOTTEN_S = 7 * 24 * 3600;
 /** Events may be lost with a broker that was restarted: the jobs themselves are asked, some at a time. */
 const ASK_MS = 2_000;
 const ASKED = 500;
@@ -115,7 +117,12 @@ async function putIn(queue: Broker["queue"], jobs: readonly Job[]): Promise<void
     jobs.map(({ id, kind, name, input }) => ({
       name: kind,
       data: { kind, name, input } satisfies StoredJob,
-      opts: { jobId: id, attempts: ATTEMPTS, backoff: { type: "exponential", delay: BACKOFF_MS } },
+      opts: {
+        jobId: id,
+        attempts: ATTEMPTS,
+        backoff: { type: "exponential", delay: BACKOFF_MS },
+        removeOnComplete: { age: FORGOTTEN_S },
+      },
     })),
   );
 }
