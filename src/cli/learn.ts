@@ -11,7 +11,7 @@ import { readJsonFile } from "../files/reader.ts";
 import { withFolder } from "../files/writer.ts";
 import type { TablePolicy } from "../model/model.ts";
 import { holds, loadModel, loadPolicy, writeModel, writePolicy } from "../model/model-folder.ts";
-import { appendMetrics, keepMetrics } from "../model/run-folder.ts";
+import { addOrigin, appendMetrics, keepMetrics } from "../model/run-folder.ts";
 import type { StagedNetwork } from "../network/staged-network.ts";
 import { DQN_DEFAULTS, type DqnOptions, type DqnProgress } from "../policy/dqn.ts";
 import { type Judgement, LEARN_ON_DEFAULTS } from "../policy/feedback.ts";
@@ -50,6 +50,7 @@ import {
 import { say } from "./output.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { splitOfRun } from "./report.ts";
+import { originOf } from "./run-origin.ts";
 import { readTableFile, readTestTable, testOf } from "./tables.ts";
 
 const { from, to } = DQN_DEFAULTS.lambdaRange;
@@ -176,6 +177,7 @@ async function learnNetwork(flags: LearnFlags, progress: Progress): Promise<void
   const source = sourceFor(flags, network);
   const data = await openHeldOut(network, source, progress, { ...askedOf(flags), ...(await splitOfRun(folder)) });
   const policy = await withFolder(folder, async (files) => {
+    if (await holds(folder, "config.json")) await addOrigin(files, await originOf(process.argv.slice(2))); // a run
     await keepMetrics(folder, ({ kind }) => kind === "train"); // the curve is that of the policy that is learned now
     const learned = await abortOnInterrupt(progress, (signal) =>
       learnPolicy({

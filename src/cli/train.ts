@@ -32,6 +32,7 @@ import { say } from "./output.ts";
 import { type Prepared, prepareTraining } from "./prepare.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { type RunConfig, resolveRunConfig } from "./run-config.ts";
+import { originOf } from "./run-origin.ts";
 
 /** Options of `train`, which `run` has too. */
 export function trainingOptions(command: Command) {
@@ -102,7 +103,8 @@ export async function trainInFolder(
   const { config, data, from } = await prepareTraining(asked, { cores: flags.threads, isLearning, progress, signal });
   const base = `runs/${folderName(`${data.name}-${config.blueprint.name}`)}`;
   const path = flags.out ?? (flags.resume ? base : freeFolder(base));
-  const folder = await openRunFolder(path, config, flags.resume ?? false);
+  const origin = await originOf(process.argv.slice(2));
+  const folder = await openRunFolder(path, config, flags.resume ?? false, origin);
   try {
     const network = await trainFrom({ folder, config, data, from, runtime }, flags, progress, signal);
     return { config, data, network, folder, runtime, isResumed: flags.resume ?? false };

@@ -9,6 +9,7 @@ import { checkpointFiles, readCheckpoint } from "./checkpoint.ts";
 
 const CONFIG = "config.json";
 const METRICS = "metrics.jsonl";
+const ORIGINS = "origin.json";
 const CHECKPOINT = "checkpoint";
 
 /** What every line of `metrics.jsonl` says of itself. */
@@ -17,7 +18,20 @@ export interface MetricsLine {
   readonly step?: unknown;
 }
 
-/** A model folder that also holds how the model came about: `config.json`, `metrics.jsonl`, `checkpoint/`. */
+/** Where a run, or a part of it, was computed: `origin.json` holds one for each time that it was begun or went on, the last one last. */
+export interface RunOrigin {
+  /** As it was typed, but for where files lie on that machine. */
+  readonly command: string;
+  /** Of the repository that it was typed in, as `git describe --always --dirty` says it; null: in none. */
+  readonly commit: string | null;
+  readonly machine: { readonly cpu: string; readonly cores: number; readonly memoryBytes: number };
+  /** By name: this package, ONNX Runtime, Node, the system. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** ISO 8601. */
+  readonly startedAt: string;
+}
+
+/** A model folder that also holds how the model came about: `config.json`, `origin.json`, `metrics.jsonl`, `checkpoint/`. */
 export interface RunFolder {
   readonly path: string;
   /** For what else is written into it. */
@@ -38,12 +52,18 @@ export interface RunFolder {
  * Opens or makes a run folder, which no other process writes until it is closed.
  *
  * @param config what decides the result; stored as `config.json`
+ * @param origin where it is computed now; null: nothing is kept of that
  * @param resume go on in a folder that was begun with the same config (but `data`, where the data lies, and more `epochs` in its
  *   `recipe`); otherwise the folder must not hold a run or a model yet
  * @throws {UserError} if there is nothing to resume, it was begun with another config, something would be overwritten, or another
  *   process writes it
  */
-export async function openRunFolder(path: string, config: object, resume: boolean): Promise<RunFolder> {
+export async function openRunFolder(
+  path: string,
+  config: object,
+  resume: boolean,
+  origin: RunOrigin | null = null,
+): Promise<RunFolder> {
   const text = `${JSON.stringify(config, null, 2)}\n`;
   if (resume && !existsSync(path)) throw nothingBegun(path); // and none is made
   const files = await openFolder(path);
@@ -58,6 +78,7 @@ export async function openRunFolder(path: string, config: object, resume: boolea
     await files.replace(
       new Map([
         ...(begun ? [] : [[METRICS, ""] as const]),
+        ...(origin ? [await originsWith(path, origin)] : []),
         [CONFIG, text], // of a resumed run, perhaps with more epochs, or with data that lies elsewhere
       ]),
     );
@@ -79,8 +100,21 @@ export async function openRunFolder(path: string, config: object, resume: boolea
     },
     loadCheckpoint: checkpoints.loadCheckpoint,
     close: () => files.close(),
-    giveUp: () => (isEmpty ? files.discard([METRICS, CONFIG]) : files.close()),
+    giveUp: () => (isEmpty ? files.discard([METRICS, ORIGINS, CONFIG]) : files.close()),
   };
+}
+
+/** Adds to a run where it goes on now. @throws {UserError} if its `origin.json` is damaged */
+export async function addOrigin(folder: FolderWriter, origin: RunOrigin): Promise<void> {
+  await folder.replace(new Map([await originsWith(folder.path, origin)]));
+}
+
+async function originsWith(path: string, origin: RunOrigin): Promise<[name: string, text: string]> {
+  const bytes = await readInFolder(path, ORIGINS, { limitBytes: LIMIT_TEXT });
+  const before = bytes ? parseJson(bytes, join(path, ORIGINS)) : [];
+  if (!Array.isArray(before))
+    throw new UserError(`${join(path, ORIGINS)}: a list expected, found ${typeof before}; remove the file`);
+  return [ORIGINS, `${JSON.stringify([...before, origin], null, 2)}\n`];
 }
 
 /** The checkpoint of a training whose folder holds nothing else yet. */

@@ -33,7 +33,7 @@ export interface AppOptions {
 
 const MODEL_FILES = ["model.json", "policy.safetensors", "validation.safetensors"];
 const NETWORK_FILES = ["network.safetensors"];
-const RUN_FILES = ["config.json", "evaluation.json", "suspects.json"];
+const RUN_FILES = ["config.json", "origin.json", "evaluation.json", "suspects.json"];
 
 /** Milliseconds between two signs of life, so that a lost connection is noticed. */
 const HEARTBEAT_MS = 15_000;

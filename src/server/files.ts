@@ -3,6 +3,7 @@ import { readdir, realpath } from "node:fs/promises";
 import { extname, join, sep } from "node:path";
 import { UserError } from "../errors.ts";
 import { isAbsent } from "../files/disk-errors.ts";
+import type { ReadOptions } from "../files/reader.ts";
 import { readInFolder } from "../files/writer.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -45,8 +46,8 @@ export async function pageFiles(folder: string): Promise<Files> {
   return namedFiles(folder, names);
 }
 
-/** Some files of a folder, which may come and go. A link that leads out of the folder is no file, nor is anything but a regular one. */
-export function namedFiles(folder: string, names: readonly string[]): Files {
+/** Some files of a folder, which may come and go. One larger than the limit, or a link that leads out of the folder, is no file, nor is anything but a regular one. */
+export function namedFiles(folder: string, names: readonly string[], options: ReadOptions = {}): Files {
   const known = new Set(names);
   return async (name) => {
     if (!known.has(name)) return null;
@@ -57,7 +58,7 @@ export function namedFiles(folder: string, names: readonly string[]): Files {
         throw error;
       });
       if (path && !path.startsWith(root + sep)) return null;
-      const bytes = await readInFolder(folder, name);
+      const bytes = await readInFolder(folder, name, options);
       return bytes && { bytes: new Uint8Array(bytes), type: TYPES[extname(name)] ?? "application/octet-stream" };
     } catch (error) {
       if (isAbsent(error) || error instanceof UserError) return null;

@@ -14,7 +14,9 @@ export type RunEvent =
   /** There is an `evaluation.json`, new or changed. */
   | { readonly kind: "evaluation" }
   /** There is a `suspects.json`, new or changed. */
-  | { readonly kind: "suspects" };
+  | { readonly kind: "suspects" }
+  /** There is an `origin.json`, new or changed. */
+  | { readonly kind: "origin" };
 
 export interface FollowOptions {
   /** Where to begin, in bytes; default 0. */
@@ -27,7 +29,7 @@ export interface FollowOptions {
 }
 
 /** Files of a run that are told of when they change. */
-const RESULTS = ["evaluation", "suspects"] as const;
+const RESULTS = ["evaluation", "suspects", "origin"] as const;
 /** Bytes read at a time. */
 const CHUNK = 1 << 18;
 const NEWLINE = 0x0a;

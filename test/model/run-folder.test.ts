@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../../src/errors.ts";
 import { sealed } from "../../src/files/sealed.ts";
-import { freeFolder, openRunFolder } from "../../src/model/run-folder.ts";
+import { freeFolder, openRunFolder, type RunOrigin } from "../../src/model/run-folder.ts";
 import { weightsOf } from "../network/small.ts";
 import { recorder, train } from "../training/small.ts";
 
@@ -153,6 +153,26 @@ describe("a run folder", () => {
     begun.log({ step: 1 });
     await begun.giveUp(); // something was done: it stays
     expect((await everyFile()).sort()).toEqual(["config.json", "metrics.jsonl", "notes.txt"]);
+  });
+
+  test("keeps where it was begun and where it went on; a start that fails leaves nothing of that", async () => {
+    const origin = (command: string): RunOrigin => ({
+      command,
+      commit: null,
+      machine: { cpu: "a processor", cores: 2, memoryBytes: 1e9 },
+      versions: { Node: "v20" },
+      startedAt: "2026-01-01T00:00:00.000Z",
+    });
+    const commands = async (): Promise<string[]> =>
+      JSON.parse(await readFile(join(folder, "origin.json"), "utf8")).map((one: RunOrigin) => one.command);
+    await (await openRunFolder(folder, config, false, origin("given up"))).giveUp();
+    await mkdir(folder, { recursive: true });
+    expect(await everyFile()).toEqual([]);
+    await (await openRunFolder(folder, config, false, origin("first"))).close();
+    await (await openRunFolder(folder, config, true, origin("second"))).close();
+    expect(await commands()).toEqual(["first", "second"]);
+    await writeFile(join(folder, "origin.json"), "{}");
+    await expect(openRunFolder(folder, config, true, origin("third"))).rejects.toThrow("origin.json: a list expected");
   });
 
   test("of a line that was cut off nothing is kept", async () => {

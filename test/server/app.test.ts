@@ -27,6 +27,8 @@ beforeAll(async () => {
   for (const name of ["first try", "second"]) writeFileSync(join(root, "runs", name, "metrics.jsonl"), "");
   utimesSync(join(root, "runs/first try/metrics.jsonl"), 1000, 1000);
   writeFileSync(join(root, "runs/first try/evaluation.json"), '{"accuracy":0.5}');
+  writeFileSync(join(root, "runs/first try/notes.txt"), "secret");
+  writeFileSync(join(root, "runs/second/origin.json"), "[]");
   writeFileSync(join(root, "runs/no run/evaluation.json"), "{}");
   symlinkSync(join(root, "run"), join(root, "runs/link"));
   app = createApp({
@@ -61,20 +63,26 @@ describe("what it gives", () => {
   });
 
   test("the runs of a folder, the newest first, and what is told of each", async () => {
-    const runs = (await (await ask("/api/runs")).json()) as { name: string; changedMs: number; isEvaluated: boolean }[];
-    expect(runs.map(({ name, isEvaluated }) => [name, isEvaluated])).toEqual([
-      ["second", false],
-      ["first try", true],
+    const runs = (await (await ask("/api/runs")).json()) as {
+      name: string;
+      changedMs: number;
+      isEvaluated: boolean;
+      hasOrigin: boolean;
+    }[];
+    expect(runs.map(({ name, isEvaluated, hasOrigin }) => [name, isEvaluated, hasOrigin])).toEqual([
+      ["second", false, true],
+      ["first try", true, false],
     ]);
     expect(runs[1]!.changedMs).toBe(1_000_000);
     expect(await (await ask("/runs/first%20try/evaluation.json")).json()).toEqual({ accuracy: 0.5 });
+    expect(await (await ask("/runs/second/metrics.jsonl")).text()).toBe("");
     for (const path of [
       "/runs/second/evaluation.json",
       "/runs/no%20run/evaluation.json",
       "/runs/link/config.json",
       "/runs/..%2Frun/config.json",
       "/runs/../secret.txt",
-      "/runs/first%20try/metrics.jsonl",
+      "/runs/first%20try/notes.txt",
     ])
       expect([path, (await ask(path)).status]).toEqual([path, 404]);
   });

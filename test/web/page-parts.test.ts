@@ -12,6 +12,7 @@ import { drawShapesParts } from "../../src/dataset/shapes.ts";
 import { computeExitTable } from "../../src/exits/exit-logits.ts";
 import { decodeTableFile } from "../../src/exits/table-file.ts";
 import { loadModel } from "../../src/model/model-folder.ts";
+import type { RunOrigin } from "../../src/model/run-folder.ts";
 import { integer, seededRandom } from "../../src/random.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { type RunningServer, serve } from "../../src/server/serve.ts";
@@ -30,6 +31,14 @@ test("all scripts besides ONNX Runtime take less than 320 kB, compressed", () =>
   expect(bytes).toBeLessThan(320_000);
 });
 
+const originFor = (name: string): RunOrigin => ({
+  command: `earlyexit run --out .../${name}`,
+  commit: "0123456789ab",
+  machine: { cpu: "A processor", cores: 2, memoryBytes: 8 * 2 ** 30 },
+  versions: { Node: "v20" },
+  startedAt: "2026-01-02T03:04:05.000Z",
+});
+
 describe.skipIf(!CHROMIUM)("parts of the page", { timeout: 2 * PATIENCE }, () => {
   const folder = mkdtempSync(join(tmpdir(), "earlyexit-parts-"));
   const [square, wide] = [join(folder, "square.png"), join(folder, "wide.png")];
@@ -44,13 +53,20 @@ describe.skipIf(!CHROMIUM)("parts of the page", { timeout: 2 * PATIENCE }, () =>
     await picture.clone().png().toFile(square);
     await picture.clone().resize(96, 48, { fit: "fill" }).png().toFile(wide);
     const { figures } = JSON.parse(await readFile(join(SHAPES, "model.json"), "utf8"));
-    for (const [name, accuracy] of [
-      ["first", 0.81],
-      ["second", 0.92],
+    const line = (epoch: number, loss: number, last: number, exits = 2) =>
+      `${JSON.stringify({ kind: "train", step: epoch, steps: 3, epoch, epochs: 3, loss, accuracy: Array(exits).fill(0.5), learningRate: 0.1, gradientNorm: 1, imagesPerSecond: 10, secondsLeft: 1, validationAccuracy: [0.4, last] })}\n`;
+    for (const [name, accuracy, loss] of [
+      ["first", 0.81, 1.5],
+      ["second", 0.92, 0.75],
+      ["still training", null, 2],
     ] as const) {
-      mkdirSync(join(folder, "runs", name), { recursive: true });
-      writeFileSync(join(folder, "runs", name, "metrics.jsonl"), "");
-      writeFileSync(join(folder, "runs", name, "evaluation.json"), JSON.stringify({ ...figures, accuracy }));
+      const own = join(folder, "runs", name);
+      mkdirSync(own, { recursive: true });
+      const monster = line(3, 9, 0.9, 100_000); // left out: nothing of ours has so many exits
+      writeFileSync(join(own, "metrics.jsonl"), line(1, 2 * loss, 0.5) + line(2, loss, 0.625) + monster);
+      if (accuracy === null) continue;
+      writeFileSync(join(own, "evaluation.json"), JSON.stringify({ ...figures, accuracy }));
+      writeFileSync(join(own, "origin.json"), JSON.stringify([originFor(name)]));
     }
     const models = [{ id: "shapes", title: "shapes", folder: SHAPES }];
     server = await serve({ models, run: null, runs: join(folder, "runs"), port: 0 });
@@ -160,6 +176,17 @@ describe.skipIf(!CHROMIUM)("parts of the page", { timeout: 2 * PATIENCE }, () =>
     await expect.poll(() => table.locator("tr").first().textContent(), { timeout: PATIENCE }).toBe("firstsecond");
     expect(await table.locator("tr").nth(1).textContent()).toBe("accuracy81.00%92.00%");
 
+    const figure = (name: string) => page.locator("figure", { has: page.getByRole("heading", { name }) });
+    await choice(/^still training .*not evaluated yet/).click();
+    const ends = "first: 1.500 after 2 epochs; second: 0.750 after 2 epochs; still training: 2.000 after 2 epochs";
+    const said = (name: string) => figure(name).getByRole("img").getAttribute("aria-label");
+    await expect.poll(() => said("Loss of the runs"), { timeout: PATIENCE }).toBe(`Loss of the runs. ${ends}.`);
+    expect(await said("Validation accuracy of the runs")).toContain("second: 62.5% after 2 epochs");
+    expect(await table.locator("tr").first().textContent()).toBe("firstsecond"); // what has no figures is in the curves alone
+    const made = page.getByRole("region", { name: "How second was made" });
+    expect(await made.textContent()).toContain("earlyexit run --out .../second");
+    expect(await made.textContent()).toMatch(/commit0123456789abmachineA processor, 2 cores, 8 GiBversionsNode v20/);
+
     const title = "Accuracy and cost of the runs";
     const svg = (await download(page, `${title} as SVG`)).toString();
     expect(svg).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg"/);
@@ -169,6 +196,12 @@ describe.skipIf(!CHROMIUM)("parts of the page", { timeout: 2 * PATIENCE }, () =>
     expect(png.width).toBeGreaterThan(800);
     await choice(/^first/).uncheck();
     await expect.poll(() => table.locator("tr").first().textContent()).toBe("second");
+    const axe = await readFile(new URL("../../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate<{ violations: { id: string; impact: string }[] }>("axe.run()");
+    expect(violations.filter(({ impact }) => impact === "serious" || impact === "critical")).toEqual([]);
+    await page.setViewportSize({ width: 360, height: 740 });
+    await expect.poll(() => page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(360);
     await page.close();
   });
 });

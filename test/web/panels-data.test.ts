@@ -44,6 +44,8 @@ test("lines that are whole and known are read, all others passed over", () => {
     JSON.stringify({ ...train(20), loss: "low" }),
     JSON.stringify({ ...train(20), accuracy: [0.5, null] }),
     JSON.stringify({ ...train(20), accuracy: new Array(100_000).fill(0.5) }), // would take the page minutes to draw
+    JSON.stringify({ ...train(20), validationAccuracy: new Array(100_000).fill(0.5) }),
+    JSON.stringify({ ...train(20), validationAccuracy: "high" }),
     "null",
     "[1]",
     "",

@@ -1,16 +1,24 @@
-/** Several runs over each other: what accuracy costs in each, and their figures side by side. */
+/** Several runs over each other: how they learned, what accuracy costs in each, their figures and where they were made side by side. */
 import { dot, lineY, type Markish, text } from "@observablehq/plot";
 import type { CurvesData } from "../../src/report/report-data.ts";
+import { ComparedTraining, type NamedLines } from "./compared-training.tsx";
 import type { Evaluation } from "./data.ts";
-import { exitColour } from "./exits.ts";
+import { runStyle } from "./exits.ts";
 import { PlotFigure } from "./figure.tsx";
 import { Panels } from "./guard.tsx";
+import { Origins, type RunOrigin } from "./origins.tsx";
 import { Table } from "./table.tsx";
 import { cost, costScale, decimal, number, percent } from "./text.ts";
 
-export interface NamedEvaluation {
+interface NamedEvaluation {
   readonly name: string;
   readonly evaluation: Evaluation;
+}
+
+export interface ComparedRun extends NamedLines {
+  /** null: not evaluated yet */
+  readonly evaluation: Evaluation | null;
+  readonly origins: readonly RunOrigin[];
 }
 
 /** What decides in a run, over all lambdas, and the point that it was evaluated at. */
@@ -18,39 +26,55 @@ export type RunCurve = CurvesData["runs"][number];
 
 interface ComparedRunsProps {
   /** At least one. Colours repeat after eight. */
-  readonly runs: readonly NamedEvaluation[];
+  readonly runs: readonly ComparedRun[];
 }
 
 export function ComparedRuns({ runs }: ComparedRunsProps) {
-  const units = new Set(runs.map(({ evaluation }) => evaluation.costUnit ?? "MACs"));
-  const curves = runs.map(({ name, evaluation }): RunCurve => {
-    const curve = evaluation.curves?.find((one) => one.name === evaluation.policy.name);
-    const chosen = { accuracy: evaluation.accuracy, costMacs: evaluation.costMacs.mean };
-    return { name, points: curve?.points ?? [], chosen };
-  });
+  const evaluated = runs.flatMap(({ name, evaluation }) => (evaluation ? { name, evaluation } : []));
+  const units = new Set(evaluated.map(({ evaluation }) => evaluation.costUnit ?? "MACs"));
   return (
     <Panels>
-      {units.size === 1 && <RunCurves runs={curves} unit={[...units][0]!} />}
-      <div class="ee-figure ee-wide">
-        <h3>Side by side</h3>
-        <Table caption="The runs side by side" {...sideBySide(runs)} />
-      </div>
+      {units.size === 1 && <RunCurves runs={runs.map(curveOf)} unit={[...units][0]!} />}
+      {evaluated.length > 0 && (
+        <div class="ee-figure ee-wide">
+          <h3>Side by side</h3>
+          <Table caption="The runs side by side" {...sideBySide(evaluated)} />
+        </div>
+      )}
+      <ComparedTraining runs={runs} />
+      {runs.some(({ origins }) => origins.length > 0) && (
+        <div class="ee-figure ee-wide">
+          <h3>How they were made</h3>
+          {runs.map(({ name, origins }) => (
+            <section key={name} aria-label={`How ${name} was made`}>
+              <h4>{name}</h4>
+              <Origins origins={origins} />
+            </section>
+          ))}
+        </div>
+      )}
     </Panels>
   );
 }
 
-const DASHES = ["none", "7 3", "2 3", "9 3 2 3"];
+/** A run that is not evaluated has no line, and keeps its place among the colours. */
+function curveOf({ name, evaluation }: ComparedRun): RunCurve | null {
+  if (!evaluation) return null;
+  const curve = evaluation.curves?.find((one) => one.name === evaluation.policy.name);
+  const chosen = { accuracy: evaluation.accuracy, costMacs: evaluation.costMacs.mean };
+  return { name, points: curve?.points ?? [], chosen };
+}
 
 interface RunCurvesProps {
-  /** At least one. Colours repeat after eight. */
-  readonly runs: readonly RunCurve[];
+  /** At least one that is not null. Colours repeat after eight. */
+  readonly runs: readonly (RunCurve | null)[];
   /** What costs count. */
   readonly unit: string;
 }
 
 /** Accuracy over cost of several runs, over each other. */
 export function RunCurves({ runs, unit }: RunCurvesProps) {
-  const drawn = runs.map((run, i) => ({ ...run, colour: exitColour(i), dash: DASHES[i % DASHES.length]! }));
+  const drawn = runs.flatMap((run, i) => (run ? { ...run, ...runStyle(i) } : []));
   const scale = costScale(
     unit,
     drawn.flatMap(({ points, chosen }) => [...points, chosen].map(({ costMacs }) => costMacs)),

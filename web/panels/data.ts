@@ -79,6 +79,9 @@ const isList = (value: unknown): value is unknown[] => Array.isArray(value) && v
 const isNumbers = (value: unknown): boolean => isList(value) && value.every(isNumber);
 const isClassList = (value: unknown): boolean => Array.isArray(value) && value.length <= 65_536;
 
+/** What only some lines have. */
+const isMaybeNumbers = (value: unknown): boolean => value === undefined || isNumbers(value);
+
 /** What is drawn without another look. */
 const FIELDS: Record<RunLine["kind"], Record<string, (value: unknown) => boolean>> = {
   train: {
@@ -91,6 +94,7 @@ const FIELDS: Record<RunLine["kind"], Record<string, (value: unknown) => boolean
     learningRate: isNumber,
     imagesPerSecond: isNumber,
     secondsLeft: isNumber,
+    validationAccuracy: isMaybeNumbers,
   },
   learn: {
     step: isNumber,

@@ -19,6 +19,11 @@ export function exitColour(exit: number): string {
   return `var(--ee-exit-${(exit % COLOURS) + 1})`;
 }
 
+/** A run looks the same in every figure that compares runs. @param run its place among them */
+export function runStyle(run: number): { readonly colour: string; readonly dash: string } {
+  return { colour: exitColour(run), dash: DASHES[run % DASHES.length]! };
+}
+
 export function exitLegend(exits: number, shape: "line" | "area" = "line"): LegendItem[] {
   return Array.from({ length: exits }, (_, exit) => {
     const { stroke: colour, strokeDasharray: dash } = exitStyle(exit);

@@ -1,5 +1,13 @@
 import { useEffect, useState } from "preact/hooks";
-import { type Evaluation, type RunLine, readEvaluation, readLines, type Suspects } from "../../panels/index.ts";
+import {
+  type Evaluation,
+  type RunLine,
+  type RunOrigin,
+  readEvaluation,
+  readLines,
+  readOrigins,
+  type Suspects,
+} from "../../panels/index.ts";
 
 export interface WatchedRun {
   /** null where the page was started without one, undefined until that is known */
@@ -9,9 +17,18 @@ export interface WatchedRun {
   readonly evaluation: Evaluation | null;
   /** null: nobody has looked for them */
   readonly suspects: Suspects | null;
+  /** Where it was begun and where it went on; none before it has begun. */
+  readonly origins: readonly RunOrigin[];
 }
 
-const NOTHING: WatchedRun = { folder: undefined, state: "connecting", lines: [], evaluation: null, suspects: null };
+const NOTHING: WatchedRun = {
+  folder: undefined,
+  state: "connecting",
+  lines: [],
+  evaluation: null,
+  suspects: null,
+  origins: [],
+};
 
 /** The run that the server follows. A lost connection comes back by itself and goes on where it was. */
 export function useRun(onTrouble: (problem: unknown) => void): WatchedRun {
@@ -38,6 +55,9 @@ export function useRun(onTrouble: (problem: unknown) => void): WatchedRun {
     });
     events.addEventListener("restart", () => update({ lines: [], evaluation: null, suspects: null }));
     events.addEventListener("state", ({ data }) => update({ state: data }));
+    events.addEventListener("origin", () => {
+      fetchJson("run/origin.json").then((origins) => update({ origins: readOrigins(origins) }), onTrouble);
+    });
     events.addEventListener("evaluation", () => {
       fetchJson("run/evaluation.json").then(
         (evaluation) => update({ evaluation: readEvaluation(evaluation) }),

@@ -1,4 +1,11 @@
-import { AgentPanels, type Evaluation, EvaluationPanels, SuspectGallery, TrainingPanels } from "../../panels/index.ts";
+import {
+  AgentPanels,
+  type Evaluation,
+  EvaluationPanels,
+  Origins,
+  SuspectGallery,
+  TrainingPanels,
+} from "../../panels/index.ts";
 import { MessageList, useMessages } from "../messages.tsx";
 import { Contents, Part } from "../part.tsx";
 import { useSteadily } from "../use-steadily.ts";
@@ -51,6 +58,7 @@ function Run({ run }: { readonly run: WatchedRun }) {
       suspects.length > 0 && { id: "suspects", title: "Suspects", children: <SuspectGallery suspects={suspects} /> },
     learns && { id: "agent", title: "The agent", children: <AgentPanels lines={lines} /> },
     { id: "network", title: "The network", children: <TrainingPanels lines={lines} /> },
+    run.origins.length > 0 && { id: "origin", title: "How it was made", children: <Origins origins={run.origins} /> },
   ].filter((part) => part !== null && part !== false);
   return (
     <>
