@@ -99,6 +99,10 @@ describe("the main job", () => {
       .map((line) => JSON.parse(line));
     expect(new Set(lines.map(({ kind }) => kind))).toEqual(new Set(["train", "learn", "evaluate"]));
     expect(lines.filter(({ kind }) => kind === "train").at(-1)).toMatchObject({ step: 32, steps: 32 });
+    const origins = JSON.parse(readFileSync(join(run, "origin.json"), "utf8"));
+    expect(origins.map(({ command }: { command: string }) => command)).toEqual([
+      expect.stringMatching(/^earlyexit run .*--out \.\.\.\/run/),
+    ]);
     expect(JSON.parse(readFileSync(join(run, "config.json"), "utf8"))).toMatchObject({
       seed: 1,
       blueprint: { name: "tiny" },
