@@ -7,7 +7,8 @@ import { readKernelText } from "../files/reader.ts";
 import { benchmark } from "../measure/benchmark.ts";
 import type { Meters } from "../measure/stopwatch.ts";
 import type { Model } from "../model/model.ts";
-import { holds, loadModel } from "../model/model-folder.ts";
+import { loadModel } from "../model/model-folder.ts";
+import { findTwin } from "../model/twin-folder.ts";
 import { untrainedNetwork } from "../network/blueprint-network.ts";
 import { blueprintNames } from "../network/blueprints.ts";
 import { pictureOf, type StagedNetwork } from "../network/staged-network.ts";
@@ -97,10 +98,10 @@ function batchSizes(text: string): number[] {
   );
 }
 
-/** The model in 8 bits that lies beside a float one, in `<folder>-int8`; null where there is none. */
-async function twinOf(folder: string, { precision }: StagedNetwork, progress: Progress): Promise<Model | null> {
-  const beside = `${folder.replace(/[\\/]+$/, "")}-int8`;
-  if (precision === "int8" || !(await holds(beside, "model.json"))) return null;
+/** The model in 8 bits that lies beside a float one; null where there is none. */
+async function twinOf(folder: string, network: StagedNetwork, progress: Progress): Promise<Model | null> {
+  const beside = await findTwin(folder, network);
+  if (beside === null) return null;
   const twin = await loadModel(beside);
   if (twin.network.precision !== "int8" || !twin.policy)
     throw new UserError(

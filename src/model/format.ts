@@ -74,7 +74,8 @@ export const modelSchema = z.strictObject({
   network: z.looseObject({ sha256: z.string(), kind: z.string() }),
   classes: classesSchema,
   policy: policySchema.nullable(),
-  provenance: provenanceSchema,
+  /** `quantisedFrom`: see `Provenance`; earlier versions wrote none, and pass over it. */
+  provenance: provenanceSchema.extend({ quantisedFrom: z.string().optional() }),
   figures: z.unknown().optional(),
   /** Of every other file of the model, by name. */
   files: digestsSchema,

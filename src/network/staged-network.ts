@@ -79,6 +79,8 @@ export interface Provenance {
   readonly version: string;
   /** How it was trained, as plain JSON. */
   readonly recipe: Readonly<Record<string, unknown>>;
+  /** Of a network in 8 bits: SHA-256 of the float network that it was made from. */
+  readonly quantisedFrom?: string | undefined;
 }
 
 /** What can be trained of a network. */

@@ -75,7 +75,7 @@ export async function quantise(options: QuantiseOptions): Promise<QuantisedNetwo
   const points = plans.map((plan, k) => plan.points.map(({ operator }, i) => ({ of: operator, ...steps[k]![i]! })));
   const rounding = { weightBits, kept, points };
   const rounded = "blueprint" in folded ? roundedNetwork(folded, rounding) : folded;
-  return quantisedNetwork(rounded, rounding);
+  return quantisedNetwork(rounded, rounding, { ...network.provenance, quantisedFrom: network.sha256 });
 }
 
 /** Without batch norm where it is one of ours; somebody else's is left as it came. */

@@ -6,7 +6,7 @@ import { constant, scalar, type Tensor } from "../graph/tensor.ts";
 import { type BlueprintNetwork, blueprintNetwork } from "../network/blueprint-network.ts";
 import { foldBatchNorm } from "../network/folding.ts";
 import type { ImportedNetwork } from "../network/imported-network.ts";
-import type { BuiltStageTensors, Stage, StagedNetwork, TensorSpec } from "../network/staged-network.ts";
+import type { BuiltStageTensors, Provenance, Stage, StagedNetwork, TensorSpec } from "../network/staged-network.ts";
 import type { NamedArray, Weights } from "../network/weights.ts";
 import { floatProducts, planStage, roundedPoints, type StagePlan } from "./plan.ts";
 import { rewriteStage } from "./rewrite.ts";
@@ -36,9 +36,14 @@ const TO_CHANNELS_FIRST = [0, 3, 1, 2];
 /**
  * @param base the float network. One of ours has its weights rounded already: see `roundedNetwork`; its files then hold steps. Those of
  *   somebody else's are kept as they came, and rounded whenever a graph is built.
+ * @param provenance default: that of the base
  * @throws {RangeError} if the rounding is not for this network
  */
-export function quantisedNetwork(base: BlueprintNetwork | ImportedNetwork, rounding: Rounding): QuantisedNetwork {
+export function quantisedNetwork(
+  base: BlueprintNetwork | ImportedNetwork,
+  rounding: Rounding,
+  provenance: Provenance = base.provenance,
+): QuantisedNetwork {
   const plans = base.stages.map((_, k) => planStage(base, k, 1));
   checkRounding(plans, rounding);
   const { description, files } = isImported(base)
@@ -58,7 +63,7 @@ export function quantisedNetwork(base: BlueprintNetwork | ImportedNetwork, round
     stages: base.stages.map((stage, k) => quantisedStage(stage, plans[k]!, new Set(rounding.kept[k]))),
     fullMacs: base.fullMacs,
     layouts: ["batchFirst"],
-    provenance: base.provenance,
+    provenance,
     build: (stage, from) => buildStage(base, rounding, stage, from),
     trainable: null,
     ...(base.original ? { original: base.original } : {}),

@@ -48,7 +48,7 @@ describe("a network in 8 bits", () => {
     expect(small.stages.map(({ macs }) => macs)).toEqual(network.stages.map(({ macs }) => macs));
     const bytes = (stages: typeof small.stages): number => stages.reduce((sum, one) => sum + one.bytes, 0);
     expect(bytes(small.stages)).toBeLessThan(bytes(network.stages) / 2);
-    expect(small.provenance).toEqual(network.provenance);
+    expect(small.provenance).toEqual({ ...network.provenance, quantisedFrom: network.sha256 });
     expect(small.sha256).not.toBe(network.sha256);
     expect(small.trainable).toBeNull();
   });
