@@ -42,6 +42,10 @@ export interface LoadResult {
 /** Instances that begin one after the other within a second. */
 const SLOTS = 100;
 const TIMEOUT_SECONDS = 10;
+/** autocannon's own statistics, which nobody asks for: megabytes of each instance, and a stop of the whole process while they are packed. */
+const ignored = () => undefined;
+const nothing = { recordValue: ignored, recordValueWithExpectedInterval: ignored, destroy: ignored, __custom: true };
+const NONE = { latencies: nothing, requests: nothing, throughput: nothing };
 
 const wait = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
@@ -66,7 +70,8 @@ async function load({ url, path, pictures, names, phases }: LoadJob): Promise<Lo
   };
 
   function fire(connections: number, seconds: number, rate: number | null): Promise<void> {
-    const options = { url, connections, duration: seconds, requests: [request], timeout: TIMEOUT_SECONDS };
+    const own = { histograms: NONE, skipAggregateResult: true };
+    const options = { url, connections, duration: seconds, requests: [request], timeout: TIMEOUT_SECONDS, ...own };
     return new Promise((resolve, reject) => {
       // the types know neither bodies of bytes nor headers in onResponse
       const given = { ...options, ...(rate === null ? {} : { overallRate: rate }) } as unknown as autocannon.Options;

@@ -31,6 +31,7 @@ const TURNS = short ? 1 : 4;
 const TURN_SECONDS = short ? 1 : 2;
 /** Of load before anything is measured: until V8 has compiled what is called often, a request costs the service five times as much. */
 const WARM_SECONDS = short ? 1 : 6;
+const WARM_PER_SECOND = 300;
 const LOAD_SECONDS = short ? 2 : 10;
 const PICTURES = short ? 200 : 2000;
 /** Enough to keep all workers full, too few for a refusal. */
@@ -107,6 +108,8 @@ async function inTurns(bench: Bench) {
   const { lambda, policy } = bench.classifier;
   for (const url of [service, peer, floor])
     await send(bench, url, "", [{ fromSeconds: 0, seconds: WARM_SECONDS, connections: CONNECTIONS }]);
+  // the sender, too: its first load of a rate would come in heaps
+  await send(bench, floor, "", [{ fromSeconds: 0, seconds: WARM_SECONDS, perSecond: WARM_PER_SECOND }]);
   await alone(bench);
   await batchesAlone(bench);
   const turns: Turn[] = [];

@@ -39,7 +39,10 @@ export interface Served {
 export class Overloaded extends Error {
   readonly retryAfterSeconds: number;
   constructor(waiting: number, retryAfterSeconds: number) {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0; // thousands a second are refused, and a stack takes a tenth of a millisecond
     super(`overloaded: fewer than ${waiting} waiting pictures expected; try again in ${retryAfterSeconds} s`);
+    Error.stackTraceLimit = stackTraceLimit;
     this.retryAfterSeconds = retryAfterSeconds;
   }
 }

@@ -4,6 +4,7 @@ import { readFile } from "../files/reader.ts";
 import type { ImageShape } from "./dataset.ts";
 import { readableFormat } from "./image-format.ts";
 import { imageDataPixels, rgbPixels } from "./scale.ts";
+import { decodeSmallJpeg } from "./small-jpeg.ts";
 
 /** Larger pictures are refused: 134 million pixels, 512 MiB when decoded. */
 export const PIXEL_LIMIT = 2 ** 27;
@@ -47,7 +48,8 @@ export async function readImage(image: string | Uint8Array, shape: ImageShape): 
  * @returns [C, H, W]
  */
 export async function decodePicture(bytes: Uint8Array, shape: ImageShape): Promise<Uint8Array> {
-  readableFormat(bytes);
+  const small = readableFormat(bytes) === "jpeg" ? await decodeSmallJpeg(bytes) : null;
+  if (small) return imageDataPixels(small, shape);
   const { data, info } = await sharp(bytes, { limitInputPixels: PIXEL_LIMIT, failOn: "error" })
     .autoOrient()
     .toColourspace("srgb")
