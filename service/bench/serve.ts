@@ -34,8 +34,8 @@ const WARM_SECONDS = short ? 1 : 6;
 const WARM_PER_SECOND = 300;
 const LOAD_SECONDS = short ? 2 : 10;
 const PICTURES = short ? 200 : 2000;
-/** Enough to keep all workers full, too few for a refusal. */
-const CONNECTIONS = 16;
+/** Enough to keep all workers full with batches of eight, too few for a refusal. */
+const CONNECTIONS = 32;
 /** Pictures of a batch of the classifier alone. */
 const BATCH = 16;
 const BACK_WINDOW_SECONDS = 0.5;
