@@ -10,7 +10,7 @@ const random = seededRandom(5);
 const SHAPE = [3, 32, 32] as const;
 
 /** A drawing with edges and noise, so that both colour and transform have something to do. */
-function drawn(width: number, height: number): sharp.Sharp {
+function drawn(width: number, height: number): ReturnType<typeof sharp> {
   const pixels = new Uint8Array(3 * width * height);
   for (let y = 0, at = 0; y < height; y++)
     for (let x = 0; x < width; x++)
