@@ -2,6 +2,7 @@ import { Command, Option } from "@commander-js/extra-typings";
 import { UserError } from "../errors.ts";
 import { holds, loadModel, saveModel } from "../model/model-folder.ts";
 import type { StagedNetwork } from "../network/staged-network.ts";
+import { heldOut } from "../policy/learn.ts";
 import type { QuantisedNetwork } from "../quantise/quantised-network.ts";
 import { formatCount, formatLambda } from "../report/format.ts";
 import { learnPolicy, quantise } from "../story/node.ts";
@@ -31,9 +32,10 @@ export function quantiseCommand() {
     .addOption(dataOption())
     .addOption(datasetOption())
     .addOption(
-      new Option("--keep <n>", "convolutions that stay in float, those first that lose most (default 0)").argParser(
-        number("keep", 0, 1000, true),
-      ),
+      new Option(
+        "--keep <n>",
+        "convolutions that stay in float besides those over the picture, first those that lose most (default 0)",
+      ).argParser(number("keep", 0, 1000, true)),
     )
     .addOption(
       new Option(
@@ -62,6 +64,7 @@ export function quantiseCommand() {
       const { network: float } = await loadModel(flags.model);
       const source = sourceFor(flags, float);
       const data = await openData(source, progress, { ...asTrained(float), ...(await splitOfRun(flags.model)) });
+      heldOut(float, data); // what the policy needs is looked at before ranges are computed, which takes minutes
       const runtime = runtimeOf({ device: "cpu", threads: flags.threads });
       const { keep, maxLoss, images, seed = 1 } = flags;
       const network = await quantise({

@@ -52,12 +52,14 @@ export function partCost(prepared: Prepared, { nodes: own, constants }: Part) {
  * the runtime's packed layout there.
  *
  * @param given what the part begins with, by name
+ * @param inBlocks see `blockedLayout`; false for convolutions in 8 bits, which have another layout
  * @throws {UserError} if a node has a form that cannot be carried
  */
 export function buildPart(
   prepared: Prepared,
   part: Part,
   given: ReadonlyMap<string, Tensor>,
+  inBlocks: boolean,
 ): (name: string) => Tensor {
   const { graph, tensors } = prepared;
   const batch = [...given.values()][0]?.shape[0] ?? 1;
@@ -79,9 +81,9 @@ export function buildPart(
       return { shape: shapeFor(prepared, name, batch), type };
     });
     const domain = isStandard(node) ? "" : node.domain!;
-    const step = layout(domain === "" ? node.opType! : "", inputs);
-    const built = nodes(node.opType!, step.inputs, attributesOf(node), results, domain);
-    step.made(built);
+    const step = inBlocks ? layout(domain === "" ? node.opType! : "", inputs) : null;
+    const built = nodes(node.opType!, step?.inputs ?? inputs, attributesOf(node), results, domain);
+    step?.made(built);
     output.forEach((name, i) => {
       if (name) known.set(name, built[i]!);
     });

@@ -51,6 +51,8 @@ export interface ImportedNetworkParts extends OpenedNetwork {
   readonly answerClasses: readonly number[] | null;
   /** Its weights are others than those that it came with: see `imported-trainable.ts`. */
   readonly isTuned?: boolean | undefined;
+  /** Its maps stay in ONNX Runtime's blocked layout, see `blockedLayout`; default: true. */
+  readonly inBlocks?: boolean | undefined;
   readonly provenance: Provenance;
 }
 
@@ -166,7 +168,7 @@ function buildStage(
   stage: number,
   from: readonly Tensor[],
 ): BuiltStageTensors {
-  const { prepared, heads, weights, answerClasses, isTuned } = parts;
+  const { prepared, heads, weights, answerClasses, isTuned, inBlocks = true } = parts;
   const { reads, to, from: names } = ends[stage]!;
   const isLast = stage === ends.length - 1;
   // only what is asked for of it is written into a graph
@@ -176,7 +178,7 @@ function buildStage(
     isLast && answerClasses ? [reads, prepared.answer] : [reads, ...to],
   );
   const given = stage === 0 ? [fedInput(parts, from[0]!)] : from;
-  const tensor = buildPart(prepared, part, new Map(names.map((name, i) => [name, given[i]!])));
+  const tensor = buildPart(prepared, part, new Map(names.map((name, i) => [name, given[i]!])), inBlocks);
   const head = heads[stage];
   const own = isLast && answerClasses ? answerLogits(tensor(prepared.answer), answerClasses) : null;
   const logits = head ? buildHead(tensor(reads), head, weights, `heads.${stage}.`) : own!;
@@ -196,7 +198,7 @@ export function fedInput({ prepared, feeding }: Pick<OpenedNetwork, "prepared" |
 export function ownAnswer(network: OpenedNetwork, images: Tensor): Tensor {
   const { prepared } = network;
   const part = partBetween(prepared, new Set([prepared.main]), [prepared.answer]);
-  const tensor = buildPart(prepared, part, new Map([[prepared.main, fedInput(network, images)]]));
+  const tensor = buildPart(prepared, part, new Map([[prepared.main, fedInput(network, images)]]), true);
   return answerLogits(tensor(prepared.answer), null);
 }
 

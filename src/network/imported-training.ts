@@ -154,7 +154,7 @@ function frozenValues(
   const fed = fedInput(network, images);
   const names = nodes.flatMap((node) => (isFrozen.has(node) ? node.output.filter(Boolean) : []));
   const part = partBetween(prepared, new Set([prepared.main]), names);
-  const tensor = buildPart(prepared, part, new Map([[prepared.main, fed]]));
+  const tensor = buildPart(prepared, part, new Map([[prepared.main, fed]]), true);
   const all = [prepared.main, ...names].map((name): [string, Value] => [
     name,
     { tensor: tensor(name), isMap: false, isTrained: false },

@@ -39,13 +39,22 @@ export async function logitsWith(
   }
 }
 
-/** All convolutions, first the one that, alone left in float, brings the logits nearest to those of the float network. */
-export async function worstFirst(trial: Trial, steps: AllSteps): Promise<Convolution[]> {
+/**
+ * All other convolutions, first the one that, left in float besides, brings the logits nearest to those of the float network.
+ *
+ * @param always by stage: those that stay in float anyway
+ */
+export async function worstFirst(
+  trial: Trial,
+  steps: AllSteps,
+  always: readonly (readonly number[])[],
+): Promise<Convolution[]> {
   const { plans, expected, classes } = trial;
   const measured: (Convolution & { readonly error: number })[] = [];
   for (const [stage, { convolutions }] of plans.entries())
     for (const index of convolutions.keys()) {
-      const kept = plans.map((_, k) => (k === stage ? [index] : []));
+      if (always[stage]!.includes(index)) continue;
+      const kept = always.map((list, k) => (k === stage ? [...list, index] : list));
       const error = logitError(await logitsWith(trial, steps, kept), expected, plans.length, classes);
       measured.push({ stage, index, error });
     }

@@ -124,11 +124,14 @@ function isMap({ shape, type, source, index }: Tensor): boolean {
   return shape.length === 4 && type === "float32" && isSingle && index === 0;
 }
 
-/** ONNX Runtime lets a relu or clip disappear into what comes before it and the rounding after it: nothing in between may be rounded. */
+/**
+ * ONNX Runtime lets a relu or clip disappear into what comes before it (a convolution, a sum) and the rounding after it: nothing in
+ * between may be rounded.
+ */
 function isFolded({ source }: Tensor, users: StagePlan["users"]): boolean {
   const used = users.get(source) ?? [];
-  const isConv = source.kind === "node" && source.operator === "Conv";
-  return isConv && used.length > 0 && used.every((user) => user !== "next" && isRectifier(user));
+  const canTake = source.kind === "node" && (source.operator === "Conv" || source.operator === "Add");
+  return canTake && used.length > 0 && used.every((user) => user !== "next" && isRectifier(user));
 }
 
 export function isRectifier({ operator }: Node): boolean {
@@ -162,7 +165,10 @@ export function roundedPoints({ stage, points, convolutions, users }: StagePlan,
 function givesIntegers(node: Node, integer: ReadonlySet<Source>, rounded: ReadonlyMap<Source, boolean>): boolean {
   const isInteger = (one: Tensor | null): boolean => one !== null && rounded.get(one.source) === true;
   if (node.operator === "Conv") return integer.has(node);
-  if (isRectifier(node)) return integer.has(node.inputs[0]!.source) || isInteger(node.inputs[0]!);
+  if (isRectifier(node)) {
+    const { source } = node.inputs[0]!;
+    return isInteger(node.inputs[0]!) || (source.kind === "node" && givesIntegers(source, integer, rounded));
+  }
   if (node.operator === "MaxPool") return isInteger(node.inputs[0]!);
   if (node.operator === "Add" || node.operator === "Concat") return node.inputs.every(isInteger);
   return false;

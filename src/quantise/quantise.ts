@@ -18,8 +18,14 @@ import { chooseSteps } from "./choose.ts";
 import { type AllSteps, type Convolution, changedAnswers, logitsWith, type Trial, worstFirst } from "./effects.ts";
 import { floatLogits } from "./imitation.ts";
 import { observe } from "./observe.ts";
-import { floatProducts, planStage, type StagePlan } from "./plan.ts";
-import { foldedNetwork, type QuantisedNetwork, quantisedNetwork, roundedNetwork } from "./quantised-network.ts";
+import { floatProducts, type Node, planStage, type StagePlan } from "./plan.ts";
+import {
+  foldedNetwork,
+  type QuantisedNetwork,
+  quantisedNetwork,
+  roundedNetwork,
+  withoutBlocks,
+} from "./quantised-network.ts";
 import { largestStep } from "./stored.ts";
 
 export interface QuantiseOptions {
@@ -29,7 +35,7 @@ export interface QuantiseOptions {
   readonly runtime: Runtime;
   /** How many pictures, a multiple of 32; default 256. Ranges are chosen on the first 64 of them. */
   readonly images?: number;
-  /** How many convolutions stay in float: those whose rounding moves the logits most. Default 0. */
+  /** How many convolutions stay in float besides those over the picture: those whose rounding moves the logits most. Default 0. */
   readonly keep?: number;
   /**
    * Points of accuracy that no exit may lose: more convolutions stay in float until no exit changes its answer for more of the
@@ -67,11 +73,12 @@ export async function quantise(options: QuantiseOptions): Promise<QuantisedNetwo
     expected: await floatLogits(runtime, folded, compared, BATCH),
     classes: network.classes.length,
   };
-  const search = { ...trial, observed, kept: plans.map(() => []), ...(onProgress ? { onProgress } : {}) };
+  const first = plans.flatMap(overFewChannels);
+  const search = { ...trial, observed, kept: keptOf(plans, first), ...(onProgress ? { onProgress } : {}) };
   const { steps } = await chooseSteps(search);
-  const worst = keep > 0 || maxLoss !== undefined ? await worstFirst(trial, steps) : [];
+  const worst = keep > 0 || maxLoss !== undefined ? await worstFirst(trial, steps, search.kept) : [];
   const all = { ...trial, batches, expected: await floatLogits(runtime, folded, batches, BATCH) };
-  const kept = keptOf(plans, worst.slice(0, await keptCount(all, steps, worst, keep, maxLoss)));
+  const kept = await leastKept(all, steps, [first, worst], keep, maxLoss);
   const points = plans.map((plan, k) => plan.points.map(({ operator }, i) => ({ of: operator, ...steps[k]![i]! })));
   const rounding = { weightBits, kept, points };
   const rounded = "blueprint" in folded ? roundedNetwork(folded, rounding) : folded;
@@ -86,14 +93,36 @@ function floatNetwork(network: StagedNetwork): BlueprintNetwork | ImportedNetwor
     );
   return network.description.kind === "blueprint"
     ? foldedNetwork(network as BlueprintNetwork)
-    : (network as ImportedNetwork);
+    : withoutBlocks(network as ImportedNetwork);
 }
 
+/** Of so few channels are pictures. */
+const FEW_CHANNELS = 4;
+
+/**
+ * Convolutions over a picture, which stay in float: in integers they take longer (`docs/experiments/int8.md`), since the picture is
+ * rounded and turned round first and the kernel gathers its few channels one by one. Not where a sum takes their map: only maps that all
+ * come from convolutions in integers are summed without being turned round.
+ */
+function overFewChannels({ stage, convolutions, users }: StagePlan): Convolution[] {
+  const goesToConvolutions = (node: Node): boolean =>
+    (users.get(node) ?? []).every(
+      (user) =>
+        user !== "next" && (user.operator === "Conv" || (PASSES.has(user.operator) && goesToConvolutions(user))),
+    );
+  return convolutions.flatMap(({ source }, index) =>
+    source.inputs[0]!.shape[1]! <= FEW_CHANNELS && goesToConvolutions(source) ? [{ stage, index }] : [],
+  );
+}
+
+/** What lies between a convolution and the next. */
+const PASSES = new Set(["Relu", "Clip", "Gelu", "Sigmoid", "MaxPool"]);
+
 function checkConvolutions({ name }: StagedNetwork, plans: readonly StagePlan[]): void {
-  if (plans.some(({ convolutions }) => convolutions.length > 0)) return;
+  if (plans.some((plan) => plan.convolutions.length > overFewChannels(plan).length)) return;
   const found = [...new Set(plans.flatMap(floatProducts))].join(", ");
   throw new UserError(
-    `quantise: convolutions of constant float weights over maps expected in ${name}, found ${found || "no products"}, which stay in float; keep the float network`,
+    `quantise: convolutions of constant float weights over maps of more than ${FEW_CHANNELS} channels expected in ${name}, found ${found || "no products"}, which stay in float; keep the float network`,
   );
 }
 
@@ -121,19 +150,20 @@ function keptOf(plans: readonly StagePlan[], chosen: readonly Convolution[]): nu
   return plans.map((_, k) => chosen.flatMap(({ stage, index }) => (stage === k ? [index] : [])).sort((a, b) => a - b));
 }
 
-/** How many of the worst convolutions have to stay in float. */
-async function keptCount(
+/** By stage: what stays in float, those of `always` and as few of the worst as it takes. */
+async function leastKept(
   trial: Trial,
   steps: AllSteps,
-  worst: readonly Convolution[],
+  [always, worst]: readonly [readonly Convolution[], readonly Convolution[]],
   keep: number,
   maxLoss: number | undefined,
-): Promise<number> {
-  if (maxLoss === undefined) return Math.min(keep, worst.length);
+): Promise<number[][]> {
+  const besides = (count: number): number[][] => keptOf(trial.plans, [...always, ...worst.slice(0, count)]);
+  if (maxLoss === undefined) return besides(keep);
   for (let count = Math.min(keep, worst.length); count <= worst.length; count++) {
-    const found = await logitsWith(trial, steps, keptOf(trial.plans, worst.slice(0, count)));
+    const found = await logitsWith(trial, steps, besides(count));
     const changed = changedAnswers(found, trial.expected, trial.plans.length, trial.classes);
-    if (Math.max(...changed) <= maxLoss / 100) return count;
+    if (Math.max(...changed) <= maxLoss / 100) return besides(count);
   }
   throw new UserError(
     `quantise: at most ${maxLoss} points lost expected, found more even with every convolution in float; allow more with --max-loss`,

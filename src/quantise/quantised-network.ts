@@ -5,7 +5,7 @@ import { transpose } from "../graph/layout.ts";
 import { constant, scalar, type Tensor } from "../graph/tensor.ts";
 import { type BlueprintNetwork, blueprintNetwork } from "../network/blueprint-network.ts";
 import { foldBatchNorm } from "../network/folding.ts";
-import type { ImportedNetwork } from "../network/imported-network.ts";
+import { type ImportedNetwork, importedNetwork } from "../network/imported-network.ts";
 import type { BuiltStageTensors, Provenance, Stage, StagedNetwork, TensorSpec } from "../network/staged-network.ts";
 import type { NamedArray, Weights } from "../network/weights.ts";
 import { floatProducts, planStage, roundedPoints, type StagePlan } from "./plan.ts";
@@ -27,6 +27,11 @@ export interface QuantisedNetwork extends StagedNetwork {
   readonly rounding: Rounding;
   /** Operators that multiply and stay in float whatever is chosen, by name, in the order of the network. */
   readonly floatProducts: readonly string[];
+}
+
+/** Convolutions in 8 bits have their channels last: what keeps float maps in blocks of channels would only be in their way. */
+export function withoutBlocks(network: ImportedNetwork): ImportedNetwork {
+  return importedNetwork({ ...network, inBlocks: false });
 }
 
 /** Channels last, as the kernels for 8 bits have them: a map that is handed on needs not be turned round twice. */

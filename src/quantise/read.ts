@@ -4,7 +4,7 @@ import { UserError } from "../errors.ts";
 import { floatArray, type StoredArray } from "../files/safetensors.ts";
 import { type BlueprintNetworkParts, blueprintNetwork } from "../network/blueprint-network.ts";
 import type { ImportedNetwork } from "../network/imported-network.ts";
-import { type QuantisedNetwork, quantisedNetwork, type Rounding } from "./quantised-network.ts";
+import { type QuantisedNetwork, quantisedNetwork, type Rounding, withoutBlocks } from "./quantised-network.ts";
 import { weightsOfStored } from "./stored.ts";
 
 const step = z.int().min(0).max(255);
@@ -26,7 +26,7 @@ export function readImportedQuantised(base: ImportedNetwork, described: unknown,
     );
   }
   try {
-    return quantisedNetwork(base, parsed.data);
+    return quantisedNetwork(withoutBlocks(base), parsed.data);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new UserError(`${where}/model.json: ${cause.message}; quantise the network again`, { cause });

@@ -76,7 +76,7 @@ function pooledTensors(network: OpenedNetwork, wanted: readonly Wanted[], images
   const { prepared } = network;
   const names = wanted.map(({ name }) => name);
   const part = partBetween(prepared, new Set([prepared.main]), names);
-  const tensor = buildPart(prepared, part, new Map([[prepared.main, fedInput(network, images)]]));
+  const tensor = buildPart(prepared, part, new Map([[prepared.main, fedInput(network, images)]]), true);
   return wanted.map(({ name, grid }) => pooledFeatures(tensor(name), grid));
 }
 

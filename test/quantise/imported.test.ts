@@ -43,6 +43,13 @@ test("its convolutions become integers, its answers stay near, and its file stay
   expect(error).toBeLessThan(0.1);
 });
 
+test("a sum and the relu behind it are rounded once, and nothing is left of the layout of float convolutions", () => {
+  const points = small.rounding.points.map((list) => list.map(({ of }) => of));
+  expect(points.flat().filter((of) => of === "Relu")).toHaveLength(4); // a, b, relu3, c
+  expect(points.flat()).not.toContain("Add");
+  expect(points.flat()).not.toContain("MaxPool");
+});
+
 test("it is the same after writing and reading, and refuses scales that are not its own", async () => {
   const files = modelFiles({ network: small, policy: { ...policyFor(network), network: small.sha256 } });
   const read = await readModel(async (name) => files.get(name) ?? null, "here");

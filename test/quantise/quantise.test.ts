@@ -8,6 +8,8 @@ import { AdaptiveClassifier } from "../../src/inference/adaptive-classifier.ts";
 import { fullNetworkGraph } from "../../src/inference/stage-programs.ts";
 import { modelFiles } from "../../src/model/model.ts";
 import { readModel } from "../../src/model/read-model.ts";
+import { parseBlueprint } from "../../src/network/blueprint.ts";
+import { untrainedNetwork } from "../../src/network/blueprint-network.ts";
 import { quantise } from "../../src/quantise/quantise.ts";
 import { readQuantised } from "../../src/quantise/read.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
@@ -101,6 +103,28 @@ describe("a network in 8 bits", () => {
 });
 
 describe("convolutions that stay in float", () => {
+  const layers = [{ type: "conv", channels: 5 }, { type: "gelu" }];
+  const head = [{ type: "globalAveragePool" }, { type: "linear", features: "classes" }];
+  test.each([
+    ["the one over the picture, where convolutions alone take its map", { type: "conv", channels: 6 }, [[0], []]],
+    ["not where a sum takes it", { type: "residual", layers: [{ type: "conv", channels: 5 }] }, [[], []]],
+  ])("are %s", async (_, next, kept) => {
+    const blueprint = parseBlueprint({
+      name: "two exits",
+      input: [2, 8, 8],
+      stages: [
+        { layers: [...layers, next], head },
+        { layers: [{ type: "maxPool" }], head },
+      ],
+    });
+    const one = untrainedNetwork(blueprint, network.classes);
+    const rounded = await quantise({ network: one, data, runtime, images: 64 });
+    expect(rounded.rounding.kept).toEqual(kept);
+    const { operators } = serialize(fullNetworkGraph(rounded));
+    expect(operators).toContain("QuantizeLinear");
+    expect(rounded.floatProducts).toEqual(["Gemm", "Gemm"]);
+  });
+
   test("are as many as asked for, and bring the logits nearer", async () => {
     const half = await quantise({ network, data, runtime, images: 64, keep: 2 });
     expect(half.rounding.kept.flat()).toHaveLength(2);

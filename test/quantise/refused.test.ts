@@ -49,7 +49,7 @@ test("one of ours without a convolution is refused: what multiplies in it is nam
     ],
   });
   expect(await refusal(untrainedNetwork(blueprint, ["a", "b", "c"]))).toBe(
-    "quantise: convolutions of constant float weights over maps expected in pools, found Gemm, which stay in float; keep the float network",
+    "quantise: convolutions of constant float weights over maps of more than 4 channels expected in pools, found Gemm, which stay in float; keep the float network",
   );
 });
 
@@ -66,7 +66,7 @@ test("somebody else's of matrix products alone is refused", async () => {
     constants: [weight("w1", [SIZE, 12], 1), weight("w2", [12, 10], 2)],
   };
   expect(await refusal(attached(await opened(parts), ["a"]))).toMatch(
-    /^quantise: convolutions of constant float weights over maps expected in small, found (MatMul|Gemm|, )+, which stay in float; keep the float network$/,
+    /^quantise: convolutions of constant float weights over maps of more than 4 channels expected in small, found (MatMul|Gemm|, )+, which stay in float; keep the float network$/,
   );
 });
 
