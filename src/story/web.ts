@@ -2,13 +2,10 @@
 import type { ImageShape } from "../dataset/dataset.ts";
 import { type ImageDataLike, imageDataPixels } from "../dataset/scale.ts";
 import { UserError } from "../errors.ts";
-import { add } from "../graph/elementwise.ts";
-import { input } from "../graph/tensor.ts";
 import { AdaptiveClassifier as Classifier, type StartOptions } from "../inference/adaptive-classifier.ts";
 import { type FetchOptions, fetchModel } from "../inference/fetch-model.ts";
 import type { Model } from "../model/model.ts";
-import { Program } from "../runtime/program.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import { beginRuntime } from "../runtime/begin-runtime.ts";
 import { createWebRuntime, type WebRuntimeOptions } from "../runtime/web.ts";
 
 /** `slim` is true by default, but where `precise` needs the whole model. */
@@ -35,7 +32,7 @@ export const AdaptiveClassifier = {
   async load(address: string, options: ClassifierOptions = {}): Promise<AdaptiveClassifier> {
     const { slim = options.precise === undefined } = options;
     const [runtime, model] = await Promise.all([
-      createWebRuntime(options).then(begun),
+      createWebRuntime(options).then(beginRuntime),
       fetchModel(address, { ...options, slim }),
     ]);
     return Classifier.create(runtime, model, readImage, options);
@@ -46,14 +43,6 @@ export const AdaptiveClassifier = {
     return Classifier.create(await createWebRuntime(options), model, readImage, options);
   },
 };
-
-/** Its first session has ONNX Runtime fetch and compile its binary: one that does next to nothing, while the model is on its way. */
-async function begun(runtime: Runtime): Promise<Runtime> {
-  const x = input("x", [1]);
-  const program = await Program.compile(runtime, { outputs: { y: add(x, x) } });
-  await program.close();
-  return runtime;
-}
 
 // What is used of the browser, declared here so that the rest of the package is checked without it.
 type Bitmap = Drawable & { close(): void };

@@ -74,9 +74,15 @@ test("each ONNX Runtime is imported in one file only", () => {
 test("the page sees the package through its public API alone", () => {
   const web = new URL("../../web", import.meta.url).pathname;
   const { files, packages } = importGraph(join(web, "app/main.tsx"));
-  for (const worker of importGraph(join(web, "app/worker.ts")).packages) packages.add(worker);
+  for (const one of importGraph(join(web, "app/answering.ts")).packages) packages.add(one);
   expect([...packages].sort()).toEqual(["@observablehq/plot", "earlyexit/web", "fflate", "preact", "preact/hooks"]);
   const others = [...files].map((file) => relative(web, file)).filter((file) => file.startsWith(".."));
   const asInTerminal = ["format", "names", "verdict"].map((name) => `../src/report/${name}.ts`);
   expect(others.sort()).toEqual(asInTerminal); // how the terminal writes numbers and sentences
+  expect(runtimeImports(join(web, "app/worker.ts")).sort()).toEqual([
+    "../../src/runtime/begin-runtime.ts", // a worker's first step is short, and begins ONNX Runtime
+    "../../src/runtime/web.ts",
+    "./answering.ts",
+    "./threads.ts",
+  ]);
 });

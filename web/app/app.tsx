@@ -1,5 +1,6 @@
 import { VERSION } from "earlyexit/web";
 import { useEffect, useState } from "preact/hooks";
+import type { WorkerClient } from "./client.ts";
 import type { ModelSource } from "./protocol.ts";
 import { TeachPage } from "./teach/teach-page.tsx";
 import { TrainPage } from "./train/train-page.tsx";
@@ -9,8 +10,12 @@ import { WatchPage } from "./watch/watch-page.tsx";
 const PLACES = { try: "Try it", teach: "Teach it", watch: "Watch it learn", train: "Train in the browser" } as const;
 type Place = keyof typeof PLACES;
 
-/** Three places on one page; the address says which one is shown. A place that was left keeps what it holds. */
-export function App() {
+/**
+ * Four places on one page; the address says which one is shown. A place that was left keeps what it holds.
+ *
+ * @param begun see `TryPage`
+ */
+export function App({ begun }: { readonly begun: WorkerClient | null }) {
   const place = usePlace();
   const [visited, setVisited] = useState<ReadonlySet<Place>>(new Set());
   const [trained, setTrained] = useState<ModelSource | null>(null);
@@ -36,7 +41,7 @@ export function App() {
         </nav>
       </header>
       <main>
-        <div hidden={place !== "try"}>{isOpen("try") && <TryPage trained={trained} />}</div>
+        <div hidden={place !== "try"}>{isOpen("try") && <TryPage trained={trained} begun={begun} />}</div>
         <div hidden={place !== "teach"}>{isOpen("teach") && <TeachPage onTry={tryTrained} />}</div>
         <div hidden={place !== "watch"}>{isOpen("watch") && <WatchPage />}</div>
         <div hidden={place !== "train"}>{isOpen("train") && <TrainPage onTry={tryTrained} />}</div>

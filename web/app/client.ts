@@ -27,8 +27,9 @@ export class WorkerClient {
   readonly #waiting = new Map<number, Waiting>();
   #next = 0;
 
-  constructor() {
-    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "earlyexit" });
+  /** @param use "loads": ONNX Runtime is begun at once, for the model that will be loaded */
+  constructor(use: "loads" | "trains or reads") {
+    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: use });
     this.#worker.onmessage = ({ data }: MessageEvent<Reply>) => this.#settle(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();

@@ -1,4 +1,4 @@
-import { render } from "preact";
+/** The worker takes longest to begin: it is the first thing that happens, the page comes meanwhile. */
 import "../panels/panels.css";
 import "./style.css";
 import "./try/try.css";
@@ -6,8 +6,9 @@ import "./try/road.css";
 import "./try/strip.css";
 import "./try/views.css";
 import "./teach/teach.css";
-import { App } from "./app.tsx";
+import { WorkerClient } from "./client.ts";
 
-const page = document.getElementById("page")!;
-page.replaceChildren(); // what was shown while this was loading
-render(<App />, page);
+const isTried = ["", "#try"].includes(location.hash);
+const begun = isTried ? new WorkerClient("loads") : null;
+const { show } = await import("./show.tsx");
+show(document.getElementById("page")!, begun);

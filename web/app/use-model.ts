@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { WorkerClient } from "./client.ts";
 import type { ModelFacts, ModelSource } from "./protocol.ts";
 
@@ -11,12 +11,19 @@ export interface LoadedModel {
  * The model behind a source, in a worker of its own; null until it is ready. Another source ends the old worker.
  *
  * @param onTrouble must be the same function at every call
+ * @param begun a worker that loads models and has not been used yet: the first source takes it
  */
-export function useModel(source: ModelSource | null, onTrouble: (problem: unknown) => void): LoadedModel | null {
+export function useModel(
+  source: ModelSource | null,
+  onTrouble: (problem: unknown) => void,
+  begun: WorkerClient | null = null,
+): LoadedModel | null {
   const [model, setModel] = useState<LoadedModel | null>(null);
+  const unused = useRef(begun);
   useEffect(() => {
     if (!source) return;
-    const client = new WorkerClient();
+    const client = unused.current ?? new WorkerClient("loads");
+    unused.current = null;
     let isWanted = true;
     client.load(source).then(
       (facts) => isWanted && setModel({ client, facts }),

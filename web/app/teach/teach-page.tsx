@@ -180,7 +180,7 @@ function useReader(base: Base | null, tell: (problem: unknown) => void) {
   return useMemo(
     () =>
       async (files: readonly FoundFile[]): Promise<Map<string, OwnPicture[]>> => {
-        client.current ??= new WorkerClient();
+        client.current ??= new WorkerClient("trains or reads");
         const groups = new Map<string, OwnPicture[]>();
         for (const { file, folder } of files) {
           const group = groups.get(folder) ?? [];

@@ -31,7 +31,7 @@ export function useTeaching(onTrouble: (problem: unknown) => void) {
   useEffect(() => stop, []);
   const start = async (choice: TeachingChoice): Promise<void> => {
     stop();
-    const own = new WorkerClient();
+    const own = new WorkerClient("loads");
     client.current = own;
     setTaught(null);
     setState({ text: "starting...", done: 0, accuracy: null });

@@ -92,7 +92,7 @@ function useTraining(onTrouble: (problem: unknown) => void) {
   };
   const start = async (choice: TrainingChoice): Promise<void> => {
     stop();
-    const own = new WorkerClient();
+    const own = new WorkerClient("trains or reads");
     client.current = own;
     setLines([]);
     setDrawings(null);

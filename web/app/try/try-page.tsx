@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { AccuracyCostCurve, calibrationCurve } from "../../panels/index.ts";
+import type { WorkerClient } from "../client.ts";
 import { MessageList, type Messages, useMessages } from "../messages.tsx";
 import type { ModelSource } from "../protocol.ts";
 import { type LoadedModel, useModel } from "../use-model.ts";
@@ -26,9 +27,11 @@ import { Way } from "./way.tsx";
 interface TryPageProps {
   /** A model that was trained in the page. */
   readonly trained: ModelSource | null;
+  /** A worker that was begun with the page, for the first model. */
+  readonly begun: WorkerClient | null;
 }
 
-export function TryPage({ trained }: TryPageProps) {
+export function TryPage({ trained, begun }: TryPageProps) {
   const messages = useMessages();
   const { tell } = messages;
   const offers = useOffers(tell);
@@ -38,7 +41,7 @@ export function TryPage({ trained }: TryPageProps) {
   }, [trained]);
   const chosen = choice ?? offers?.[0]?.id ?? null;
   const source = useMemo(() => sourceOf(chosen, trained), [chosen, trained]);
-  const model = useModel(source, tell);
+  const model = useModel(source, tell, begun);
   const kept = useRef<File[]>([]);
   const all = [...(trained ? [TRAINED] : []), ...(offers ?? [])];
   return (

@@ -29,12 +29,15 @@ export function useImages(
   { tell, clear: clearMessages }: Pick<Messages, "tell" | "clear">,
 ): TriedImages {
   const isDrawn = facts.dataset === "shapes";
-  const [images, setImages] = useState<readonly TriedImage[]>(() => (isDrawn ? drawnImages(DRAWN) : []));
-  const [selectedId, select] = useState<number | null>(images[0]?.id ?? null);
+  const [images, setImages] = useState<readonly TriedImage[]>([]);
+  const [selectedId, select] = useState<number | null>(null);
   const add = useCallback((more: readonly TriedImage[], isSelected: boolean) => {
     setImages((before) => [...before, ...more].slice(-MOST_IMAGES));
     if (isSelected && more[0]) select(more[0].id);
   }, []);
+  useEffect(() => {
+    if (isDrawn) add(drawnImages(DRAWN), true); // not before it is seen that the model is ready
+  }, [isDrawn, add]);
   const read = useCallback(
     async (files: readonly File[]) => {
       let isFirst = true;
