@@ -110,17 +110,19 @@ function samplesOf({ pixels, labels, names }: Images): Samples {
   return { ...createSamples(pixels, labels), ...(names ? { names } : {}) };
 }
 
-/** Of the training part where there is no test part. */
+/** Of the training part where there is no test part; whatever the seed of a run, so that runs can be compared. */
 const TEST_FRACTION = 0.1;
+const TEST_SEED = 2;
 
 /**
- * The dataset with the splits that it lacks taken from its training part, stratified: validation, and test where there is none.
+ * The dataset with the splits that it lacks taken from its training part, stratified: validation by the seed, and test, always the same,
+ * where there is none.
  *
  * @throws {UserError} if one of them would be empty
  */
 export function splitParts(parts: DatasetParts, validationFraction: number, seed: number): Dataset {
   const { name, imageShape, classes, toSamples = samplesOf, leftOut = [] } = parts;
-  const { training, test } = parts.test ? { ...parts, test: parts.test } : takeTest(parts, seed);
+  const { training, test } = parts.test ? { ...parts, test: parts.test } : takeTest(parts);
   const about = { name, imageShape, classes, ...(leftOut.length > 0 ? { leftOut } : {}) };
   const known = parts.validation && toSamples(parts.validation);
   if (training === null) return { ...about, train: null, validation: known, test: toSamples(test) };
@@ -136,11 +138,11 @@ export function splitParts(parts: DatasetParts, validationFraction: number, seed
   return { ...about, train: train!, validation: validation!, test: toSamples(test) };
 }
 
-function takeTest({ name, training }: DatasetParts, seed: number): { training: Images; test: Images } {
+function takeTest({ name, training }: DatasetParts): { training: Images; test: Images } {
   const found = training ? `${training.labels.length} to train` : "none to train";
   const error = () => new UserError(`${name}: expected images to test on, found none, and ${found}; add some to test/`);
   if (training === null) throw error();
-  const { kept, taken } = stratifiedSplit(training.labels, TEST_FRACTION, seed + 1); // not the order that validation is taken in
+  const { kept, taken } = stratifiedSplit(training.labels, TEST_FRACTION, TEST_SEED);
   if (kept.length === 0 || taken.length === 0) throw error();
   return { training: chosenImages(training, kept), test: chosenImages(training, taken) };
 }
