@@ -10,6 +10,7 @@ import {
   type TrainLine,
   trainLines,
 } from "../../web/panels/data.ts";
+import { kneeOf } from "../../web/panels/knee.ts";
 
 const train = (step: number, loss = 1): TrainLine => ({
   kind: "train",
@@ -83,6 +84,22 @@ test("neighbours make at most so many groups, and none is lost", () => {
   expect(groups(numbers, 10).flat()).toEqual(numbers);
   expect(groups(numbers, 25)).toHaveLength(25);
   expect(groups([], 10)).toEqual([]);
+});
+
+test("the knee: where the agent is within 5 points of its best, and what the others reach there", () => {
+  const line = (name: string, ...points: [costMacs: number, accuracy: number][]) => ({
+    name,
+    points: points.map(([costMacs, accuracy], i) => ({ lambda: i, accuracy, costMacs })),
+  });
+  const agent = line("dqn", [10, 0.4], [100, 0.9], [150, 0.93], [200, 0.94]);
+  const knee = kneeOf([line("oracle", [120, 0.97], [30, 0.95]), agent, line("exit:1", [110, 0.5])])!;
+  expect(knee.costMacs[0]).toBeCloseTo(92, 9); // 8% of 100 to 200 on each side
+  expect(knee.costMacs[1]).toBeCloseTo(208, 9);
+  expect(knee.accuracy[0]).toBeCloseTo(0.9 - 0.08 * 0.07, 9); // from the agent's 90% to the oracle's 97%
+  expect(knee.accuracy[1]).toBeCloseTo(0.97 + 0.08 * 0.07, 9);
+  expect(kneeOf([line("dqn", [100, 0.9], [200, 0.94])])).toBeNull(); // it would be the whole plot
+  expect(kneeOf([line("dqn", [100, 0.9])])).toBeNull();
+  expect(kneeOf([])).toBeNull();
 });
 
 test("the dial of a model as a curve", () => {

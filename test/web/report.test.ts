@@ -156,6 +156,24 @@ describe.skipIf(!CHROMIUM)(`the report${CHROMIUM ? "" : " (Chromium not found)"}
     await page.close();
   });
 
+  test("zooms to the knee of accuracy and cost and back, by keyboard", { timeout: PATIENCE }, async () => {
+    const { page } = await open({});
+    const marks = (axis: string) =>
+      page.evaluate<string[]>(
+        `[...document.querySelector(".ee-plot").querySelectorAll('[aria-label="${axis}-axis tick label"] text')].map((one) => one.textContent)`,
+      );
+    const [far, all] = [await marks("y"), await marks("x")];
+    const span = (texts: readonly string[]): number => Math.max(...texts.map(Number)) - Math.min(...texts.map(Number));
+    await page.getByRole("checkbox", { name: /^Zoom to the knee/ }).focus();
+    await page.keyboard.press("Space");
+    await expect.poll(() => marks("y")).not.toEqual(far);
+    expect(span(await marks("x"))).toBeLessThan(span(all));
+    await page.keyboard.press("Space");
+    await expect.poll(() => marks("y")).toEqual(far);
+    expect(await marks("x")).toEqual(all);
+    await page.close();
+  });
+
   test("figures that cannot be drawn leave the rest alone", { timeout: PATIENCE }, async () => {
     const { page, said } = await open({ at: pathToFileURL(join(folder, "broken.html")).href });
     expect(said).toEqual([]);

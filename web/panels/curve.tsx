@@ -1,6 +1,7 @@
-import { dot, lineY, type Markish, type RenderFunction, ruleX, text } from "@observablehq/plot";
+import { dot, lineY, type Markish, type PlotOptions, type RenderFunction, ruleX, text } from "@observablehq/plot";
 import type { Curve, CurvePoint } from "./data.ts";
 import { PlotFigure } from "./figure.tsx";
+import { kneeOf, type Window } from "./knee.ts";
 import type { LegendItem } from "./legend.tsx";
 import { cost, costScale, isFixedExit, number, percent, policyName } from "./text.ts";
 
@@ -24,15 +25,50 @@ export function AccuracyCostCurve(props: AccuracyCostCurveProps) {
   const costs = curves.flatMap(({ points }) => points.map(({ costMacs }) => costMacs));
   const scale = costScale(costUnit, [...costs, props.fullCost ?? 0]);
   const isWide = Math.max(...costs, props.fullCost ?? 0) > LOGARITHMIC_FROM * Math.min(...costs);
+  const knee = kneeOf(curves);
   const marked = marker === undefined ? null : pointAt(agent, marker);
   const label = marked
     ? `At lambda ${number(marked.lambda)} the agent reaches ${percent(marked.accuracy)} at ${cost(marked.costMacs, costUnit)} per image.`
     : describe(agent, costUnit);
+  const drawn = (width: number, zoom: Window | null): PlotOptions => ({
+    height: Math.max(280, Math.min(480, width * 0.6)),
+    ...(width >= ROOM_FOR_NAMES ? { marginRight: NAMES_WIDTH } : {}),
+    x: {
+      label: `mean cost per image (${scale.heading})`,
+      labelAnchor: "right",
+      grid: true,
+      ...(isWide ? { type: "log" as const } : { zero: !zoom }),
+      ...(zoom ? { domain: zoom.costMacs } : {}),
+      tickFormat: (value: number) => scale.short(value),
+      ticks: Math.max(3, Math.floor(width / 90)),
+    },
+    y: {
+      label: "accuracy (%)",
+      percent: true,
+      grid: true,
+      ...(zoom
+        ? { domain: zoom.accuracy.map((one) => 100 * one) } // lines go on beyond the frame: no insets
+        : { insetTop: 12, insetBottom: 24 }),
+    },
+    clip: zoom !== null,
+    marks: [
+      ...(zoom && !(props.fullCost! <= zoom.costMacs[1]) ? [] : fullCostMarks(props)),
+      ...curves.flatMap(curveMarks),
+      ...(width >= ROOM_FOR_NAMES && !zoom ? nameMarks(curves) : []),
+      ...(marked && isInside(marked, zoom) ? markerMarks(marked, costUnit) : []),
+    ],
+  });
   return (
     <PlotFigure
       title={title}
       label={label}
       wide={wide}
+      near={
+        knee && {
+          name: "Zoom to the knee: within 5 points of the best accuracy",
+          options: (width) => drawn(width, knee),
+        }
+      }
       legend={curves.filter(({ name }) => !isFixedExit(name)).map(legendItem)}
       note={
         curves.some(({ name }) => name === "oracle")
@@ -50,27 +86,15 @@ export function AccuracyCostCurve(props: AccuracyCostCurveProps) {
           ]),
         ),
       }}
-      options={(width) => ({
-        height: Math.max(280, Math.min(480, width * 0.6)),
-        ...(width >= ROOM_FOR_NAMES ? { marginRight: NAMES_WIDTH } : {}),
-        x: {
-          label: `mean cost per image (${scale.heading})`,
-          labelAnchor: "right",
-          grid: true,
-          ...(isWide ? { type: "log" as const } : { zero: true }),
-          tickFormat: (value: number) => scale.short(value),
-          ticks: Math.max(3, Math.floor(width / 90)),
-        },
-        y: { label: "accuracy (%)", percent: true, grid: true, insetTop: 12, insetBottom: 24 },
-        marks: [
-          ...fullCostMarks(props),
-          ...curves.flatMap(curveMarks),
-          ...(width >= ROOM_FOR_NAMES ? nameMarks(curves) : []),
-          ...(marked ? markerMarks(marked, costUnit) : []),
-        ],
-      })}
+      options={(width) => drawn(width, null)}
     />
   );
+}
+
+function isInside({ costMacs, accuracy }: CurvePoint, zoom: Window | null): boolean {
+  if (!zoom) return true;
+  const within = (value: number, [from, to]: readonly [number, number]): boolean => value >= from && value <= to;
+  return within(costMacs, zoom.costMacs) && within(accuracy, zoom.accuracy);
 }
 
 /** With costs so many times apart the cheap exits would lie on top of each other; equal ratios are then equally far apart. */

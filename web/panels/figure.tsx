@@ -22,11 +22,23 @@ interface PlotProps {
   readonly options: (width: number) => PlotOptions;
 }
 
+interface NearProps {
+  /** The same from nearer, where there is something to be seen so: a check box chooses it. */
+  readonly near?: { readonly name: string; readonly options: PlotProps["options"] } | null;
+}
+
 /** One plot with its title, legend, note and table. */
-export function PlotFigure({ label, options, ...figure }: FigureProps & PlotProps) {
+export function PlotFigure({ label, options, near = null, ...figure }: FigureProps & PlotProps & NearProps) {
+  const [isNear, setIsNear] = useState(false);
   return (
     <Figure {...figure}>
-      <Plot label={`${figure.title}. ${label}`} options={options} />
+      {near && (
+        <label class="ee-tool">
+          <input type="checkbox" checked={isNear} onChange={(event) => setIsNear(event.currentTarget.checked)} />{" "}
+          {near.name}
+        </label>
+      )}
+      <Plot label={`${figure.title}. ${label}`} options={near && isNear ? near.options : options} />
     </Figure>
   );
 }
