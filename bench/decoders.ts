@@ -2,13 +2,16 @@
  * How often a picture is answered alike in Node and in Chromium: files are decoded by `sharp` here and by the browser there, scaled by
  * the same code, and answered by the same classifier.
  *
- *   npx tsx bench/decoders.ts --model models/photos --pictures photos/test
+ *   npx tsx bench/decoders.ts --model models/photos --pictures photos/test [--side 1200]
+ *
+ * `--side` enlarges each picture to that longer side first and writes it as a JPEG file again.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
+import sharp from "sharp";
 import { build } from "vite";
 import { readImage } from "../src/dataset/image-file.ts";
 import { loadModel } from "../src/model/model-folder.ts";
@@ -19,10 +22,18 @@ const { values: flags } = parseArgs({
   options: {
     model: { type: "string" },
     pictures: { type: "string" },
+    side: { type: "string" },
     chromium: { type: "string", default: "/usr/bin/chromium" },
   },
 });
 if (!flags.model || !flags.pictures) throw new Error("decoders: --model DIR and --pictures DIR expected");
+
+async function enlarged(file: Buffer): Promise<Buffer> {
+  if (flags.side === undefined) return file;
+  const side = Number(flags.side);
+  return sharp(file).autoOrient().resize(side, side, { fit: "inside" }).jpeg({ quality: 88 }).toBuffer();
+}
+
 const { shape } = pictureOf((await loadModel(flags.model)).network);
 const classifier = await AdaptiveClassifier.load(flags.model);
 const folder = mkdtempSync(join(tmpdir(), "earlyexit-decoders-"));
@@ -53,7 +64,7 @@ try {
     .map((one) => join(one.parentPath, one.name));
   let [labels, exits, same, differing, values, largest] = [0, 0, 0, 0, 0, 0];
   for (const name of names) {
-    const bytes = readFileSync(name);
+    const bytes = await enlarged(readFileSync(name));
     const here = await readImage(bytes, shape);
     const there = Uint8Array.from(
       await page.evaluate<number[]>(`read(${JSON.stringify(bytes.toString("base64"))}, [${shape}])`),
@@ -70,7 +81,7 @@ try {
   }
   const share = (part: number, of = names.length) => `${((100 * part) / of).toFixed(2)}%`;
   console.log(
-    `${names.length} pictures, ${shape.join("x")}, Chromium ${browser.version()}: labels equal ${share(labels)}, exits equal ${share(exits)}; ` +
+    `${names.length} pictures${flags.side ? `, longer side ${flags.side}` : ""}, ${shape.join("x")}, Chromium ${browser.version()}: labels equal ${share(labels)}, exits equal ${share(exits)}; ` +
       `input equal byte for byte ${share(same)}, ${share(differing, values)} of all values differ, by at most ${largest} of 255`,
   );
 } finally {
