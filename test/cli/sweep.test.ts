@@ -191,6 +191,8 @@ test("runs are done once, and say the same as 'run' and 'evaluate'", async () =>
   expect(again.stderr).toContain("1 done already");
   expect(statSync(result).mtimeMs).toBe(before);
   expect(JSON.parse(readFileSync(join(out, "report.json"), "utf8"))).toEqual(report);
+  const told = await runHere("sweep", "report", "--config", path, "--out", out, "--json");
+  expect([told.stderr, JSON.parse(told.stdout)]).toEqual(["", report]);
   const plots = readdirSync(join(out, "plots"));
   expect(plots.filter((name) => name.endsWith(".svg")).sort()).toEqual([
     "accuracy-and-cost-of-the-settings.svg",
