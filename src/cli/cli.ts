@@ -42,6 +42,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
   const program = new Command("earlyexit")
     .description("Image classification that stops computing as soon as it knows the answer.")
     .version(VERSION)
+    .enablePositionalOptions() // options behind a subcommand are its own, also where the command above knows them
     .showHelpAfterError("(earlyexit <command> --help shows all options)");
   try {
     for (const load of wanted(args[0] ?? "")) program.addCommand(await load());

@@ -19,7 +19,7 @@ import { resultFile, runWork } from "./sweep-run.ts";
 
 export function sweepCommand() {
   const command = new Command("sweep")
-    .enablePositionalOptions() // those behind `report` are its own
+    .enablePositionalOptions()
     .description(
       "Many runs: a grid or a random sample of settings, each with several seeds. What was done is not done again.",
     )
